@@ -1,0 +1,1 @@
+//! VIPs on the interface, by netlink.

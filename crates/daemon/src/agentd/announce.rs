@@ -1,0 +1,1 @@
+//! Telling the neighbours where a VIP is.

@@ -1,0 +1,1 @@
+//! Taking the writer's role off this host: freeze, thaw, fence, open.

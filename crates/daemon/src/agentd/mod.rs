@@ -1,0 +1,10 @@
+//! The agent's shell: everything that touches the host it runs on.
+
+pub mod address;
+pub mod announce;
+pub mod fence;
+pub mod refuse;
+pub mod server;
+pub mod sessions;
+pub mod store;
+pub mod worker;

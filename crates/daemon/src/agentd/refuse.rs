@@ -1,0 +1,1 @@
+//! Making a VIP refuse connections (nf_tables).

@@ -1,0 +1,1 @@
+//! The local database server: facts, read_only, replication.

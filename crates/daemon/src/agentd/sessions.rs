@@ -1,0 +1,1 @@
+//! Client sessions on the local server: list, kill.

@@ -1,0 +1,1 @@
+//! Configuration: checked, typed, defaults applied.

@@ -1,0 +1,1 @@
+//! The two pure state machines.

@@ -1,0 +1,1 @@
+//! Consoles: listeners, peers, subscriptions.

@@ -1,0 +1,7 @@
+//! The monitor's shell: probes, links to agents, consoles, the store.
+
+pub mod agents;
+pub mod consoles;
+pub mod probe;
+pub mod store;
+pub mod worker;

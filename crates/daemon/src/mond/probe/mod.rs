@@ -1,0 +1,4 @@
+//! The monitor's own look at every host.
+
+pub mod ping;
+pub mod server;

@@ -1,0 +1,1 @@
+//! The server's port, and its replication.

@@ -1,0 +1,1 @@
+//! Framed lines over TCP and unix sockets.

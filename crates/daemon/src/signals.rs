@@ -1,0 +1,1 @@
+//! What the process does when it is told to stop.
