@@ -3,6 +3,7 @@
 pub mod address;
 pub mod announce;
 pub mod fence;
+pub mod link;
 pub mod refuse;
 pub mod server;
 pub mod sessions;

@@ -1,0 +1,1 @@
+//! The agent's listener: monitors that dial in.

@@ -1,0 +1,349 @@
+//! The conversation of monitor and agent.
+//!
+//! The monitor dials. The agent reports what is true on its host whenever it changes and at every heartbeat;
+//! the monitor answers each report with a [`Grant`] that says what the host should hold and for how long, and
+//! sends an [`Order`] for each step of a move. No secret ever travels here: the agent finds accounts in its
+//! own configuration.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gtid::GtidPos;
+use crate::host::{HostState, Lag};
+use crate::line::Message;
+use crate::name::{HostName, RoleName};
+use crate::role::RoleMode;
+use crate::time::{Span, Time};
+
+/// Orders decisions: `term` counts monitor leaderships, `seq` decisions within a term. An agent refuses
+/// anything with a lower stamp than it has seen.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Stamp {
+    pub term: u64,
+    pub seq: u64,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.term, self.seq)
+    }
+}
+
+/// What the monitor says to an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToAgent {
+    /// Permission for a time, and what the host should look like.
+    Grant(Grant),
+    /// One step of a move, to be answered by [`FromAgent::Done`] with the same `id`.
+    Order(Order),
+    /// The last line was understood by nobody; says which and why.
+    Error { why: String },
+}
+
+impl Message for ToAgent {
+    const KINDS: &'static [&'static str] = &["grant", "order", "error"];
+}
+
+/// Permission to hold what `want` names until `echo + ttl` on the AGENT's clock, whenever it arrives: a late
+/// or repeated grant extends nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub stamp: Stamp,
+    /// The `clock` of the report that this answers.
+    pub echo: Time,
+    pub ttl: Span,
+    pub want: Want,
+}
+
+/// What a host should look like. The agent compares it with what it finds and acts on the difference, so a
+/// lost message is repaired by the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    pub state: HostState,
+    pub holds: Vec<Hold>,
+    /// The writer of the cluster, for the host's own log.
+    pub active_master: Option<HostName>,
+    pub replicate: Replicate,
+}
+
+/// One VIP that a host should hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub role: RoleName,
+    pub vip: IpAddr,
+    pub mode: RoleMode,
+    /// Whether this role makes its host writable (the active master role).
+    pub writer: bool,
+    pub stance: Stance,
+}
+
+/// How a VIP is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stance {
+    /// In service.
+    Serve,
+    /// A move is under way: stay as the orders of the move left you, neither thaw nor drop.
+    Frozen,
+}
+
+/// Where a host should replicate from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replicate {
+    /// From that host, by GTID.
+    From(HostName),
+    /// Replication stopped, its settings kept.
+    Off,
+    /// Leave it alone.
+    AsIs,
+}
+
+/// One step of a move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub id: u64,
+    pub stamp: Stamp,
+    /// How long the step may take, from its arrival. The agent answers before it is over.
+    pub limit: Span,
+    pub step: Step,
+}
+
+/// What an order asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Look at the server now and report it: positions, longest transaction, sessions.
+    Look,
+    /// Refuse new connections on the VIP, set `read_only`, end the sessions, tell the position. If something
+    /// still holds `read_only` up after `grace`, undo everything and say what it was; with `kill`, end it.
+    Freeze {
+        role: RoleName,
+        vip: IpAddr,
+        grace: Span,
+        kill: bool,
+    },
+    /// Undo a freeze: writable and in service again.
+    Thaw { role: RoleName, vip: IpAddr },
+    /// Apply everything up to that position.
+    CatchUp { to: GtidPos },
+    /// Replicate from that host until everything up to `to` is applied, then stop receiving.
+    Fetch { from: HostName, to: GtidPos },
+    /// The source is lost: stop receiving, apply all that was received, tell the position.
+    Drain,
+}
+
+/// What an agent says to the monitor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FromAgent {
+    /// What is true on the host now.
+    Report(Box<Report>),
+    /// The outcome of an order.
+    Done { id: u64, outcome: Outcome },
+    /// A grant or order that the agent did not obey, because it is older than what it has seen or contradicts
+    /// itself.
+    Refused {
+        order: Option<u64>,
+        got: Stamp,
+        seen: Stamp,
+        why: String,
+    },
+    /// Something that happened on the host by the agent's own decision.
+    News {
+        subject: String,
+        what: String,
+        why: String,
+    },
+    /// The last line was understood by nobody; says which and why.
+    Error { why: String },
+}
+
+impl Message for FromAgent {
+    const KINDS: &'static [&'static str] = &["report", "done", "refused", "news", "error"];
+}
+
+/// What is true on a host, by its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The agent's boot clock when it composed this. The grant that answers it echoes it.
+    pub clock: Time,
+    /// Differs after each boot of the machine.
+    pub boot_id: String,
+    /// How long the machine is up.
+    pub uptime: Span,
+    /// The highest stamp that the agent obeyed.
+    pub seen: Stamp,
+    /// The cluster's VIPs that are on the interface.
+    pub vips: Vec<IpAddr>,
+    pub duty: Duty,
+    /// How long the present grant lasts yet; none without one.
+    pub grant_left: Option<Span>,
+    pub server: Server,
+    /// Long work under way, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doing: Vec<String>,
+    /// What the agent could not do, in words, until it can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
+}
+
+/// What a host does about the active master role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// Not the writer: read-only (or the server is down), the VIP verified to be gone.
+    None,
+    /// On the way to `Serving`; writes may be possible already.
+    Opening,
+    /// Writable, VIP up.
+    Serving,
+    /// On the way to `Frozen`; writes may still be possible.
+    Freezing,
+    /// Read-only, sessions ended, new connections refused, VIP still up.
+    Frozen,
+    /// On the way to `None`; writes may still be possible.
+    Fencing,
+}
+
+impl Duty {
+    /// Whether a client might get a write accepted by way of the VIP.
+    pub const fn may_accept_writes(self) -> bool {
+        !matches!(self, Self::None | Self::Frozen)
+    }
+
+    /// The word that people read.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Opening => "opening",
+            Self::Serving => "serving",
+            Self::Freezing => "freezing",
+            Self::Frozen => "frozen",
+            Self::Fencing => "fencing",
+        }
+    }
+}
+
+/// The local server, as its agent finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    pub reach: Reach,
+    /// How old these facts are.
+    pub age: Span,
+    pub version: String,
+    pub server_id: u32,
+    pub read_only: Option<bool>,
+    /// Everything that the server has: applied or written by itself (`gtid_current_pos`).
+    pub position: GtidPos,
+    /// Everything that it has received, applied or not.
+    pub received: GtidPos,
+    pub replication: Option<Replication>,
+    /// Client sessions, the agent's and the monitor's own not counted.
+    pub sessions: u32,
+    /// The oldest open transaction or write statement that would hold up `read_only`, and what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Blocker>,
+}
+
+impl Server {
+    /// What is known before the first look.
+    pub fn unknown() -> Self {
+        Self {
+            reach: Reach::Unknown,
+            age: Span::ZERO,
+            version: String::new(),
+            server_id: 0,
+            read_only: None,
+            position: GtidPos::default(),
+            received: GtidPos::default(),
+            replication: None,
+            sessions: 0,
+            longest: None,
+        }
+    }
+}
+
+/// Whether the local server answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reach", rename_all = "snake_case")]
+pub enum Reach {
+    /// Not looked yet.
+    Unknown,
+    /// It answers.
+    Up,
+    /// Its process is gone: refused or reset, twice in a row.
+    Gone { why: String },
+    /// It accepts and does not answer in time, or refuses the agent's account.
+    Silent { why: String },
+}
+
+/// Replication on a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replication {
+    /// The address that it replicates from.
+    pub source: String,
+    pub port: u16,
+    pub io: Thread,
+    pub sql: Thread,
+    pub lag: Lag,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub io_state: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sql_state: String,
+    /// The last error of either thread.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// A replication thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thread {
+    Yes,
+    No,
+    Connecting,
+}
+
+/// Something that holds up `read_only`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// The server's number of the session.
+    pub session: u64,
+    /// `user@host` of the session.
+    pub who: String,
+    /// The statement's first words, never its values: "UPDATE running", "open transaction".
+    pub what: String,
+    pub age: Span,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} for {} in session {} of {}",
+            self.what, self.age, self.session, self.who
+        )
+    }
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The server as it is now.
+    Looked { server: Box<Server> },
+    /// Read-only, verified; `at` holds every write that was ever acknowledged through the VIP.
+    Frozen { at: GtidPos, killed: u32 },
+    /// In service again.
+    Thawed,
+    /// Everything asked for is applied.
+    Reached { at: GtidPos },
+    /// Could not be done; what was begun is undone. `blockers` are what stood in the way, if anything did.
+    Failed { why: String, blockers: Vec<Blocker> },
+}

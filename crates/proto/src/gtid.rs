@@ -1,0 +1,178 @@
+//! Positions in the stream of transactions: parse, compare, count what is missing.
+//!
+//! MariaDB's form: one `domain-server-sequence` per domain, parted by commas. Within a domain the sequence
+//! only grows (`gtid_strict_mode`), so a position says all that was applied up to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The last transaction of one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gtid {
+    /// The server that first wrote it.
+    pub server: u32,
+    /// Its place in the domain.
+    pub seq: u64,
+}
+
+/// A position: the last transaction of each domain. Empty on a fresh server.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GtidPos(BTreeMap<u32, Gtid>);
+
+/// Why a text is no position.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a GTID position: expected domain-server-sequence, parted by commas")]
+pub struct GtidError(pub String);
+
+impl GtidPos {
+    /// Whether everything up to `other` is contained in this position.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.missing_from(self) == 0
+    }
+
+    /// How many transactions of `self` `other` lacks. Counts sequence numbers, so it is an upper bound where
+    /// a domain has gaps.
+    pub fn missing_from(&self, other: &Self) -> u64 {
+        self.0
+            .iter()
+            .map(|(domain, gtid)| {
+                gtid.seq
+                    .saturating_sub(other.0.get(domain).map_or(0, |theirs| theirs.seq))
+            })
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The later of both in every domain.
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        for (domain, gtid) in &other.0 {
+            let mine = all.0.entry(*domain).or_insert(*gtid);
+            if gtid.seq > mine.seq {
+                *mine = *gtid;
+            }
+        }
+        all
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Domains whose last transaction has the same number on both sides but was written by different
+    /// servers: a certain sign that the two histories parted.
+    pub fn parted_from(&self, other: &Self) -> Option<u32> {
+        self.0.iter().find_map(|(domain, mine)| {
+            let theirs = other.0.get(domain)?;
+            (mine.seq == theirs.seq && mine.server != theirs.server).then_some(*domain)
+        })
+    }
+}
+
+impl FromStr for GtidPos {
+    type Err = GtidError;
+
+    fn from_str(text: &str) -> Result<Self, GtidError> {
+        let bad = || GtidError(text.chars().take(200).collect());
+        let mut all = BTreeMap::new();
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let mut numbers = part.split('-');
+            let (Some(domain), Some(server), Some(seq), None) = (
+                numbers.next(),
+                numbers.next(),
+                numbers.next(),
+                numbers.next(),
+            ) else {
+                return Err(bad());
+            };
+            let domain: u32 = domain.parse().map_err(|_| bad())?;
+            let gtid = Gtid {
+                server: server.parse().map_err(|_| bad())?,
+                seq: seq.parse().map_err(|_| bad())?,
+            };
+            let last = all.entry(domain).or_insert(gtid);
+            if gtid.seq > last.seq {
+                *last = gtid;
+            }
+        }
+        Ok(Self(all))
+    }
+}
+
+impl TryFrom<String> for GtidPos {
+    type Error = GtidError;
+    fn try_from(text: String) -> Result<Self, GtidError> {
+        text.parse()
+    }
+}
+
+impl From<GtidPos> for String {
+    fn from(pos: GtidPos) -> Self {
+        pos.to_string()
+    }
+}
+
+impl fmt::Display for GtidPos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(domain, gtid)| format!("{domain}-{}-{}", gtid.server, gtid.seq))
+            .collect();
+        f.pad(&parts.join(","))
+    }
+}
+
+impl fmt::Debug for GtidPos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pos(text: &str) -> GtidPos {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_position_includes_what_came_before_it() {
+        assert!(pos("0-1-100").includes(&pos("0-2-99")));
+        assert!(pos("0-1-100").includes(&pos("")));
+        assert!(!pos("0-1-100").includes(&pos("0-1-101")));
+        assert!(!pos("0-1-100").includes(&pos("0-1-5,1-1-1")));
+        assert_eq!(pos("0-1-101,1-1-3").missing_from(&pos("0-1-99")), 5);
+    }
+
+    #[test]
+    fn equal_numbers_of_different_servers_mean_that_histories_parted() {
+        assert_eq!(pos("0-1-100").parted_from(&pos("0-2-100")), Some(0));
+        assert_eq!(pos("0-1-100").parted_from(&pos("0-2-101")), None);
+    }
+
+    #[test]
+    fn text_survives_and_nonsense_does_not_enter() {
+        assert_eq!(pos("1-1-3, 0-2-7").to_string(), "0-2-7,1-1-3");
+        assert_eq!(pos("0-1-3,0-2-7").to_string(), "0-2-7");
+        for bad in [
+            "x",
+            "0-1",
+            "0-1-2-3",
+            "0-1-",
+            "-1-1-1",
+            "0-1-99999999999999999999",
+        ] {
+            assert!(bad.parse::<GtidPos>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Everything that an operator can see, as one value. Console, command line, metrics and tests all read this.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Reach, Replication};
+use crate::gtid::GtidPos;
+use crate::host::{Check, HostMode, HostState, Lag, MonitorMode};
+use crate::name::{ClusterName, HostName, RoleName};
+use crate::plan::{Level, Progress};
+use crate::role::RoleMode;
+use crate::time::{Span, Wall};
+use crate::verb::Verb;
+
+/// The cluster at one moment, as its monitor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterView {
+    pub cluster: ClusterName,
+    /// Counts pictures in which something changed other than the passing of time.
+    pub generation: u64,
+    /// The monitor's leadership; grows with each start.
+    pub term: u64,
+    /// The monitor's clock when the picture was made. Ages are this minus the stamps below.
+    pub now: Wall,
+    pub started: Wall,
+    /// The monitor's version.
+    pub version: String,
+    pub mode: MonitorMode,
+    /// Why the mode is what it is, where that is worth telling (PASSIVE, WAIT, MANUAL).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mode_cause: String,
+    /// Why no decision is taken just now (the monitor has no network, its disk is full); empty when it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub held: String,
+    pub writer: WriterView,
+    /// In configured order.
+    pub hosts: Vec<HostView>,
+    /// In configured order.
+    pub roles: Vec<RoleView>,
+    /// The plan that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Progress>,
+    /// The plan that ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Progress>,
+    /// What a person should look at, worst first, each a sentence.
+    pub attention: Vec<String>,
+    /// The number of the newest event.
+    pub last_event: u64,
+}
+
+/// The active master role in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterView {
+    pub role: RoleName,
+    pub vip: IpAddr,
+    pub state: WriterState,
+    /// Who has the role by the monitor's decision.
+    pub host: Option<HostName>,
+    pub since: Wall,
+    /// Why nobody has it, or what is under way.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// How it is about the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WriterState {
+    /// Its host confirmed that it serves.
+    Serving,
+    /// A plan moves it.
+    Moving,
+    /// Nobody has it, or its host does not serve.
+    Vacant,
+    /// Two claim it.
+    Conflict,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostView {
+    pub name: HostName,
+    pub ip: IpAddr,
+    pub port: u16,
+    pub mode: HostMode,
+    pub peer: Option<HostName>,
+    pub state: HostState,
+    pub since: Wall,
+    /// The state before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<HostState>,
+    /// Why it is in this state.
+    pub why: String,
+    /// What ends it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ends: String,
+    /// In the order of [`Check::ALL`].
+    pub checks: Vec<CheckView>,
+    pub lag: Lag,
+    /// The limit above which the lag counts.
+    pub lag_limit: Span,
+    /// Transactions that the writer has and this host has not; none when it cannot be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u64>,
+    pub agent: AgentView,
+    pub server: ServerView,
+    /// The VIPs that this host has by the monitor's decision.
+    pub roles: Vec<VipRef>,
+    /// What may be asked of this host, or why not. The console never works this out by itself.
+    pub actions: Vec<ActionView>,
+}
+
+/// One check of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    pub check: Check,
+    pub verdict: Verdict,
+    /// When `verdict` became what it is.
+    pub since: Wall,
+    /// The last result in words, as `mmm-control checks` prints it.
+    pub message: String,
+    /// How long the last run took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<Span>,
+}
+
+/// What the monitor makes of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Good,
+    /// Fails, not yet long enough to count.
+    Failing,
+    /// Failed for the trap period.
+    Bad,
+    /// Could not be found out.
+    Unknown,
+}
+
+/// The agent of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    pub reachable: bool,
+    /// When it last reported.
+    pub heard: Option<Wall>,
+    pub version: String,
+    /// Why it is not reachable, or what it could not do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
+    /// What it does about the writer role, in a word.
+    pub duty: String,
+}
+
+/// The server of a host, by its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    pub reach: Reach,
+    pub version: String,
+    pub read_only: Option<bool>,
+    pub position: GtidPos,
+    pub sessions: u32,
+    /// The cluster's VIPs that are on the interface.
+    pub vips: Vec<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+    /// The configured host that it replicates from, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<HostName>,
+}
+
+/// A VIP of a role.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VipRef {
+    pub role: RoleName,
+    pub ip: IpAddr,
+}
+
+/// What may be asked of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionView {
+    pub verb: Verb,
+    /// Why it is off; empty when it is allowed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub off: String,
+    pub level: Level,
+}
+
+/// One role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleView {
+    pub name: RoleName,
+    pub mode: RoleMode,
+    /// Whether its holder is the writer.
+    pub writer: bool,
+    pub hosts: Vec<HostName>,
+    pub prefer: Option<HostName>,
+    pub vips: Vec<VipView>,
+}
+
+/// One VIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipView {
+    pub ip: IpAddr,
+    /// Who has it by the monitor's decision.
+    pub host: Option<HostName>,
+    pub since: Wall,
+    /// The hosts on whose interface it is.
+    pub seen_on: Vec<HostName>,
+    /// The hosts that could have it now, besides the one that has it.
+    pub may_go_to: Vec<HostName>,
+    /// Why nobody has it, or what it waits for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+impl ClusterView {
+    /// The host of that name.
+    pub fn host(&self, name: &str) -> Option<&HostView> {
+        self.hosts.iter().find(|host| host.name.as_str() == name)
+    }
+}
