@@ -1,8 +1,8 @@
 //! The conversation of monitor and agent.
 //!
 //! The monitor dials. The agent reports what is true on its host whenever it changes and at every heartbeat;
-//! the monitor answers each report with a [`Grant`] that says what the host should hold and for how long, and
-//! sends an [`Order`] for each step of a move. No secret ever travels here: the agent finds accounts in its
+//! the monitor answers each report with a [`Grant`] that says what the host should hold and for how long (which is
+//! also how a frozen host is told to serve again), and sends an [`Order`] for each step of a move. No secret ever travels here: the agent finds accounts in its
 //! own configuration.
 
 use std::fmt;
@@ -128,8 +128,6 @@ pub enum Step {
         grace: Span,
         kill: bool,
     },
-    /// Undo a freeze: writable and in service again.
-    Thaw { role: RoleName, vip: IpAddr },
     /// Apply everything up to that position.
     CatchUp { to: GtidPos },
     /// Replicate from that host until everything up to `to` is applied, then stop receiving.
@@ -340,8 +338,6 @@ pub enum Outcome {
     Looked { server: Box<Server> },
     /// Read-only, verified; `at` holds every write that was ever acknowledged through the VIP.
     Frozen { at: GtidPos, killed: u32 },
-    /// In service again.
-    Thawed,
     /// Everything asked for is applied.
     Reached { at: GtidPos },
     /// Could not be done; what was begun is undone. `blockers` are what stood in the way, if anything did.

@@ -1,0 +1,233 @@
+//! Addresses and replication: what is wanted against what is found.
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Duty, Outcome, Reach, Replicate, Thread};
+use mmm_proto::{HostName, RoleMode, Span};
+
+use super::{Act, ActResult, Agent, Running};
+use crate::core::lease::Lease;
+
+/// Adding or removing one address.
+const ADDRESS_LIMIT: Span = Span::secs(2);
+
+/// Re-pointing, starting or stopping replication. `STOP SLAVE` waits for the transaction in the applier.
+const REPLICATION_LIMIT: Span = Span::secs(10);
+
+/// Between two tries of a replication act that failed.
+const REPLICATION_RETRY: Span = Span::secs(1);
+
+impl Agent {
+    /// A grant came in: the kernel may keep the addresses for what is left of it.
+    pub(super) fn refresh_lifetimes(&mut self, lease: Lease) {
+        for vip in self.wanted_addresses() {
+            if self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
+                self.hold_address(vip, lease, false);
+            }
+        }
+    }
+
+    /// The VIPs that should be on the interface now. The writer's is there only while the host serves or is
+    /// frozen: it comes and goes with the acts of `hold`.
+    fn wanted_addresses(&self) -> Vec<IpAddr> {
+        let Some(want) = &self.want else {
+            return Vec::new();
+        };
+        let writer_up = matches!(self.duty, Duty::Serving | Duty::Frozen | Duty::Freezing);
+        want.holds
+            .iter()
+            .filter(|hold| !hold.writer || writer_up)
+            .map(|hold| hold.vip)
+            .filter(|vip| self.roster.vips.iter().any(|known| known.ip == *vip))
+            .collect()
+    }
+
+    pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease, announce: bool) {
+        let secs = lease.kernel_secs(self.now.boot);
+        if secs > 0 {
+            let running = self.begin(
+                Act::Hold {
+                    vip,
+                    secs,
+                    announce,
+                },
+                ADDRESS_LIMIT,
+                None,
+            );
+            self.addressing.insert(vip, running);
+        }
+    }
+
+    /// Balanced VIPs, and exclusive ones of other roles, are added and removed here. A VIP that is not wanted,
+    /// or not allowed any more, goes.
+    pub(super) fn mind_the_addresses(&mut self) {
+        self.repeat_announcements();
+        if !self.looked {
+            return;
+        }
+        let lease = self.lease.filter(|lease| self.now.boot < lease.ends());
+        let wanted = if lease.is_some() {
+            self.wanted_addresses()
+        } else {
+            Vec::new()
+        };
+        let roster: Vec<(IpAddr, bool, RoleMode)> = self
+            .roster
+            .vips
+            .iter()
+            .map(|vip| (vip.ip, vip.writer, vip.mode))
+            .collect();
+        for (vip, writer, _) in roster {
+            if writer || self.addressing.contains_key(&vip) {
+                continue;
+            }
+            match (lease, wanted.contains(&vip), self.found.contains(&vip)) {
+                (Some(lease), true, false) => self.hold_address(vip, lease, true),
+                (_, false, true) => {
+                    let running = self.begin(Act::Drop { vip }, ADDRESS_LIMIT, None);
+                    self.addressing.insert(vip, running);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn repeat_announcements(&mut self) {
+        let now = self.now.boot;
+        let due: Vec<IpAddr> = self
+            .announce
+            .iter()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, vip)| *vip)
+            .collect();
+        self.announce.retain(|(at, _)| *at > now);
+        for vip in due {
+            if self.found.contains(&vip) {
+                self.begin(Act::Announce { vip }, ADDRESS_LIMIT, None);
+            }
+        }
+    }
+
+    pub(super) fn address_act_ended(&mut self, running: &Running, result: ActResult) {
+        let now = self.now.boot;
+        match (&running.act, result) {
+            (Act::Hold { vip, announce, .. }, ActResult::Done) => {
+                self.trouble("address", None);
+                self.see(*vip);
+                if *announce {
+                    self.announce_again(*vip, now);
+                }
+            }
+            (Act::Drop { vip }, ActResult::Done) => {
+                self.trouble("address", None);
+                let vip = *vip;
+                self.found.retain(|found| *found != vip);
+                self.announce.retain(|(_, known)| *known != vip);
+                self.changed = true;
+            }
+            (act, ActResult::Failed { why, .. }) => {
+                let why = format!("{}: {why}", act.words());
+                self.trouble("address", Some(why));
+            }
+            _ => {}
+        }
+    }
+
+    /// Replication towards what is wanted, one act at a time.
+    pub(super) fn mind_replication(&mut self) {
+        if self.replicating.is_some()
+            || self.now.boot < self.replicate_retry
+            || self.server.reach != Reach::Up
+            || self.duty == Duty::Fencing
+        {
+            return;
+        }
+        let Some(want) = &self.want else { return };
+        let replication = self.server.replication.as_ref();
+        match want.replicate.clone() {
+            Replicate::AsIs => {}
+            Replicate::Off => {
+                let runs = replication.is_some_and(|r| r.io != Thread::No || r.sql != Thread::No);
+                if runs {
+                    self.stopped = true;
+                    self.keep(true);
+                    self.replicate(Act::StopReplication);
+                }
+            }
+            Replicate::From(host) => {
+                let there = replication.is_some_and(|r| self.is_at(&host, &r.source, r.port));
+                let off = replication.is_some_and(|r| r.io == Thread::No || r.sql == Thread::No);
+                // A replication that somebody else stopped, or that broke, is not started blindly.
+                if !there || (off && self.stopped) {
+                    self.replicate(Act::Follow { from: host });
+                }
+            }
+        }
+    }
+
+    fn is_at(&self, host: &HostName, source: &str, port: u16) -> bool {
+        self.roster
+            .hosts
+            .iter()
+            .any(|(name, ip, p)| name == host && ip.to_string() == source && *p == port)
+    }
+
+    fn replicate(&mut self, act: Act) {
+        self.replicating = Some(self.begin(act, REPLICATION_LIMIT, None));
+    }
+
+    pub(super) fn replication_act_ended(&mut self, running: &Running, result: ActResult) {
+        let now = self.now.boot;
+        match (&running.act, result) {
+            (Act::Follow { .. }, ActResult::Done) => {
+                self.trouble("replication", None);
+                self.stopped = false;
+                self.keep(true);
+                self.look();
+            }
+            (Act::StopReplication, ActResult::Done) => {
+                self.trouble("replication", None);
+                self.look();
+            }
+            (_, ActResult::Reached { at }) => {
+                self.trouble("replication", None);
+                self.server.position = self.server.position.union(&at);
+                self.answer(running, Outcome::Reached { at });
+                self.look();
+            }
+            (act, ActResult::Failed { why, blockers }) => {
+                let words = act.words();
+                self.replicate_retry = now + REPLICATION_RETRY;
+                if running.order.is_some() {
+                    self.answer(running, Outcome::Failed { why, blockers });
+                } else {
+                    self.trouble("replication", Some(format!("{words}: {why}")));
+                }
+                self.look();
+            }
+            (act, other) => {
+                let why = format!("{} ended oddly: {other:?}", act.words());
+                self.answer(
+                    running,
+                    Outcome::Failed {
+                        why,
+                        blockers: Vec::new(),
+                    },
+                );
+            }
+        }
+        // What is known is from before the act.
+        if let Some(replication) = &mut self.server.replication
+            && let Act::Follow { from } = &running.act
+            && let Some((_, ip, port)) = self.roster.hosts.iter().find(|(name, ..)| name == from)
+        {
+            (replication.source, replication.port) = (ip.to_string(), *port);
+        }
+    }
+
+    /// Looks at the server at once.
+    pub(super) fn look(&mut self) {
+        let running = self.begin(Act::Look, super::HEARTBEAT, None);
+        self.looking.push(running);
+    }
+}

@@ -1,0 +1,281 @@
+//! Holding the writer role: within the grant, fencing in time, opening when it is wanted.
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
+use mmm_proto::{Span, Time};
+
+use super::{Act, ActResult, Agent, Effect, Running};
+use crate::core::lease::Lease;
+
+/// How long one try to open may take. Short, so that a hanging server cannot keep the role half taken.
+const OPEN_LIMIT: Span = Span::secs(2);
+
+/// The least that a fence is given, however little of the grant is left.
+const FENCE_FLOOR: Span = Span::ms(500);
+
+/// Between two tries of an act that failed.
+const RETRY: Span = Span::ms(200);
+
+/// When to repeat an announcement after an address was added: neighbours may miss the first.
+const ANNOUNCE_AGAIN: [Span; 3] = [Span::ms(100), Span::secs(1), Span::secs(2)];
+
+impl Agent {
+    /// Whether the grant allows to hold now.
+    pub(super) fn may_hold(&self) -> Option<Lease> {
+        self.lease.filter(|lease| self.now.boot < lease.fence_at())
+    }
+
+    /// The VIPs that make a host the writer.
+    pub(super) fn writer_vips(&self) -> Vec<IpAddr> {
+        self.roster
+            .vips
+            .iter()
+            .filter(|vip| vip.writer)
+            .map(|vip| vip.ip)
+            .collect()
+    }
+
+    /// How the writer role is wanted on this host, if it is.
+    pub(super) fn wanted_writer(&self) -> Option<&Hold> {
+        self.want.as_ref()?.holds.iter().find(|hold| hold.writer)
+    }
+
+    /// At two thirds of the grant without another, fence.
+    pub(super) fn mind_the_lease(&mut self) {
+        let Some(lease) = self.lease else { return };
+        if self.now.boot < lease.fence_at() {
+            return;
+        }
+        if self.duty != Duty::None {
+            let waited = self.now.boot.since(lease.echo);
+            if self.duty != Duty::Fencing {
+                self.news(
+                    "fences itself",
+                    &format!(
+                        "no word from the monitor for {waited}, the grant lasts {}",
+                        lease.ttl
+                    ),
+                );
+                self.fence();
+            }
+        }
+        if self.now.boot >= lease.ends() {
+            self.lease = None;
+            self.changed = true;
+        }
+    }
+
+    /// Gives up the writer role, whatever else is under way.
+    pub(super) fn fence(&mut self) {
+        if let Some(running) = self.writing.take() {
+            if matches!(running.act, Act::Fence { .. }) {
+                self.writing = Some(running);
+                return;
+            }
+            self.out.push(Effect::Abort { id: running.id });
+            self.answer(
+                &running,
+                Outcome::Failed {
+                    why: "the host had to fence itself".to_owned(),
+                    blockers: Vec::new(),
+                },
+            );
+        }
+        self.set_duty(Duty::Fencing, true);
+        let left = self
+            .lease
+            .map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
+        let act = Act::Fence {
+            vips: self.writer_vips(),
+        };
+        self.writing = Some(self.begin(act, left.max(FENCE_FLOOR), None));
+    }
+
+    /// Brings what the host does about the writer role towards what is wanted.
+    pub(super) fn mind_the_writer(&mut self) {
+        if self.writing.is_some() || self.now.boot < self.write_retry {
+            return;
+        }
+        let wanted = self.wanted_writer().map(|hold| (hold.vip, hold.stance));
+        let lease = self.may_hold();
+        match (self.duty, wanted, lease) {
+            (Duty::Fencing, _, _) => self.finish_fencing(),
+            (Duty::None, Some((vip, Stance::Serve)), Some(lease)) => self.open(vip, lease),
+            (Duty::Frozen, Some((vip, Stance::Serve)), Some(_)) => {
+                self.set_duty(Duty::Opening, true);
+                self.writing = Some(self.begin(Act::Thaw { vip }, OPEN_LIMIT, None));
+            }
+            (Duty::Serving, Some((vip, Stance::Serve)), Some(lease)) => self.keep_open(vip, lease),
+            // An order is at work on it.
+            (_, Some((_, Stance::Frozen)), Some(_)) => {}
+            (Duty::None, _, _) => self.guard_read_only(),
+            // Not wanted any more, or not allowed any more.
+            (_, None, _) | (_, _, None) => self.fence(),
+            (Duty::Opening | Duty::Freezing, Some(_), Some(_)) => {
+                // Its act has ended without a word: the end of the act decides, so this cannot last.
+                self.fence();
+            }
+        }
+    }
+
+    /// After a start, or a fence that did not come through: is there anything left to fence?
+    fn finish_fencing(&mut self) {
+        if !self.looked || self.server.reach == Reach::Unknown {
+            return;
+        }
+        let current = self.server_began >= self.duty_since;
+        let read_only = match self.server.reach {
+            Reach::Gone { .. } => true,
+            Reach::Up => current && self.server.read_only == Some(true),
+            _ => false,
+        };
+        let absent = self
+            .writer_vips()
+            .iter()
+            .all(|vip| !self.found.contains(vip));
+        if read_only && absent {
+            self.trouble("fence", None);
+            self.set_duty(Duty::None, true);
+        } else if !matches!(self.server.reach, Reach::Up) || current {
+            self.fence();
+        }
+    }
+
+    fn open(&mut self, vip: IpAddr, lease: Lease) {
+        let secs = lease.kernel_secs(self.now.boot);
+        if self.server.reach != Reach::Up || secs == 0 || !self.troubles_allow() {
+            return;
+        }
+        self.set_duty(Duty::Opening, true);
+        self.writing = Some(self.begin(Act::Open { vip, secs }, OPEN_LIMIT, None));
+    }
+
+    /// Without a state file that can be written nothing new is held: after a restart nobody would know of it.
+    fn troubles_allow(&self) -> bool {
+        !self.troubles.contains_key("store")
+    }
+
+    /// Serving: the server may have been restarted (it starts read-only), the address may have been removed by
+    /// hand.
+    fn keep_open(&mut self, vip: IpAddr, lease: Lease) {
+        let current = self.server_began > self.duty_since;
+        let closed = self.server.reach == Reach::Up && self.server.read_only == Some(false);
+        if self.server.reach == Reach::Up && current && !closed && self.server.read_only.is_some() {
+            self.news(
+                "is made writable again",
+                "the server was found read-only while it is the writer",
+            );
+            self.open(vip, lease);
+        } else if self.looked && !self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
+            self.hold_address(vip, lease, true);
+        }
+    }
+
+    /// A host that is not the writer is read-only, whoever made it writable.
+    fn guard_read_only(&mut self) {
+        let current = self.server_began > self.duty_since;
+        if current && self.server.reach == Reach::Up && self.server.read_only == Some(false) {
+            self.news(
+                "was found writable",
+                "it is not the writer; read_only is set",
+            );
+            self.server.read_only = None;
+            self.writing = Some(self.begin(Act::ReadOnly, OPEN_LIMIT, None));
+        }
+    }
+
+    /// The act on the writer role ended.
+    pub(super) fn writer_act_ended(&mut self, running: &Running, result: ActResult) {
+        let now = self.now.boot;
+        // The next look must be younger than what was just done.
+        self.duty_since = now;
+        match (&running.act, result) {
+            (Act::Open { vip, .. }, ActResult::Done) => {
+                self.trouble("open", None);
+                self.server.read_only = Some(false);
+                self.see(*vip);
+                self.announce_again(*vip, now);
+                self.set_duty(Duty::Serving, true);
+            }
+            (Act::Thaw { .. }, ActResult::Done) => {
+                self.trouble("open", None);
+                self.server.read_only = Some(false);
+                self.set_duty(Duty::Serving, true);
+            }
+            (Act::Open { .. } | Act::Thaw { .. }, ActResult::Failed { why, .. }) => {
+                self.trouble("open", Some(format!("cannot open: {why}")));
+                self.write_retry = now + RETRY;
+                self.fence();
+            }
+            (Act::Freeze { .. }, ActResult::Frozen { at, killed }) => {
+                self.server.read_only = Some(true);
+                self.server.position = self.server.position.union(&at);
+                self.set_duty(Duty::Frozen, true);
+                self.answer(running, Outcome::Frozen { at, killed });
+            }
+            (Act::Freeze { .. }, ActResult::Failed { why, blockers }) => {
+                // The hands have undone it: the host serves as before.
+                self.set_duty(Duty::Serving, true);
+                self.answer(running, Outcome::Failed { why, blockers });
+            }
+            (
+                Act::Fence { vips },
+                ActResult::Fenced {
+                    safe,
+                    gone,
+                    trouble,
+                },
+            ) => {
+                if gone {
+                    self.found.retain(|found| !vips.contains(found));
+                }
+                if safe && gone {
+                    self.trouble("fence", None);
+                    if self.server.reach == Reach::Up {
+                        self.server.read_only = Some(true);
+                    }
+                    self.set_duty(Duty::None, true);
+                } else {
+                    self.trouble("fence", Some(format!("fencing: {trouble}")));
+                    self.write_retry = now + RETRY;
+                }
+                self.changed = true;
+            }
+            (Act::ReadOnly, ActResult::Failed { why, .. }) => {
+                self.trouble("read_only", Some(format!("cannot set read_only: {why}")));
+                self.write_retry = now + RETRY;
+            }
+            (Act::ReadOnly, _) => self.trouble("read_only", None),
+            (Act::Fence { .. }, other) => {
+                self.trouble("fence", Some(format!("fencing ended oddly: {other:?}")));
+                self.write_retry = now + RETRY;
+            }
+            (_, other) => {
+                let why = format!("ended oddly: {other:?}");
+                self.answer(
+                    running,
+                    Outcome::Failed {
+                        why,
+                        blockers: Vec::new(),
+                    },
+                );
+                self.fence();
+            }
+        }
+    }
+
+    pub(super) fn see(&mut self, vip: IpAddr) {
+        if !self.found.contains(&vip) {
+            self.found.push(vip);
+            self.found.sort();
+            self.changed = true;
+        }
+    }
+
+    pub(super) fn announce_again(&mut self, vip: IpAddr, now: Time) {
+        self.announce.retain(|(_, known)| *known != vip);
+        self.announce
+            .extend(ANNOUNCE_AGAIN.map(|after| (now + after, vip)));
+    }
+}

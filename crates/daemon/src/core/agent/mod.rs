@@ -1,0 +1,524 @@
+//! The agent core: what the monitor wants, what is found on the host, and the acts that make the one out of
+//! the other.
+//!
+//! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold and what the
+//! host does about the writer role (`hold`), addresses and replication (`apply`), the steps of a move
+//! (`orders`). The safety rules are those of the design, section 6: hold only within the grant, fence at two
+//! thirds of it, obey nothing older than what was seen.
+
+mod apply;
+mod hold;
+mod orders;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use mmm_proto::agent::{
+    Blocker, Duty, FromAgent, Grant, Reach, Report, Server, Stamp, ToAgent, Want,
+};
+use mmm_proto::{GtidPos, HostName, RoleMode, RoleName, Span, Time};
+use serde::{Deserialize, Serialize};
+
+use super::Now;
+use super::lease::Lease;
+
+/// Reports when no grant has said how often.
+const HEARTBEAT: Span = Span::ms(500);
+
+/// What the agent core knows of the configuration.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    pub me: HostName,
+    /// Every host with the address and port of its server.
+    pub hosts: Vec<(HostName, IpAddr, u16)>,
+    /// Every VIP of the cluster. Addresses that are not in this list are never touched.
+    pub vips: Vec<RosterVip>,
+}
+
+/// A VIP of the cluster.
+#[derive(Debug, Clone)]
+pub struct RosterVip {
+    pub ip: IpAddr,
+    pub role: RoleName,
+    pub mode: RoleMode,
+    /// It belongs to the active master role.
+    pub writer: bool,
+}
+
+/// What the agent keeps on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub host: HostName,
+    /// The boot in which `lease` counts; its clock means nothing in another.
+    pub boot_id: String,
+    pub seen: Stamp,
+    pub duty: Duty,
+    pub lease: Option<Lease>,
+    pub want: Option<Want>,
+    /// Replication was stopped by this agent, so it may start it again.
+    #[serde(default)]
+    pub stopped: bool,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// A monitor said something on a link.
+    Heard { link: u64, message: ToAgent },
+    /// A monitor is connected.
+    LinkUp { link: u64 },
+    /// The link is gone.
+    LinkDown { link: u64, why: String },
+    /// The server was looked at, from `began` on.
+    Facts { server: Server, began: Time },
+    /// The server's end or silence was noticed between two looks.
+    Lost { reach: Reach },
+    /// The cluster's VIPs that are on the interface.
+    Addresses { found: Vec<IpAddr> },
+    /// An act ended.
+    Ended { id: u64, result: ActResult },
+    /// The state could not be written down.
+    StoreFailed { why: String },
+    /// The state can be written down again.
+    StoreWorks,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// To every monitor that is connected.
+    Say(FromAgent),
+    /// To one monitor.
+    SayTo { link: u64, message: FromAgent },
+    /// Write this down before doing what follows; `sync` when it must survive a crash of the machine.
+    Persist { kept: Box<Kept>, sync: bool },
+    /// Begin an act; its end comes back with the same id.
+    Begin { id: u64, act: Act, limit: Span },
+    /// End an act early; nothing comes back.
+    Abort { id: u64 },
+}
+
+/// What the hands can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Writable, VIP up with that lifetime in seconds, announced.
+    Open {
+        vip: IpAddr,
+        secs: u32,
+    },
+    /// Stop taking writes, keep the VIP, tell the position.
+    Freeze {
+        vip: IpAddr,
+        grace: Span,
+        kill: bool,
+    },
+    /// Undo a freeze.
+    Thaw {
+        vip: IpAddr,
+    },
+    /// Stop taking writes, end sessions, drop these VIPs.
+    Fence {
+        vips: Vec<IpAddr>,
+    },
+    /// `read_only = 1`, nothing else.
+    ReadOnly,
+    /// Add a VIP or refresh its lifetime in seconds; announce it when it is new.
+    Hold {
+        vip: IpAddr,
+        secs: u32,
+        announce: bool,
+    },
+    Drop {
+        vip: IpAddr,
+    },
+    Announce {
+        vip: IpAddr,
+    },
+    Look,
+    CatchUp {
+        to: GtidPos,
+    },
+    Fetch {
+        from: HostName,
+        to: GtidPos,
+    },
+    Drain,
+    Follow {
+        from: HostName,
+    },
+    StopReplication,
+}
+
+impl Act {
+    /// What people read in `doing`.
+    fn words(&self) -> String {
+        match self {
+            Self::Open { vip, .. } => format!("opening {vip}"),
+            Self::Freeze { vip, .. } => format!("freezing {vip}"),
+            Self::Thaw { vip } => format!("returning {vip} to service"),
+            Self::Fence { .. } => "fencing".to_owned(),
+            Self::ReadOnly => "setting read_only".to_owned(),
+            Self::Hold { vip, .. } => format!("adding {vip}"),
+            Self::Drop { vip } => format!("removing {vip}"),
+            Self::Announce { vip } => format!("announcing {vip}"),
+            Self::Look => "looking at the server".to_owned(),
+            Self::CatchUp { to } => format!("applying up to {to}"),
+            Self::Fetch { from, .. } => format!("fetching from {from}"),
+            Self::Drain => "applying what was received".to_owned(),
+            Self::Follow { from } => format!("re-pointing replication to {from}"),
+            Self::StopReplication => "stopping replication".to_owned(),
+        }
+    }
+}
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActResult {
+    /// As asked.
+    Done,
+    Frozen {
+        at: GtidPos,
+        killed: u32,
+    },
+    /// `safe`: read-only verified, or the server is gone. `gone`: the VIPs are verified to be gone.
+    Fenced {
+        safe: bool,
+        gone: bool,
+        trouble: String,
+    },
+    Looked(Box<Server>),
+    Reached {
+        at: GtidPos,
+    },
+    Failed {
+        why: String,
+        blockers: Vec<Blocker>,
+    },
+}
+
+/// An act under way.
+#[derive(Debug, Clone)]
+struct Running {
+    id: u64,
+    act: Act,
+    /// The order that it answers: link and number.
+    order: Option<(u64, u64)>,
+}
+
+/// The agent core.
+#[derive(Debug)]
+pub struct Agent {
+    roster: Roster,
+    boot_id: String,
+    now: Now,
+    seen: Stamp,
+    lease: Option<Lease>,
+    want: Option<Want>,
+    duty: Duty,
+    duty_since: Time,
+    server: Server,
+    server_began: Time,
+    found: Vec<IpAddr>,
+    /// The interface was looked at at least once.
+    looked: bool,
+    /// The act on the writer role.
+    writing: Option<Running>,
+    /// The act on replication.
+    replicating: Option<Running>,
+    /// Acts on single addresses.
+    addressing: BTreeMap<IpAddr, Running>,
+    /// Looks that were ordered.
+    looking: Vec<Running>,
+    stopped: bool,
+    /// Announcements to repeat.
+    announce: Vec<(Time, IpAddr)>,
+    /// When a failed act may be tried again.
+    write_retry: Time,
+    replicate_retry: Time,
+    /// What could not be done, by what it is about.
+    troubles: BTreeMap<&'static str, String>,
+    links: Vec<u64>,
+    next_act: u64,
+    reported_at: Option<Time>,
+    /// Something changed that the monitor should hear of at once.
+    changed: bool,
+    uptime: Span,
+    kept: Option<Kept>,
+    out: Vec<Effect>,
+}
+
+impl Agent {
+    /// An agent that takes up where it left off, if that was in this boot and within its grant; otherwise it
+    /// fences first.
+    pub fn new(roster: Roster, kept: Option<Kept>, boot_id: &str, now: Now) -> Self {
+        let kept = kept.filter(|kept| kept.host == roster.me);
+        let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
+        let resumes = kept.as_ref().filter(|kept| {
+            kept.boot_id == boot_id
+                && kept.duty == Duty::Serving
+                && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
+        });
+        let (duty, lease, want) = match resumes {
+            Some(kept) => (Duty::Serving, kept.lease, kept.want.clone()),
+            // Not known yet whether there is anything to fence: `hold` looks first.
+            None => (Duty::Fencing, None, None),
+        };
+        Self {
+            boot_id: boot_id.to_owned(),
+            now,
+            seen,
+            lease,
+            want,
+            duty,
+            duty_since: now.boot,
+            server: Server::unknown(),
+            server_began: Time(0),
+            found: Vec::new(),
+            looked: false,
+            writing: None,
+            replicating: None,
+            addressing: BTreeMap::new(),
+            looking: Vec::new(),
+            stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
+            announce: Vec::new(),
+            write_retry: now.boot,
+            replicate_retry: now.boot,
+            troubles: BTreeMap::new(),
+            links: Vec::new(),
+            next_act: 0,
+            reported_at: None,
+            changed: false,
+            uptime: Span(now.boot.0),
+            kept,
+            roster,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input and says what is to be done.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.now = now;
+        // Linux counts both uptime and CLOCK_BOOTTIME from the boot.
+        self.uptime = Span(now.boot.0);
+        self.take(input);
+        self.mind_the_lease();
+        self.mind_the_writer();
+        self.mind_the_addresses();
+        self.mind_replication();
+        self.report_if_due();
+        std::mem::take(&mut self.out)
+    }
+
+    /// When to call again even if nothing comes in.
+    pub fn next_wakeup(&self) -> Time {
+        let mut next = self.now.boot + Span::ms(50);
+        if let Some(lease) = self.lease {
+            next = next.min(lease.fence_at().max(self.now.boot));
+        }
+        for (at, _) in &self.announce {
+            next = next.min(*at);
+        }
+        next.max(self.now.boot + Span::ms(1))
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Tick => {}
+            Input::Heard { link, message } => match message {
+                ToAgent::Grant(grant) => self.take_grant(link, grant),
+                ToAgent::Order(order) => self.take_order(link, order),
+                ToAgent::Error { .. } => {}
+            },
+            Input::LinkUp { link } => {
+                self.links.push(link);
+                self.changed = true;
+            }
+            Input::LinkDown { link, .. } => self.links.retain(|known| *known != link),
+            Input::Facts { server, began } => {
+                self.changed |= facts_differ(&self.server, &server);
+                (self.server, self.server_began) = (server, began);
+            }
+            Input::Lost { reach } => {
+                if self.server.reach != reach {
+                    self.server.reach = reach;
+                    self.server.read_only = None;
+                    self.changed = true;
+                }
+            }
+            Input::Addresses { found } => {
+                self.looked = true;
+                if self.found != found {
+                    self.found = found;
+                    self.changed = true;
+                }
+            }
+            Input::Ended { id, result } => self.take_result(id, result),
+            Input::StoreFailed { why } => {
+                let why = format!("cannot write its state: {why}");
+                self.changed |= self.troubles.insert("store", why).is_none();
+            }
+            Input::StoreWorks => self.changed |= self.troubles.remove("store").is_some(),
+        }
+    }
+
+    /// A grant counts when it is not older than what was seen and answers a report of this boot.
+    fn take_grant(&mut self, link: u64, grant: Grant) {
+        let refuse = |agent: &mut Self, why: String| {
+            let (got, seen) = (grant.stamp, agent.seen);
+            let message = FromAgent::Refused {
+                order: None,
+                got,
+                seen,
+                why,
+            };
+            agent.out.push(Effect::SayTo { link, message });
+        };
+        if grant.stamp < self.seen {
+            let why = format!("grant {} is older than {}", grant.stamp, self.seen);
+            return refuse(self, why);
+        }
+        if grant.echo > self.now.boot {
+            return refuse(
+                self,
+                "the grant echoes a report that was never made".to_owned(),
+            );
+        }
+        let newer = grant.stamp > self.seen;
+        let fresher = self.lease.is_none_or(|lease| grant.echo >= lease.echo);
+        if !newer && !fresher {
+            return;
+        }
+        let lease = Lease {
+            echo: grant.echo,
+            ttl: grant.ttl,
+        };
+        let alive = self.now.boot < lease.fence_at();
+        let term_changed = grant.stamp.term != self.seen.term;
+        let renewed = self.want.as_ref() == Some(&grant.want);
+        self.seen = grant.stamp;
+        self.want = Some(grant.want);
+        self.lease = alive.then_some(lease);
+        if newer {
+            self.changed = true;
+        }
+        if alive {
+            self.refresh_lifetimes(lease);
+        }
+        self.keep(term_changed || (newer && !renewed));
+    }
+
+    /// Writes down what must survive.
+    fn keep(&mut self, sync: bool) {
+        let kept = Kept {
+            host: self.roster.me.clone(),
+            boot_id: self.boot_id.clone(),
+            seen: self.seen,
+            duty: self.duty,
+            lease: self.lease,
+            want: self.want.clone(),
+            stopped: self.stopped,
+        };
+        if self.kept.as_ref() != Some(&kept) {
+            self.kept = Some(kept.clone());
+            self.out.push(Effect::Persist {
+                kept: Box::new(kept),
+                sync,
+            });
+        }
+    }
+
+    fn begin(&mut self, act: Act, limit: Span, order: Option<(u64, u64)>) -> Running {
+        self.next_act += 1;
+        let id = self.next_act;
+        self.out.push(Effect::Begin {
+            id,
+            act: act.clone(),
+            limit,
+        });
+        Running { id, act, order }
+    }
+
+    fn trouble(&mut self, about: &'static str, why: Option<String>) {
+        let changed = match why {
+            Some(why) => self.troubles.insert(about, why.clone()).as_ref() != Some(&why),
+            None => self.troubles.remove(about).is_some(),
+        };
+        self.changed |= changed;
+    }
+
+    fn news(&mut self, what: &str, why: &str) {
+        let subject = self.roster.me.as_str().to_owned();
+        let news = FromAgent::News {
+            subject,
+            what: what.to_owned(),
+            why: why.to_owned(),
+        };
+        self.out.push(Effect::Say(news));
+    }
+
+    fn set_duty(&mut self, duty: Duty, sync: bool) {
+        if self.duty != duty {
+            (self.duty, self.duty_since) = (duty, self.now.boot);
+            self.changed = true;
+            self.keep(sync);
+        }
+    }
+
+    /// How often to report: six times within a grant.
+    fn heartbeat(&self) -> Span {
+        self.lease
+            .map_or(HEARTBEAT, |lease| Span::ms((lease.ttl.as_ms() / 6).max(50)))
+    }
+
+    fn report_if_due(&mut self) {
+        let due = self
+            .reported_at
+            .is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
+        if self.links.is_empty() || !(due || self.changed) {
+            return;
+        }
+        (self.reported_at, self.changed) = (Some(self.now.boot), false);
+        let report = self.report();
+        self.out
+            .push(Effect::Say(FromAgent::Report(Box::new(report))));
+    }
+
+    /// What is true on the host now.
+    pub fn report(&self) -> Report {
+        let acts = self
+            .writing
+            .iter()
+            .chain(&self.replicating)
+            .chain(self.addressing.values());
+        let mut server = self.server.clone();
+        server.age = self.now.boot.since(self.server_began);
+        Report {
+            clock: self.now.boot,
+            boot_id: self.boot_id.clone(),
+            uptime: self.uptime,
+            seen: self.seen,
+            vips: self.found.clone(),
+            duty: self.duty,
+            grant_left: self.lease.map(|lease| lease.ends().since(self.now.boot)),
+            server,
+            doing: acts.map(|running| running.act.words()).collect(),
+            troubles: self.troubles.values().cloned().collect(),
+        }
+    }
+}
+
+/// Whether a look tells the monitor something that cannot wait for the heartbeat.
+fn facts_differ(old: &Server, new: &Server) -> bool {
+    let threads = |server: &Server| {
+        server
+            .replication
+            .as_ref()
+            .map(|r| (r.source.clone(), r.port, r.io, r.sql, r.error.clone()))
+    };
+    old.reach != new.reach || old.read_only != new.read_only || threads(old) != threads(new)
+}

@@ -1,0 +1,607 @@
+//! What people ask for: allowed or why not, and what is done about it. Each reason is written once, here or in
+//! `candidate`.
+
+use mmm_proto::console::{Answer, Refusal, RefusalCode};
+use mmm_proto::event::Level;
+use mmm_proto::plan::{Plan, PlanOutcome, StepState};
+use mmm_proto::{Check, HostName, HostState, MonitorMode, RoleMode, RoleName, Span, Verb};
+
+use super::moves::{Kind, Phase};
+use super::plan::{PLAN_EXPIRES, planned_steps};
+use super::{Asker, Monitor, Request, refuse};
+
+/// Plans kept for `apply`; the oldest goes first.
+const PLANS_KEPT: usize = 64;
+
+impl Monitor {
+    pub(super) fn take_request(&mut self, asker: Asker, request: Request) {
+        match request {
+            Request::Run(verb) => self.run_verb(asker, &verb),
+            Request::Plan(verb) => match self.preview(&verb) {
+                Ok(plan) => {
+                    let plan = self.keep_plan(plan);
+                    self.answer(
+                        asker,
+                        Answer::Plan {
+                            plan: Box::new(plan),
+                        },
+                    );
+                }
+                Err(refusal) => self.answer(asker, Answer::Refused { refusal }),
+            },
+            Request::Apply { plan } => self.apply_plan(asker, plan),
+            Request::Stop { plan } => self.stop_plan(asker, plan),
+        }
+    }
+
+    fn keep_plan(&mut self, mut plan: Plan) -> Plan {
+        self.next_plan += 1;
+        plan.id = self.next_plan;
+        if self.plans.len() >= PLANS_KEPT {
+            self.plans.remove(0);
+        }
+        self.plans.push((plan.clone(), self.now.boot));
+        plan
+    }
+
+    /// Runs a plan that was shown, if it would still be the same plan.
+    fn apply_plan(&mut self, asker: Asker, id: u64) {
+        let now = self.now.boot;
+        self.plans
+            .retain(|(_, made)| now.since(*made) <= PLAN_EXPIRES);
+        let stale = |why: &str| Answer::Refused {
+            refusal: refuse(RefusalCode::Stale, why),
+        };
+        let Some((plan, _)) = self.plans.iter().find(|(plan, _)| plan.id == id).cloned() else {
+            let why =
+                format!("plan {id} is unknown or older than {PLAN_EXPIRES}; ask for a new one");
+            return self.answer(asker, stale(&why));
+        };
+        match self.preview(&plan.verb) {
+            Err(refusal) => {
+                let why = format!("it changed while you were reading: {}", refusal.reason);
+                self.answer(asker, stale(&why));
+            }
+            Ok(new) if new.title != plan.title || new.level > plan.level => {
+                let why = format!("it would now be \"{}\"; ask for a new plan", new.title);
+                self.answer(asker, stale(&why));
+            }
+            Ok(_) => {
+                self.plans.retain(|(plan, _)| plan.id != id);
+                self.run_verb(asker, &plan.verb);
+            }
+        }
+    }
+
+    fn stop_plan(&mut self, asker: Asker, id: u64) {
+        let Some(running) = self
+            .running
+            .as_mut()
+            .filter(|running| running.progress.plan == id)
+        else {
+            let reason = format!("plan {id} does not run");
+            return self.answer(
+                asker,
+                Answer::Refused {
+                    refusal: refuse(RefusalCode::Stale, reason),
+                },
+            );
+        };
+        let early = matches!(running.phase, Phase::Drain | Phase::Freeze | Phase::CatchUp);
+        if running.kind == Kind::Planned && early {
+            running.stop = Some(asker.who.clone());
+            let text = "halting before the next step; the old writer returns to service".to_owned();
+            self.answer(
+                asker,
+                Answer::Done {
+                    text,
+                    took: Span::ZERO,
+                },
+            );
+        } else {
+            let reason = "it is past the point from which it could be undone";
+            self.answer(
+                asker,
+                Answer::Refused {
+                    refusal: refuse(RefusalCode::State, reason),
+                },
+            );
+        }
+    }
+
+    fn run_verb(&mut self, asker: Asker, verb: &Verb) {
+        if let Some(text) = self.already(verb) {
+            return self.answer(
+                asker,
+                Answer::Done {
+                    text,
+                    took: Span::ZERO,
+                },
+            );
+        }
+        if let Err(refusal) = self.permit(verb) {
+            return self.answer(asker, Answer::Refused { refusal });
+        }
+        let who = asker.who.clone();
+        let text = match verb {
+            Verb::Ping => "Pinged successfully!".to_owned(),
+            Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode => self.mode.to_string(),
+            Verb::SetOnline { host } => self.set_online(host, &who),
+            Verb::SetOffline { host } => match self.top.host(host) {
+                Some(host) => match self.successor(host) {
+                    Some(to) => return self.start_planned(asker, host, to, false, true),
+                    None => self.set_offline(host, &who),
+                },
+                None => return,
+            },
+            Verb::SetActive => self.switch(MonitorMode::Active, "active", &who),
+            Verb::SetManual => self.switch(MonitorMode::Manual, "manual", &who),
+            Verb::SetPassive => self.switch(MonitorMode::Passive, "passive", &who),
+            Verb::MoveRole {
+                role,
+                host,
+                force,
+                kill,
+            } => {
+                let (Some(role), Some(to)) = (self.top.role(role), self.top.host(host)) else {
+                    return;
+                };
+                if role != self.top.writer {
+                    self.move_other(role, to, &who)
+                } else if *force {
+                    self.force_writer(to, &who)
+                } else {
+                    match self.writer() {
+                        Some(from) => return self.start_planned(asker, from, to, *kill, false),
+                        None => {
+                            let vip = self.writer_vip();
+                            self.vips[vip].chosen = Some(to);
+                            self.retry_at = self.now.boot;
+                            format!(
+                                "Role '{}' will be given to '{host}'.",
+                                self.top.roles[role].name
+                            )
+                        }
+                    }
+                }
+            }
+            Verb::SetIp { ip, host } => {
+                let Some(to) = self.top.host(host) else {
+                    return;
+                };
+                self.choose_ip(*ip, to, &who)
+            }
+        };
+        self.answer(
+            asker,
+            Answer::Done {
+                text,
+                took: Span::ZERO,
+            },
+        );
+    }
+
+    fn start_planned(&mut self, asker: Asker, from: usize, to: usize, kill: bool, offline: bool) {
+        let found = self.examine_move(from, to, kill);
+        if let Some(refusal) = found.refusal {
+            return self.answer(asker, Answer::Refused { refusal });
+        }
+        let title = format!("move writer {} -> {}", self.name(from), self.name(to));
+        let title = if offline {
+            format!("{title}, then set {} offline", self.name(from))
+        } else {
+            title
+        };
+        let steps = planned_steps(self, from, to);
+        let first = (Phase::Drain, self.top.timing.drain_timeout);
+        self.start_move(
+            Kind::Planned,
+            &title,
+            steps,
+            Some(from),
+            Some(to),
+            Some(asker),
+            first,
+        );
+        if let Some(running) = &mut self.running {
+            running.kill = kill;
+            running.then_offline = offline;
+        }
+    }
+
+    /// What the original answers with `OK` because there is nothing to do.
+    fn already(&self, verb: &Verb) -> Option<String> {
+        let state = |host: &HostName| Some(self.hosts[self.top.host(host)?].state);
+        match verb {
+            Verb::SetOnline { host } if state(host) == Some(HostState::Online) => {
+                Some("This host is already ONLINE. Skipping command.".to_owned())
+            }
+            Verb::SetOffline { host } if state(host) == Some(HostState::AdminOffline) => {
+                Some("This host is already ADMIN_OFFLINE. Skipping command.".to_owned())
+            }
+            Verb::MoveRole { role, host, .. } => {
+                let role = self.top.role(role)?;
+                let host_index = self.top.host(host)?;
+                let exclusive = self.top.roles[role].mode == RoleMode::Exclusive;
+                let there = self
+                    .vips
+                    .iter()
+                    .any(|v| v.role == role && v.holder == Some(host_index));
+                (exclusive && there && self.mode != MonitorMode::Passive && self.running.is_none())
+                    .then(|| format!("Role is already on '{host}'. Skipping command."))
+            }
+            Verb::SetActive if self.mode == MonitorMode::Active => {
+                Some("Already in active mode.".to_owned())
+            }
+            Verb::SetManual if self.mode == MonitorMode::Manual => {
+                Some("Already in manual mode.".to_owned())
+            }
+            Verb::SetPassive if self.mode == MonitorMode::Passive => {
+                Some("Already in passive mode.".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a verb may be run now; the reason when not.
+    pub(super) fn permit(&self, verb: &Verb) -> Result<(), Refusal> {
+        if !verb.acts() {
+            return Ok(());
+        }
+        let held = self.held();
+        if !held.is_empty() {
+            return Err(refuse(
+                RefusalCode::State,
+                format!("decisions are held: {held}"),
+            ));
+        }
+        if let Some(running) = &self.running
+            && !matches!(verb, Verb::SetPassive | Verb::SetManual | Verb::SetActive)
+        {
+            let reason = format!(
+                "plan {} runs: {}",
+                running.progress.plan, running.progress.title
+            );
+            return Err(refuse(RefusalCode::Busy, reason));
+        }
+        match verb {
+            Verb::SetOnline { host } => self.permit_online(self.host_of(host)?),
+            Verb::SetOffline { host } => self.permit_offline(self.host_of(host)?),
+            Verb::MoveRole {
+                role,
+                host,
+                force,
+                kill,
+            } => {
+                if self.mode == MonitorMode::Passive {
+                    let reason = "This command is not allowed in passive mode.";
+                    return Err(refuse(RefusalCode::State, reason));
+                }
+                self.permit_move(self.role_of(role)?, self.host_of(host)?, *force, *kill)
+            }
+            Verb::SetIp { ip, host } => self.permit_ip(*ip, self.host_of(host)?),
+            Verb::SetActive | Verb::SetManual if self.cause.starts_with("superseded") => {
+                Err(refuse(
+                    RefusalCode::State,
+                    format!(
+                        "{}; stop one of the two monitors, then restart this one",
+                        self.cause
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn permit_online(&self, host: usize) -> Result<(), Refusal> {
+        let record = &self.hosts[host];
+        let name = &self.top.hosts[host].name;
+        if !matches!(
+            record.state,
+            HostState::AdminOffline | HostState::AwaitingRecovery
+        ) {
+            let reason = format!(
+                "Host '{name}' is '{}' at the moment. It can't be switched to ONLINE.",
+                record.state
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        for check in [Check::Ping, Check::Mysql] {
+            if !record.good(check) {
+                let message = &record.checks[check.index()].message;
+                let reason = format!("Check '{check}' of host '{name}' is not OK: {message}");
+                return Err(refuse(RefusalCode::Unreachable, reason));
+            }
+        }
+        self.need_agent(host)
+    }
+
+    fn permit_offline(&self, host: usize) -> Result<(), Refusal> {
+        let record = &self.hosts[host];
+        let name = &self.top.hosts[host].name;
+        if !matches!(
+            record.state,
+            HostState::Online | HostState::ReplicationFail | HostState::ReplicationDelay
+        ) {
+            let reason = format!(
+                "Host '{name}' is '{}' at the moment. It can't be switched to ADMIN_OFFLINE.",
+                record.state
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        self.need_agent(host)?;
+        if self.is_writer(host) && self.successor(host).is_none() {
+            let reasons: Vec<String> = self
+                .candidates()
+                .into_iter()
+                .filter(|(candidate, _)| *candidate != host)
+                .filter_map(|(_, why)| why)
+                .collect();
+            let reason = format!(
+                "Host '{name}' is the writer and no other host can take over: {}",
+                reasons.join("; ")
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        Ok(())
+    }
+
+    fn permit_move(
+        &self,
+        role: usize,
+        host: usize,
+        force: bool,
+        kill: bool,
+    ) -> Result<(), Refusal> {
+        let spec = &self.top.roles[role];
+        let name = &self.top.hosts[host].name;
+        if !spec.hosts.contains(&host) {
+            let reason = format!(
+                "Role '{}' can't be moved to host '{name}'. Following hosts are possible: {}",
+                spec.name,
+                self.top.names(&spec.hosts)
+            );
+            return Err(refuse(RefusalCode::Role, reason));
+        }
+        if spec.mode == RoleMode::Balanced {
+            return Ok(());
+        }
+        let state = self.hosts[host].state;
+        if force {
+            if role != self.top.writer {
+                let reason = format!(
+                    "Only the active master role '{}' can be forced.",
+                    self.top.roles[self.top.writer].name
+                );
+                return Err(refuse(RefusalCode::Role, reason));
+            }
+            if !matches!(
+                state,
+                HostState::ReplicationFail | HostState::ReplicationDelay
+            ) {
+                let reason = format!(
+                    "Can't force role to host with state '{state}'. It should be REPLICATION_FAIL or \
+                     REPLICATION_DELAY."
+                );
+                return Err(refuse(RefusalCode::State, reason));
+            }
+            return self.need_agent(host);
+        }
+        if state != HostState::Online {
+            let reason = format!(
+                "Can't move role to host with state '{state}'. It should be ONLINE. ({})",
+                self.hosts[host].why
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        self.need_agent(host)?;
+        match self
+            .writer()
+            .filter(|from| role == self.top.writer && *from != host)
+        {
+            Some(from) => self
+                .examine_move(from, host, kill)
+                .refusal
+                .map_or(Ok(()), Err),
+            None => Ok(()),
+        }
+    }
+
+    fn permit_ip(&self, ip: std::net::IpAddr, host: usize) -> Result<(), Refusal> {
+        if self.mode != MonitorMode::Passive {
+            let reason = "This command is only allowed in passive mode.";
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        let Some(vip) = self.vips.iter().find(|vip| vip.ip == ip) else {
+            return Err(refuse(
+                RefusalCode::Unknown,
+                format!("The IP '{ip}' is not a VIP of any role."),
+            ));
+        };
+        let role = &self.top.roles[vip.role];
+        let name = &self.top.hosts[host].name;
+        if !role.hosts.contains(&host) {
+            let reason = format!(
+                "Host '{name}' can't handle role '{}'. Following hosts are possible: {}",
+                role.name,
+                self.top.names(&role.hosts)
+            );
+            return Err(refuse(RefusalCode::Role, reason));
+        }
+        let state = self.hosts[host].state;
+        if state != HostState::Online {
+            let reason = format!("Host '{name}' has state '{state}'. It should be ONLINE.");
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        Ok(())
+    }
+
+    fn need_agent(&self, host: usize) -> Result<(), Refusal> {
+        if self.agent_answers(host) {
+            return Ok(());
+        }
+        let reason = format!(
+            "Can't reach agent daemon on '{}'! {}",
+            self.top.hosts[host].name,
+            self.agent_trouble(host)
+        );
+        Err(refuse(RefusalCode::Unreachable, reason))
+    }
+
+    /// Who would take over when this host, the writer, is set offline.
+    pub(super) fn successor(&self, host: usize) -> Option<usize> {
+        if !self.is_writer(host) {
+            return None;
+        }
+        self.candidates()
+            .into_iter()
+            .find(|(candidate, why)| *candidate != host && why.is_none())
+            .map(|(candidate, _)| candidate)
+    }
+
+    pub(super) fn host_of(&self, name: &HostName) -> Result<usize, Refusal> {
+        self.top
+            .host(name)
+            .ok_or_else(|| refuse(RefusalCode::Unknown, format!("Unknown host name '{name}'!")))
+    }
+
+    pub(super) fn role_of(&self, name: &RoleName) -> Result<usize, Refusal> {
+        self.top
+            .role(name)
+            .ok_or_else(|| refuse(RefusalCode::Unknown, format!("Unknown role name '{name}'!")))
+    }
+
+    fn set_online(&mut self, host: &HostName, who: &str) -> String {
+        if let Some(index) = self.top.host(host) {
+            self.hosts[index].flapping = false;
+            self.set_state(index, HostState::Online, "set online", Some(who));
+            self.retry_at = self.now.boot;
+        }
+        format!(
+            "State of '{host}' changed to ONLINE. Now you can wait some time and check its new roles!"
+        )
+    }
+
+    fn set_offline(&mut self, host: usize, who: &str) -> String {
+        self.set_state(host, HostState::AdminOffline, "set offline", Some(who));
+        let name = self.name(host);
+        format!(
+            "State of '{name}' changed to ADMIN_OFFLINE. Now you can wait some time and check all roles!"
+        )
+    }
+
+    fn switch(&mut self, mode: MonitorMode, word: &str, who: &str) -> String {
+        let cause = match mode {
+            MonitorMode::Passive => "an operator set it so: nothing is changed on any host",
+            MonitorMode::Manual => "roles of failed hosts stay where they are",
+            _ => "",
+        };
+        self.set_mode(mode, cause, Some(who));
+        if mode == MonitorMode::Active {
+            for host in 0..self.hosts.len() {
+                if self.hosts[host].state != HostState::Online {
+                    let why = format!("{} is {}", self.name(host), self.hosts[host].state);
+                    self.drop_roles(host, &why);
+                }
+            }
+        }
+        if mode != MonitorMode::Passive {
+            self.obey_choices();
+        }
+        format!("Switched into {word} mode.")
+    }
+
+    /// Takes the VIPs of a role off its holder, or off the named host for a balanced one.
+    fn move_other(&mut self, role: usize, host: usize, who: &str) -> String {
+        let name = self.top.roles[role].name.clone();
+        let balanced = self.top.roles[role].mode == RoleMode::Balanced;
+        for vip in 0..self.vips.len() {
+            let Some(holder) = self.vips[vip].holder else {
+                continue;
+            };
+            if self.vips[vip].role != role || (balanced && holder != host) {
+                continue;
+            }
+            self.withdraw(vip, &format!("moved by {who}"));
+            if !balanced {
+                self.vips[vip].chosen = Some(host);
+            }
+            let (word, from) = (self.vip_word(vip), self.name(holder));
+            self.event_by(
+                Level::Info,
+                &word,
+                &format!("taken from {from}"),
+                "move_role",
+                Some(who),
+            );
+        }
+        if balanced {
+            format!("Roles '{name}' on '{}' have been cleared.", self.name(host))
+        } else {
+            format!(
+                "Role '{name}' has been moved to '{}'. Now you can wait some time and check new roles info!",
+                self.name(host)
+            )
+        }
+    }
+
+    /// The operator takes the loss: the late host becomes ONLINE and the writer is given to it once the old one
+    /// cannot hold it any more.
+    fn force_writer(&mut self, to: usize, who: &str) -> String {
+        let old = self.writer();
+        let lacks = self.lacks(to);
+        let why = format!("forced by {who}, {lacks} transactions behind");
+        self.set_state(to, HostState::Online, &why, Some(who));
+        let vip = self.writer_vip();
+        self.withdraw(vip, &why);
+        self.vips[vip].chosen = Some(to);
+        self.retry_at = self.now.boot;
+        let from = old.map_or("nobody".to_owned(), |old| self.name(old));
+        let role = self.top.roles[self.top.writer].name.clone();
+        format!(
+            "Role '{role}' has been moved from '{from}' to '{}' enforcedly. Now you can wait some time and \
+             check new roles info!",
+            self.name(to)
+        )
+    }
+
+    fn choose_ip(&mut self, ip: std::net::IpAddr, host: usize, who: &str) -> String {
+        let name = self.name(host);
+        let Some(vip) = self.vips.iter().position(|vip| vip.ip == ip) else {
+            return String::new();
+        };
+        self.vips[vip].chosen = Some(host);
+        self.decide();
+        let word = self.vip_word(vip);
+        let why = "obeyed when passive mode is left";
+        self.event_by(
+            Level::Info,
+            &word,
+            &format!("chosen for {name}"),
+            why,
+            Some(who),
+        );
+        format!("Set role '{word}' to host '{name}'.")
+    }
+
+    /// What was chosen by `set_ip` is carried out: whoever has it otherwise loses it.
+    fn obey_choices(&mut self) {
+        for vip in 0..self.vips.len() {
+            let Some(chosen) = self.vips[vip].chosen else {
+                continue;
+            };
+            if self.vips[vip].holder.is_some_and(|holder| holder != chosen) {
+                self.withdraw(vip, "set_ip chose another host");
+            }
+        }
+        self.retry_at = self.now.boot;
+    }
+
+    /// Steps of a plan that never ran, for tests and for the view.
+    pub(super) fn running_step(&self) -> Option<(usize, &str)> {
+        let running = self.running.as_ref()?;
+        let step = running.progress.steps.get(running.at)?;
+        (running.progress.outcome == PlanOutcome::Running && step.state == StepState::Running)
+            .then_some((running.at + 1, step.what.as_str()))
+    }
+}

@@ -1,0 +1,144 @@
+//! What the facts of both sides amount to: is a host lost, is its agent silent, is only the monitor's own view
+//! bad.
+
+use mmm_proto::agent::Reach;
+use mmm_proto::event::Level;
+use mmm_proto::{Check, Span, Time};
+
+use super::hosts::Found;
+use super::{Effect, Monitor};
+
+impl Monitor {
+    pub(super) fn take_check(
+        &mut self,
+        host: usize,
+        check: Check,
+        found: Found,
+        began: Time,
+        took: Span,
+    ) {
+        let trap = self.top.timing.trap_of(check);
+        let (now, wall) = (self.now.boot, self.now.wall);
+        let state = &mut self.hosts[host].checks[check.index()];
+        let before = (state.good, state.verdict);
+        state.take(found, began, now, wall, trap);
+        state.took = Some(took);
+        let (good, message) = (state.good, state.message.clone());
+        if before == (state.good, state.verdict) {
+            return;
+        }
+        self.generation += 1;
+        if before.0.is_some() && before.0 != good {
+            let name = self.name(host);
+            if good == Some(true) {
+                self.event(
+                    Level::Info,
+                    &name,
+                    &format!("check {check} is good again"),
+                    &message,
+                );
+            } else {
+                let why = format!("for {trap} without a break: {message}");
+                self.event(Level::Warn, &name, &format!("check {check} failed"), &why);
+            }
+        }
+    }
+
+    /// The agent says that its server is gone: look from here at once, so that both sides' word is in.
+    pub(super) fn confirm_if_gone(&mut self, host: usize) {
+        let gone = |reach: &Reach| matches!(reach, Reach::Gone { .. });
+        let is_gone = self.hosts[host]
+            .report()
+            .is_some_and(|report| gone(&report.server.reach));
+        if is_gone && !self.hosts[host].checks[Check::Mysql.index()].hard {
+            self.out.push(Effect::Probe { host });
+        }
+    }
+
+    /// Why a host counts as lost, if it does (design, section 5).
+    pub(super) fn lost(&self, host: usize) -> Option<String> {
+        let record = &self.hosts[host];
+        let (ping, mysql) = (
+            &record.checks[Check::Ping.index()],
+            &record.checks[Check::Mysql.index()],
+        );
+        let fresh = record.fresh(self.now.boot, self.silence());
+        let reach = fresh.map(|report| &report.server.reach);
+        if let (true, Some(Reach::Gone { why })) = (mysql.hard, reach) {
+            return Some(format!(
+                "the server is gone: refused twice, its agent confirms: {why}"
+            ));
+        }
+        if ping.good == Some(false) || mysql.good == Some(false) {
+            if self.is_writer(host) && reach == Some(&Reach::Up) {
+                // One side alone never takes the writer away.
+                return None;
+            }
+            let (word, state) = match (ping.good, mysql.good) {
+                (Some(false), Some(false)) => ("ping and mysql fail".to_owned(), mysql),
+                (Some(false), _) => ("ping fails".to_owned(), ping),
+                _ => ("mysql fails".to_owned(), mysql),
+            };
+            return Some(format!("{word}: {}", state.message));
+        }
+        let silent_for = self.silent_for(host)?;
+        (silent_for >= self.silence() && ping.failing && mysql.failing).then(|| {
+            format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
+        })
+    }
+
+    /// Whether the monitor alone cannot reach a host that its agent calls healthy.
+    pub(super) fn one_sided(&self, host: usize) -> Option<String> {
+        let record = &self.hosts[host];
+        let bad = [Check::Ping, Check::Mysql]
+            .into_iter()
+            .find(|check| record.checks[check.index()].good == Some(false))?;
+        let report = record.fresh(self.now.boot, self.silence())?;
+        (report.server.reach == Reach::Up).then(|| {
+            format!(
+                "the monitor's check {bad} of {} fails, its agent says that the server is up",
+                self.top.hosts[host].name
+            )
+        })
+    }
+
+    /// How long an agent has been silent; none before it was ever heard in this term.
+    pub(super) fn silent_for(&self, host: usize) -> Option<Span> {
+        let last = self.hosts[host]
+            .heard
+            .as_ref()
+            .map_or(self.started.boot, |heard| heard.at);
+        Some(self.now.boot.since(last))
+    }
+
+    /// How long an agent may be silent before that says something: the trap period of `ping`.
+    pub(super) fn silence(&self) -> Span {
+        self.top
+            .timing
+            .trap_of(Check::Ping)
+            .max(self.top.timing.heartbeat * 3)
+    }
+
+    /// Whether the agent can be talked to now: the link is up and it reported within half a grant.
+    pub(super) fn agent_answers(&self, host: usize) -> bool {
+        let limit = Span::ms(self.top.timing.ttl.as_ms() / 2).max(self.top.timing.heartbeat * 3);
+        self.hosts[host].fresh(self.now.boot, limit).is_some()
+    }
+
+    /// Why the agent cannot be talked to, in words.
+    pub(super) fn agent_trouble(&self, host: usize) -> String {
+        let record = &self.hosts[host];
+        if record.link.is_none() {
+            return format!("its agent cannot be reached: {}", record.link_why);
+        }
+        match &record.heard {
+            None => "its agent has not reported yet".to_owned(),
+            Some(heard) => {
+                format!(
+                    "its agent has been silent for {}",
+                    self.now.boot.since(heard.at)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The first half of a failover: be sure that nobody else holds, ask the survivors what they have, let the
+//! candidate fetch and apply all of it. Also starts failovers, and compares a lost writer when it is back.
+
+use mmm_proto::agent::{Outcome, Step};
+use mmm_proto::event::Level;
+use mmm_proto::plan::{PlanOutcome, StepState};
+use mmm_proto::{MonitorMode, Span};
+
+use super::Monitor;
+use super::moves::{Flow, Kind, Phase};
+use super::plan;
+
+/// How long the survivors may take to say what they have. They answer within a few milliseconds; one that
+/// hangs must not hold up the others.
+const SURVEY_LIMIT: Span = Span::ms(400);
+
+impl Monitor {
+    /// Nobody has the writer role: start to give it to somebody, if there is somebody.
+    pub(super) fn start_failover_if_needed(&mut self) {
+        let vip = self.writer_vip();
+        if self.vips[vip].holder.is_some()
+            || self.running.is_some()
+            || self.now.boot < self.retry_at
+            || self.mode == MonitorMode::Passive
+        {
+            return;
+        }
+        if self.candidates().iter().all(|(_, why)| why.is_some()) {
+            return;
+        }
+        let from = self.vips[vip].last;
+        let steps = plan::failover_steps(self, from);
+        let title = match from {
+            Some(from) => format!("replace writer {}", self.name(from)),
+            None => "give the writer to a host".to_owned(),
+        };
+        let limit = self.secure_limit();
+        self.start_move(
+            Kind::Failover,
+            &title,
+            steps,
+            from,
+            None,
+            None,
+            (Phase::Secure, limit),
+        );
+    }
+
+    fn secure_limit(&self) -> Span {
+        let vip = &self.vips[self.writer_vip()];
+        let last = vip
+            .claims
+            .iter()
+            .map(|claim| claim.over)
+            .max()
+            .unwrap_or(self.now.boot);
+        last.since(self.now.boot) + Span::secs(1)
+    }
+
+    /// Until nobody can hold the VIP any more: each claim ends by a report or by its time.
+    pub(super) fn secure(&mut self) -> Flow {
+        let vip = self.writer_vip();
+        if let Some(claim) = self.vips[vip].claims.first() {
+            let Some(running) = &self.running else {
+                return Flow::Stay;
+            };
+            if self.now.boot > running.deadline {
+                let why = format!(
+                    "{} may still hold the writer role",
+                    self.top.hosts[claim.host].name
+                );
+                self.end_step(StepState::Failed, &why);
+                return Flow::End(PlanOutcome::Failed { why });
+            }
+            return Flow::Stay;
+        }
+        self.end_step(
+            StepState::Done,
+            "nobody else can hold the writer role any more",
+        );
+        self.enter(Phase::Survey, 1, SURVEY_LIMIT);
+        let mut asked = Vec::new();
+        for host in 0..self.hosts.len() {
+            if self.agent_answers(host) && self.hosts[host].server_up() {
+                let id = self.order(host, SURVEY_LIMIT, Step::Look);
+                asked.push((id, host));
+            }
+        }
+        if let Some(running) = &mut self.running {
+            running.surveyed = asked;
+        }
+        Flow::Stay
+    }
+
+    /// Until every survivor has answered, or the limit: then choose.
+    pub(super) fn survey(&mut self) -> Flow {
+        let Some(running) = &self.running else {
+            return Flow::Stay;
+        };
+        if !running.surveyed.is_empty() && self.now.boot <= running.deadline {
+            return Flow::Stay;
+        }
+        let silent: Vec<usize> = running.surveyed.iter().map(|(_, host)| *host).collect();
+        let failed = running.failed.clone();
+        let candidates = self.candidates();
+        let able = candidates.iter().find(|(host, why)| {
+            why.is_none() && !silent.contains(host) && failed.iter().all(|(f, _)| f != host)
+        });
+        let Some((to, _)) = able.cloned() else {
+            let mut reasons: Vec<String> =
+                candidates.into_iter().filter_map(|(_, why)| why).collect();
+            reasons.extend(failed.into_iter().map(|(_, why)| why));
+            let why = format!("nobody can become writer: {}", reasons.join("; "));
+            self.end_step(StepState::Failed, &why);
+            return Flow::End(PlanOutcome::Failed { why });
+        };
+        let lacks = self.lacks(to);
+        let name = self.name(to);
+        let what =
+            format!("{name} takes over, {lacks} transactions behind the most advanced survivor");
+        self.end_step(StepState::Done, &what);
+        self.choose(to);
+        if lacks > 0 && self.fetch(to) {
+            return Flow::Stay;
+        }
+        self.skip_fetch();
+        self.apply(to);
+        Flow::Stay
+    }
+
+    fn choose(&mut self, to: usize) {
+        let title = match self.running.as_ref().and_then(|running| running.from) {
+            Some(from) if from != to => {
+                format!("replace writer {} by {}", self.name(from), self.name(to))
+            }
+            _ => format!("give the writer to {}", self.name(to)),
+        };
+        let name = self.top.hosts[to].name.clone();
+        if let Some(running) = &mut self.running {
+            running.to = Some(to);
+            running.progress.title = title;
+            for step in running.progress.steps.iter_mut().skip(2).take(3) {
+                step.host = Some(name.clone());
+            }
+        }
+    }
+
+    /// Lets the candidate fetch from the survivor that has most; false when there is none to fetch from.
+    fn fetch(&mut self, to: usize) -> bool {
+        let richest = (0..self.hosts.len())
+            .filter(|host| {
+                *host != to && self.agent_answers(*host) && self.hosts[*host].server_up()
+            })
+            .min_by_key(|host| self.lacks(*host));
+        let Some((from, position)) = richest.and_then(|from| {
+            let server = &self.hosts[from].report()?.server;
+            Some((from, server.received.union(&server.position)))
+        }) else {
+            return false;
+        };
+        let limit = self.top.timing.catch_up_timeout;
+        self.enter(Phase::Fetch, 2, limit);
+        let step = Step::Fetch {
+            from: self.top.hosts[from].name.clone(),
+            to: position,
+        };
+        let id = self.order(to, limit, step);
+        self.wait_for(id);
+        true
+    }
+
+    fn skip_fetch(&mut self) {
+        self.enter(Phase::Fetch, 2, Span::ZERO);
+        self.end_step(StepState::Skipped, "no other survivor has more");
+    }
+
+    fn apply(&mut self, to: usize) {
+        let limit = self.top.timing.catch_up_timeout;
+        self.enter(Phase::Apply, 3, limit);
+        let id = self.order(to, limit, Step::Drain);
+        self.wait_for(id);
+    }
+
+    pub(super) fn await_failover_order(&mut self) -> Flow {
+        let Some(running) = &self.running else {
+            return Flow::Stay;
+        };
+        let Some(to) = running.to else {
+            return Flow::Stay;
+        };
+        if self.now.boot <= running.deadline && self.hosts[to].link.is_some() {
+            return Flow::Stay;
+        }
+        let why = format!("{} did not answer in time", self.name(to));
+        self.failover_outcome(Outcome::Failed {
+            why,
+            blockers: Vec::new(),
+        });
+        Flow::Stay
+    }
+
+    pub(super) fn failover_outcome(&mut self, outcome: Outcome) {
+        let Some(running) = &self.running else { return };
+        let Some(to) = running.to else { return };
+        match (&running.phase, outcome) {
+            (Phase::Fetch, Outcome::Reached { at }) => {
+                self.end_step(StepState::Done, &format!("fetched up to {at}"));
+                self.apply(to);
+            }
+            (Phase::Fetch, outcome) => {
+                // What another survivor has is not worth a cluster without a writer; it is told, and compared
+                // again when the hosts are re-pointed.
+                let why = failure(outcome);
+                self.end_step(StepState::Failed, &format!("could not fetch: {why}"));
+                self.apply(to);
+            }
+            (Phase::Apply, Outcome::Reached { at }) => {
+                self.end_step(
+                    StepState::Done,
+                    &format!("applied all that it received, up to {at}"),
+                );
+                let vip = self.writer_vip();
+                self.give(vip, to);
+                self.enter(Phase::Promote, 4, self.top.timing.step_timeout);
+                if let Some(running) = &mut self.running {
+                    running.promoted_at = at;
+                }
+            }
+            (Phase::Apply, outcome) => {
+                let why = failure(outcome);
+                let name = self.name(to);
+                let why = format!("{name} could not apply what it received: {why}");
+                self.end_step(StepState::Failed, &why);
+                let mut rest = 0;
+                if let Some(running) = &mut self.running {
+                    running.failed.push((to, why));
+                    running.to = None;
+                    running.order = None;
+                    rest = running.failed.len();
+                }
+                debug_assert!(rest > 0, "a failed candidate is remembered");
+                // Choose again among the others; with none left the survey says why.
+                self.enter(Phase::Survey, 1, SURVEY_LIMIT);
+            }
+            _ => {}
+        }
+    }
+
+    /// A writer that was lost is back: does it have what its successor lacks?
+    pub(super) fn compare_returned_writers(&mut self) {
+        for index in 0..self.parted.len() {
+            let parted = &self.parted[index];
+            let (host, heir) = (parted.host, parted.heir);
+            if parted.told || !self.hosts[host].server_up() || !self.agent_answers(host) {
+                continue;
+            }
+            let Some(report) = self.hosts[host].report() else {
+                continue;
+            };
+            let extra = report.server.position.missing_from(&parted.at);
+            let (heir_name, name) = (self.name(heir), self.name(host));
+            let follows_heir = self.follows(host, heir);
+            let (position, at) = (report.server.position.clone(), parted.at.clone());
+            let replication_failed = !self.replication_good(host);
+            if follows_heir {
+                self.parted[index].told = true;
+                self.event(
+                    Level::Info,
+                    &name,
+                    "rejoined",
+                    &format!("it follows {heir_name}"),
+                );
+            } else if extra > 0 && replication_failed {
+                self.parted[index].told = true;
+                let why = format!(
+                    "it has {position}, {heir_name} took over at {at}: {extra} transactions were acknowledged \
+                     by {name} only. It stays out; compare, then rebuild it from {heir_name}"
+                );
+                self.event(Level::Error, &name, "has parted from the new writer", &why);
+            }
+        }
+    }
+}
+
+fn failure(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed { why, .. } => why,
+        other => format!("an answer that does not fit: {other:?}"),
+    }
+}

@@ -1,0 +1,496 @@
+//! The monitor core: facts and requests in, decisions out.
+//!
+//! `Monitor::step` takes one input, lets every rule look at the whole once, and gives back what is to be done,
+//! in order. A [`Effect::Persist`] comes before everything that relies on it. Rooms: facts (`hosts`),
+//! what they amount to (`evidence`), states (`states`), who holds what (`vips`, `placement`), who may become
+//! writer (`candidate`), moving it (`moves`, `planned`, `failover`), people (`commands`, `plan`, `view`).
+
+mod candidate;
+mod commands;
+mod evidence;
+mod failover;
+pub mod hosts;
+mod moves;
+mod placement;
+mod plan;
+mod planned;
+mod startup;
+mod states;
+pub mod topology;
+mod view;
+mod vips;
+
+#[cfg(test)]
+mod tests;
+
+use mmm_proto::agent::{FromAgent, Grant, Order, Stamp, Step, ToAgent};
+use mmm_proto::console::{Answer, Refusal, RefusalCode};
+use mmm_proto::event::{Event, Level};
+use mmm_proto::plan::{Plan, Progress};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time, Verb};
+
+use super::Now;
+use hosts::{Found, Heard, Host};
+use moves::Move;
+pub use startup::Stored;
+use topology::Topology;
+use vips::Vip;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// A check of a host ended.
+    Checked {
+        host: usize,
+        check: Check,
+        found: Found,
+        began: Time,
+        took: Span,
+    },
+    /// The look at `ping_ips` ended; `message` says which answered or that none did.
+    Network { up: bool, message: String },
+    /// The link to an agent is up.
+    LinkUp { host: usize, version: String },
+    /// The link to an agent is down, or could not be made.
+    LinkDown { host: usize, why: String },
+    /// An agent said something; `at` is when it came in.
+    Said {
+        host: usize,
+        at: Time,
+        message: FromAgent,
+    },
+    /// A person asked for something.
+    Asked { asker: Asker, request: Request },
+    /// A decision could not be written down; what relied on it was not done.
+    StoreFailed { why: String },
+    /// Decisions can be written down again.
+    StoreWorks,
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The console's connection.
+    pub console: u64,
+    /// Its own number for the request.
+    pub id: u64,
+    /// The person, for events.
+    pub who: String,
+}
+
+/// What a person asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Run(Verb),
+    Plan(Verb),
+    Apply { plan: u64 },
+    Stop { plan: u64 },
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write this down durably before doing anything that follows in the same step.
+    Persist(Box<Stored>),
+    /// Send that to a host's agent.
+    Send { host: usize, message: ToAgent },
+    /// Run the server checks of a host now.
+    Probe { host: usize },
+    /// Answer a person.
+    Answer { to: Asker, answer: Answer },
+    /// Log it and show it.
+    Event(Event),
+}
+
+/// The monitor core.
+#[derive(Debug)]
+pub struct Monitor {
+    top: Topology,
+    term: u64,
+    /// Counts decisions of this term.
+    seq: u64,
+    mode: MonitorMode,
+    cause: String,
+    hosts: Vec<Host>,
+    vips: Vec<Vip>,
+    running: Option<Move>,
+    last: Option<Progress>,
+    plans: Vec<(Plan, Time)>,
+    next_plan: u64,
+    next_order: u64,
+    next_event: u64,
+    generation: u64,
+    started: Now,
+    now: Now,
+    /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started or was away.
+    quiet_until: Time,
+    network: bool,
+    network_why: String,
+    store_why: String,
+    /// When an automatic move may be tried again after one failed.
+    retry_at: Time,
+    /// Hosts that lately failed to open as writer, and until when others are tried first.
+    avoided: Vec<(usize, Time)>,
+    /// What a lost writer had that its successor lacked, to be compared when it is back.
+    parted: Vec<Parted>,
+    /// Something was decided in this step that must be on disk before it is acted on.
+    decided: bool,
+    out: Vec<Effect>,
+}
+
+/// A former writer that was lost: what its successor had when it took over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parted {
+    host: usize,
+    heir: usize,
+    at: mmm_proto::GtidPos,
+    told: bool,
+}
+
+impl Monitor {
+    /// Takes one input and says what is to be done.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.notice_absence(now);
+        self.now = now;
+        self.take(input);
+        self.look_at_everything();
+        let mut effects = std::mem::take(&mut self.out);
+        if std::mem::take(&mut self.decided) {
+            effects.insert(0, Effect::Persist(Box::new(self.stored())));
+        }
+        effects
+    }
+
+    /// When to call again even if nothing comes in: deadlines are looked at in steps of this.
+    pub fn next_wakeup(&self) -> Time {
+        let step = if self.running.is_some() { 20 } else { 100 };
+        self.now.boot + Span::ms(step)
+    }
+
+    /// The stamp of the latest decision.
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            term: self.term,
+            seq: self.seq,
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Tick => {}
+            Input::Checked {
+                host,
+                check,
+                found,
+                began,
+                took,
+            } => {
+                self.take_check(host, check, found, began, took);
+            }
+            Input::Network { up, message } => {
+                if self.network != up {
+                    let level = if up { Level::Info } else { Level::Error };
+                    let what = if up {
+                        "network is up again"
+                    } else {
+                        "network is down"
+                    };
+                    self.event(level, "monitor", what, &message);
+                }
+                (self.network, self.network_why) = (up, message);
+            }
+            Input::LinkUp { host, version } => {
+                let host = &mut self.hosts[host];
+                (host.link, host.granted) = (Some(version), None);
+                self.generation += 1;
+            }
+            Input::LinkDown { host, why } => self.take_link_down(host, &why),
+            Input::Said { host, at, message } => self.take_said(host, at, message),
+            Input::Asked { asker, request } => self.take_request(asker, request),
+            Input::StoreFailed { why } => {
+                self.event(
+                    Level::Error,
+                    "monitor",
+                    "cannot write its status file",
+                    &why,
+                );
+                self.store_why = why;
+                // What was decided must be written before it counts.
+                self.decided = true;
+            }
+            Input::StoreWorks => {
+                if !self.store_why.is_empty() {
+                    self.event(
+                        Level::Info,
+                        "monitor",
+                        "can write its status file again",
+                        "",
+                    );
+                }
+                self.store_why.clear();
+            }
+        }
+    }
+
+    /// Every rule, once, in this order.
+    fn look_at_everything(&mut self) {
+        self.end_claims();
+        if self.held().is_empty() {
+            if self.now.boot >= self.quiet_until {
+                self.adopt_what_is_found();
+                self.judge_states();
+                self.take_roles_from_lost_hosts();
+            }
+            self.go_on_with_the_move();
+            self.place();
+        }
+        self.tell_agents();
+        self.compare_returned_writers();
+    }
+
+    /// Why no decision is taken just now; empty when decisions are taken.
+    fn held(&self) -> String {
+        if !self.store_why.is_empty() {
+            return format!("the status file cannot be written: {}", self.store_why);
+        }
+        let all_silent = self
+            .hosts
+            .iter()
+            .all(|host| host.fresh(self.now.boot, self.top.timing.ttl).is_none());
+        let all_failing = self
+            .hosts
+            .iter()
+            .all(|host| host.checks[Check::Ping.index()].failing);
+        if !self.network && all_silent {
+            return format!("the monitor has no network: {}", self.network_why);
+        }
+        if all_silent && all_failing && self.hosts.len() > 1 {
+            return "no host answers, neither by ping nor by its agent: the monitor's own network \
+                    is taken for broken"
+                .to_owned();
+        }
+        String::new()
+    }
+
+    /// If this process was stopped for a while, old silence is its own, not the hosts'.
+    fn notice_absence(&mut self, now: Now) {
+        let away = now.boot.since(self.now.boot);
+        if away.as_ms() * 2 > self.top.timing.ttl.as_ms() {
+            self.now = now;
+            self.quiet_until = self
+                .quiet_until
+                .max(now.boot + self.top.timing.heartbeat * 3);
+            for host in &mut self.hosts {
+                for check in &mut host.checks {
+                    check.forgive();
+                }
+            }
+            self.event(
+                Level::Warn,
+                "monitor",
+                &format!("was away for {away}"),
+                "nothing is judged before the hosts were heard again",
+            );
+        }
+    }
+
+    fn take_link_down(&mut self, host: usize, why: &str) {
+        let record = &mut self.hosts[host];
+        if record.link.take().is_some() {
+            record.granted = None;
+            self.generation += 1;
+        }
+        why.clone_into(&mut self.hosts[host].link_why);
+    }
+
+    fn take_said(&mut self, host: usize, at: Time, message: FromAgent) {
+        match message {
+            FromAgent::Report(report) => {
+                let wall = self.now.wall_of(at);
+                let record = &mut self.hosts[host];
+                if record.state == HostState::Online {
+                    record.last_uptime = Some(report.uptime);
+                }
+                let changed = record
+                    .heard
+                    .as_ref()
+                    .is_none_or(|old| differs(&old.report, &report));
+                record.heard = Some(Heard {
+                    at,
+                    wall,
+                    report: *report,
+                });
+                if changed {
+                    self.generation += 1;
+                }
+                self.confirm_if_gone(host);
+                self.release_claims(host);
+                self.renew(host);
+            }
+            FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
+            FromAgent::Refused {
+                order,
+                got,
+                seen,
+                why,
+            } => self.refused(host, order, got, seen, &why),
+            FromAgent::News { subject, what, why } => {
+                let name = self.name(host);
+                let subject = if subject.is_empty() { name } else { subject };
+                self.event(Level::Warn, &subject, &what, &why);
+            }
+            FromAgent::Error { why } => {
+                let name = self.name(host);
+                self.event(Level::Warn, &name, "agent did not understand", &why);
+            }
+        }
+    }
+
+    /// An agent obeys a newer monitor: this one must not act any more.
+    fn refused(&mut self, host: usize, order: Option<u64>, got: Stamp, seen: Stamp, why: &str) {
+        if seen.term > self.term {
+            let cause = format!(
+                "superseded: the agent on {} obeys a monitor of term {}, this one is of term {}",
+                self.name(host),
+                seen.term,
+                self.term
+            );
+            if self.mode != MonitorMode::Passive || self.cause != cause {
+                self.set_mode(MonitorMode::Passive, &cause, None);
+            }
+        } else if let Some(id) = order {
+            let outcome = mmm_proto::agent::Outcome::Failed {
+                why: format!("refused by the agent: {why}"),
+                blockers: Vec::new(),
+            };
+            self.take_outcome(host, id, outcome);
+        } else if got < seen {
+            // A grant that crossed a newer one on its way: the next report brings the present one.
+            self.hosts[host].granted = None;
+        }
+    }
+
+    /// Sends an order and gives its number.
+    fn order(&mut self, host: usize, limit: Span, step: Step) -> u64 {
+        self.next_order += 1;
+        let id = self.next_order;
+        let order = Order {
+            id,
+            stamp: self.stamp(),
+            limit,
+            step,
+        };
+        self.out.push(Effect::Send {
+            host,
+            message: ToAgent::Order(order),
+        });
+        id
+    }
+
+    /// Answers the latest report of a host with a grant.
+    fn renew(&mut self, host: usize) {
+        if self.undecided_about(host) {
+            return;
+        }
+        let Some(heard) = &self.hosts[host].heard else {
+            return;
+        };
+        let (echo, at) = (heard.report.clock, heard.at);
+        let ttl = self.top.timing.ttl;
+        let want = self.want(host);
+        let grant = Grant {
+            stamp: self.stamp(),
+            echo,
+            ttl,
+            want,
+        };
+        self.extend_claims(host, &grant, at);
+        self.hosts[host].granted = Some(grant.clone());
+        self.out.push(Effect::Send {
+            host,
+            message: ToAgent::Grant(grant),
+        });
+    }
+
+    /// Sends a grant to every host whose duties changed since the last one.
+    fn tell_agents(&mut self) {
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].link.is_none() {
+                continue;
+            }
+            let Some(granted) = &self.hosts[host].granted else {
+                continue;
+            };
+            if granted.want != self.want(host) {
+                self.renew(host);
+            }
+        }
+    }
+
+    /// Counts a decision: it is written down before anything of this step is sent.
+    fn decide(&mut self) {
+        self.seq += 1;
+        self.decided = true;
+        self.generation += 1;
+    }
+
+    fn set_mode(&mut self, mode: MonitorMode, cause: &str, by: Option<&str>) {
+        let what = format!("{} -> {mode}", self.mode);
+        (self.mode, self.cause) = (mode, cause.to_owned());
+        self.decide();
+        let level = if mode == MonitorMode::Active {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        self.event_by(level, "mode", &what, cause, by);
+    }
+
+    fn event(&mut self, level: Level, subject: &str, what: &str, why: &str) {
+        self.event_by(level, subject, what, why, None);
+    }
+
+    fn event_by(&mut self, level: Level, subject: &str, what: &str, why: &str, by: Option<&str>) {
+        self.next_event += 1;
+        self.generation += 1;
+        self.out.push(Effect::Event(Event {
+            seq: self.next_event,
+            at: self.now.wall,
+            level,
+            subject: subject.to_owned(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+            by: by.map(str::to_owned),
+            plan: self.running.as_ref().map(|running| running.progress.plan),
+            took: None,
+        }));
+    }
+
+    fn answer(&mut self, to: Asker, answer: Answer) {
+        self.out.push(Effect::Answer { to, answer });
+    }
+
+    fn name(&self, host: usize) -> String {
+        self.top.hosts[host].name.as_str().to_owned()
+    }
+}
+
+/// A refusal: nothing was changed, and why.
+fn refuse(code: RefusalCode, reason: impl Into<String>) -> Refusal {
+    Refusal {
+        code,
+        reason: reason.into(),
+    }
+}
+
+/// Whether a report tells people something new; clocks, ages and growing positions do not.
+fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bool {
+    old.vips != new.vips
+        || old.duty != new.duty
+        || old.server.reach != new.server.reach
+        || old.server.read_only != new.server.read_only
+        || old.server.replication != new.server.replication
+        || old.troubles != new.troubles
+}

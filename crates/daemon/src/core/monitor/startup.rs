@@ -1,0 +1,243 @@
+//! From what was written down, and from what agents and servers say, to the first picture.
+//!
+//! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody who may
+//! have had it; nobody is promoted before those claims are answered for or surely over.
+
+use mmm_proto::agent::{Duty, Stamp};
+use mmm_proto::event::Level;
+use mmm_proto::{HostState, MonitorMode};
+use serde::{Deserialize, Serialize};
+
+use super::hosts::Host;
+use super::topology::Topology;
+use super::vips::{Claim, Vip};
+use super::{Monitor, Now};
+use crate::core::lease;
+
+/// What the monitor writes down before it acts on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub cluster: String,
+    pub term: u64,
+    pub seq: u64,
+    pub mode: MonitorMode,
+    #[serde(default)]
+    pub cause: String,
+    pub hosts: Vec<StoredHost>,
+    pub vips: Vec<StoredVip>,
+}
+
+/// A host, as written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredHost {
+    pub name: String,
+    pub state: HostState,
+    pub why: String,
+    #[serde(default)]
+    pub flapping: bool,
+}
+
+/// A VIP, as written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredVip {
+    pub role: String,
+    pub ip: String,
+    pub holder: Option<String>,
+    /// Everybody who may have it.
+    pub claims: Vec<String>,
+}
+
+impl Monitor {
+    /// A monitor that takes up where `stored` left off, one term later. The caller writes
+    /// [`Monitor::stored`] down before it does anything else, so that terms never repeat.
+    pub fn new(top: Topology, stored: Option<Stored>, now: Now) -> Self {
+        let over = lease::surely_over(now.boot, top.timing.ttl);
+        let hosts = top
+            .hosts
+            .iter()
+            .map(|spec| {
+                let known = stored
+                    .as_ref()
+                    .and_then(|s| s.hosts.iter().find(|host| spec.name == *host.name.as_str()));
+                let mut host = match known {
+                    Some(known) => Host::new(known.state, &known.why, now.boot, now.wall),
+                    None => Host::new(HostState::Unknown, "first seen", now.boot, now.wall),
+                };
+                host.flapping = known.is_some_and(|known| known.flapping);
+                host
+            })
+            .collect();
+        let term = stored.as_ref().map_or(0, |stored| stored.term) + 1;
+        let first = Stamp { term, seq: 0 };
+        let mut vips = Vec::new();
+        for (role, spec) in top.roles.iter().enumerate() {
+            for ip in &spec.ips {
+                let known = stored.as_ref().and_then(|stored| {
+                    stored
+                        .vips
+                        .iter()
+                        .find(|v| v.ip == ip.to_string() && spec.name == *v.role.as_str())
+                });
+                let holder = known
+                    .and_then(|known| known.holder.as_deref())
+                    .and_then(|name| {
+                        spec.hosts
+                            .iter()
+                            .copied()
+                            .find(|h| top.hosts[*h].name == *name)
+                    });
+                // Who is written down may have it; who is not may still have it from a time of which the file
+                // does not know, so everybody must answer once.
+                let claims = spec
+                    .hosts
+                    .iter()
+                    .map(|host| Claim {
+                        host: *host,
+                        over,
+                        taken: (holder != Some(*host)).then_some(first),
+                    })
+                    .collect();
+                vips.push(Vip {
+                    role,
+                    ip: *ip,
+                    holder,
+                    last: holder,
+                    since: now.boot,
+                    why: "the monitor has just started".to_owned(),
+                    claims,
+                    chosen: None,
+                });
+            }
+        }
+        let mode = match &stored {
+            Some(stored) if top.mode == MonitorMode::Active => stored.mode,
+            _ => top.mode,
+        };
+        let superseded = stored
+            .as_ref()
+            .is_some_and(|s| s.cause.starts_with("superseded"));
+        let cause = match (&stored, mode) {
+            (Some(stored), mode) if stored.mode == mode && !superseded => stored.cause.clone(),
+            (_, MonitorMode::Active) => String::new(),
+            _ => "configured".to_owned(),
+        };
+        let quiet_until = now.boot + top.timing.heartbeat * 3;
+        Self {
+            term,
+            seq: 1,
+            mode: if superseded { top.mode } else { mode },
+            cause,
+            hosts,
+            vips,
+            running: None,
+            last: None,
+            plans: Vec::new(),
+            next_plan: term * 1000,
+            next_order: 0,
+            next_event: 0,
+            generation: 1,
+            started: now,
+            now,
+            quiet_until,
+            network: true,
+            network_why: String::new(),
+            store_why: String::new(),
+            retry_at: now.boot,
+            avoided: Vec::new(),
+            parted: Vec::new(),
+            decided: true,
+            out: Vec::new(),
+            top,
+        }
+    }
+
+    /// What must be on disk for the present decisions.
+    pub fn stored(&self) -> Stored {
+        let name = |host: usize| self.top.hosts[host].name.as_str().to_owned();
+        Stored {
+            cluster: self.top.cluster.as_str().to_owned(),
+            term: self.term,
+            seq: self.seq,
+            mode: self.mode,
+            cause: self.cause.clone(),
+            hosts: self
+                .hosts
+                .iter()
+                .enumerate()
+                .map(|(index, host)| StoredHost {
+                    name: name(index),
+                    state: host.state,
+                    why: host.why.clone(),
+                    flapping: host.flapping,
+                })
+                .collect(),
+            vips: self
+                .vips
+                .iter()
+                .map(|vip| StoredVip {
+                    role: self.top.roles[vip.role].name.as_str().to_owned(),
+                    ip: vip.ip.to_string(),
+                    holder: vip.holder.map(name),
+                    claims: vip.claims.iter().map(|claim| name(claim.host)).collect(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until then.
+    pub(super) fn undecided_about(&self, host: usize) -> bool {
+        self.now.boot < self.quiet_until
+            && self.writer().is_none()
+            && self.hosts[host].duty() == Duty::Serving
+    }
+
+    /// Without a written holder, the host that is found serving keeps the role: the status file was lost, the
+    /// cluster is well. Two that serve are a conflict that only a person can end.
+    pub(super) fn adopt_what_is_found(&mut self) {
+        let vip = self.writer_vip();
+        if self.vips[vip].holder.is_some() || self.running.is_some() {
+            return;
+        }
+        let serving: Vec<usize> = (0..self.hosts.len())
+            .filter(|host| self.hosts[*host].duty() == Duty::Serving && self.agent_answers(*host))
+            .collect();
+        // Only a host that was never told otherwise in this term.
+        let untold = |host: &usize| {
+            self.vips[vip].claim_of(*host).is_some_and(|claim| {
+                claim.taken
+                    == Some(Stamp {
+                        term: self.term,
+                        seq: 0,
+                    })
+            })
+        };
+        match serving.as_slice() {
+            [host] if untold(host) => {
+                let (host, name) = (*host, self.name(*host));
+                self.give(vip, host);
+                self.event(
+                    Level::Warn,
+                    "writer",
+                    &format!("found on {name}, adopted"),
+                    "",
+                );
+                if self.hosts[host].state != HostState::Online {
+                    self.set_state(
+                        host,
+                        HostState::Online,
+                        "it is found serving as writer",
+                        None,
+                    );
+                }
+            }
+            [_, _, ..] if self.mode != MonitorMode::Passive => {
+                let cause = format!(
+                    "the writer role is found on {}; choose with set_ip, then set_active",
+                    self.top.names(&serving)
+                );
+                self.set_mode(MonitorMode::Passive, &cause, None);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Who holds which VIP, and who may still hold it. A VIP is given to a host only when no other host can have
+//! it any more: it said so, or its last grant is surely over (design, section 6.2).
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Duty, Grant, Hold, Replicate, Stamp, Stance, Want};
+use mmm_proto::event::Level;
+use mmm_proto::{HostState, MonitorMode, RoleMode, Time};
+
+use super::Monitor;
+use crate::core::lease;
+
+/// One VIP of one role.
+#[derive(Debug, Clone)]
+pub(super) struct Vip {
+    pub role: usize,
+    pub ip: IpAddr,
+    /// Who should have it.
+    pub holder: Option<usize>,
+    /// Who had it last.
+    pub last: Option<usize>,
+    pub since: Time,
+    /// Why nobody should.
+    pub why: String,
+    /// Everybody who may have it, the holder included.
+    pub claims: Vec<Claim>,
+    /// An operator's choice by `set_ip`, obeyed when PASSIVE is left.
+    pub chosen: Option<usize>,
+}
+
+/// A host that was granted a VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub host: usize,
+    /// When every grant of it that was ever sent is over.
+    pub over: Time,
+    /// The decision that took it away; a report that has seen it counts. None while it is the holder.
+    pub taken: Option<Stamp>,
+}
+
+impl Vip {
+    pub(super) fn claim_of(&self, host: usize) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.host == host)
+    }
+
+    /// The first host other than `host` that may still have it.
+    pub(super) fn other_claim(&self, host: Option<usize>) -> Option<&Claim> {
+        self.claims.iter().find(|claim| Some(claim.host) != host)
+    }
+}
+
+impl Monitor {
+    /// The VIP of the active master role.
+    pub(super) fn writer_vip(&self) -> usize {
+        self.vips
+            .iter()
+            .position(|vip| vip.role == self.top.writer)
+            .unwrap_or(0)
+    }
+
+    /// Who has the active master role by decision.
+    pub(super) fn writer(&self) -> Option<usize> {
+        self.vips[self.writer_vip()].holder
+    }
+
+    pub(super) fn is_writer(&self, host: usize) -> bool {
+        self.writer() == Some(host)
+    }
+
+    pub(super) fn may_be_writer(&self, host: usize) -> bool {
+        self.top.roles[self.top.writer].hosts.contains(&host)
+    }
+
+    /// `role(ip)`, as the original writes it.
+    pub(super) fn vip_word(&self, vip: usize) -> String {
+        format!(
+            "{}({})",
+            self.top.roles[self.vips[vip].role].name, self.vips[vip].ip
+        )
+    }
+
+    /// Gives a VIP. The caller has made sure that no other host can have it, or that the one that can is
+    /// frozen.
+    pub(super) fn give(&mut self, vip: usize, host: usize) {
+        let now = self.now.boot;
+        let record = &mut self.vips[vip];
+        record.holder = Some(host);
+        record.last = Some(host);
+        record.since = now;
+        record.why.clear();
+        record.chosen = None;
+        match record.claims.iter_mut().find(|claim| claim.host == host) {
+            Some(claim) => claim.taken = None,
+            None => record.claims.push(Claim {
+                host,
+                over: now,
+                taken: None,
+            }),
+        }
+        self.decide();
+    }
+
+    /// Takes a VIP from its holder; it can be given on when the claim ends.
+    pub(super) fn withdraw(&mut self, vip: usize, why: &str) {
+        let now = self.now.boot;
+        if self.vips[vip].holder.is_none() {
+            return;
+        }
+        self.decide();
+        let stamp = self.stamp();
+        let record = &mut self.vips[vip];
+        let Some(holder) = record.holder.take() else {
+            return;
+        };
+        record.since = now;
+        why.clone_into(&mut record.why);
+        for claim in record
+            .claims
+            .iter_mut()
+            .filter(|claim| claim.host == holder)
+        {
+            claim.taken = Some(stamp);
+        }
+    }
+
+    /// Takes all VIPs from a host.
+    pub(super) fn drop_roles(&mut self, host: usize, why: &str) {
+        for vip in 0..self.vips.len() {
+            if self.vips[vip].holder == Some(host) {
+                if vip == self.writer_vip() {
+                    self.abandon_move_of(host, why);
+                }
+                self.withdraw(vip, why);
+                let (word, name) = (self.vip_word(vip), self.name(host));
+                self.event(Level::Warn, &word, &format!("taken from {name}"), why);
+            }
+        }
+    }
+
+    /// A grant goes out: whatever it names may be held until it is surely over.
+    pub(super) fn extend_claims(&mut self, host: usize, grant: &Grant, heard: Time) {
+        let over = lease::surely_over(heard, grant.ttl);
+        for vip in &mut self.vips {
+            if grant.want.holds.iter().any(|hold| hold.vip == vip.ip) {
+                match vip.claims.iter_mut().find(|claim| claim.host == host) {
+                    Some(claim) => claim.over = claim.over.max(over),
+                    None => vip.claims.push(Claim {
+                        host,
+                        over,
+                        taken: None,
+                    }),
+                }
+            }
+        }
+    }
+
+    /// A report came in: what it no longer has, and has understood that it must not have, is free.
+    pub(super) fn release_claims(&mut self, host: usize) {
+        let Some(heard) = &self.hosts[host].heard else {
+            return;
+        };
+        let report = &heard.report;
+        let (seen, duty) = (report.seen, report.duty);
+        let present = report.vips.clone();
+        for index in 0..self.vips.len() {
+            let writer = self.vips[index].role == self.top.writer;
+            let vip = &mut self.vips[index];
+            let free = |claim: &Claim| {
+                claim.host == host
+                    && claim.taken.is_some_and(|taken| seen >= taken)
+                    && !present.contains(&vip.ip)
+                    && (!writer || duty == Duty::None)
+            };
+            if vip.claims.iter().any(free) {
+                vip.claims.retain(|claim| !free(claim));
+                let (word, name) = (self.vip_word(index), self.name(host));
+                self.event(Level::Info, &word, &format!("released by {name}"), "");
+            }
+        }
+    }
+
+    /// Grants that are surely over count no more, answered or not.
+    pub(super) fn end_claims(&mut self) {
+        let now = self.now.boot;
+        for index in 0..self.vips.len() {
+            let over = |claim: &Claim| claim.taken.is_some() && now > claim.over;
+            let ended: Vec<usize> = self.vips[index]
+                .claims
+                .iter()
+                .filter(|c| over(c))
+                .map(|c| c.host)
+                .collect();
+            self.vips[index].claims.retain(|claim| !over(claim));
+            for host in ended {
+                let (word, name) = (self.vip_word(index), self.name(host));
+                self.event(
+                    Level::Warn,
+                    &word,
+                    &format!("grant of {name} is surely over"),
+                    "",
+                );
+            }
+        }
+    }
+
+    /// A holder whose agent is silent loses its VIPs by the kernel; somebody else must serve them.
+    pub(super) fn take_roles_from_lost_hosts(&mut self) {
+        if matches!(
+            self.mode,
+            MonitorMode::Passive | MonitorMode::Manual | MonitorMode::Wait
+        ) {
+            return;
+        }
+        let now = self.now.boot;
+        for vip in 0..self.vips.len() {
+            let Some(host) = self.vips[vip].holder else {
+                continue;
+            };
+            let over = self.vips[vip]
+                .claim_of(host)
+                .is_none_or(|claim| now > claim.over);
+            let busy = vip == self.writer_vip() && self.running.is_some();
+            if over && !busy && !self.agent_answers(host) && self.heir_exists(vip, host) {
+                let why = format!("{} and its grant is over", self.agent_trouble(host));
+                let (word, name) = (self.vip_word(vip), self.name(host));
+                self.withdraw(vip, &why);
+                self.event(Level::Warn, &word, &format!("taken from {name}"), &why);
+            }
+        }
+    }
+
+    /// What a host should look like now.
+    pub(super) fn want(&self, host: usize) -> Want {
+        let frozen = self.frozen_hold(host);
+        let mut holds: Vec<Hold> = Vec::new();
+        for (index, vip) in self.vips.iter().enumerate() {
+            let stance = match frozen {
+                Some(of) if of == index => Stance::Frozen,
+                _ if vip.holder == Some(host) => Stance::Serve,
+                _ => continue,
+            };
+            let role = &self.top.roles[vip.role];
+            holds.push(Hold {
+                role: role.name.clone(),
+                vip: vip.ip,
+                mode: role.mode,
+                writer: vip.role == self.top.writer,
+                stance,
+            });
+        }
+        Want {
+            state: self.hosts[host].state,
+            holds,
+            active_master: self.writer().map(|w| self.top.hosts[w].name.clone()),
+            replicate: self.replicate(host),
+        }
+    }
+
+    /// Where a host should replicate from.
+    fn replicate(&self, host: usize) -> Replicate {
+        if self.hosts[host].state == HostState::AdminOffline {
+            return Replicate::Off;
+        }
+        if self.mode == MonitorMode::Passive || self.positions_matter() {
+            return Replicate::AsIs;
+        }
+        let Some(writer) = self.writer() else {
+            return Replicate::AsIs;
+        };
+        if self.hosts[writer].duty() != Duty::Serving {
+            return Replicate::AsIs;
+        }
+        if writer != host {
+            return Replicate::From(self.top.hosts[writer].name.clone());
+        }
+        // The ring: the writer follows its peer as well, so that a later move back finds both ways open, but
+        // only while the peer is ONLINE and follows the writer. A peer that was lost may come back with
+        // transactions that nobody else has, and the writer must not take them in.
+        let peer = self.top.hosts[host].peer;
+        match peer.filter(|peer| self.follows(*peer, host)) {
+            Some(peer) => Replicate::From(self.top.hosts[peer].name.clone()),
+            None => Replicate::AsIs,
+        }
+    }
+
+    /// Whether a host is ONLINE and replicates from that source, both threads running, by its agent's word.
+    pub(super) fn follows(&self, host: usize, source: usize) -> bool {
+        use mmm_proto::agent::Thread;
+        let record = &self.hosts[host];
+        record.state == HostState::Online
+            && record
+                .report()
+                .and_then(|report| report.server.replication.as_ref())
+                .is_some_and(|r| {
+                    self.top.host_at(&r.source, r.port) == Some(source)
+                        && r.io == Thread::Yes
+                        && r.sql == Thread::Yes
+                })
+    }
+
+    /// The hosts of a balanced VIP's role that could serve it now.
+    pub(super) fn heirs(&self, vip: usize) -> Vec<usize> {
+        let role = &self.top.roles[self.vips[vip].role];
+        role.hosts
+            .iter()
+            .copied()
+            .filter(|host| self.can_serve(*host))
+            .collect()
+    }
+
+    fn heir_exists(&self, vip: usize, but: usize) -> bool {
+        let exclusive = self.top.roles[self.vips[vip].role].mode == RoleMode::Exclusive;
+        if exclusive && self.vips[vip].role == self.top.writer {
+            return self
+                .candidates()
+                .iter()
+                .any(|(h, why)| *h != but && why.is_none());
+        }
+        self.heirs(vip).iter().any(|heir| *heir != but)
+    }
+
+    /// ONLINE, its agent answers, its server is up.
+    pub(super) fn can_serve(&self, host: usize) -> bool {
+        let record = &self.hosts[host];
+        record.state == HostState::Online && self.agent_answers(host) && record.server_up()
+    }
+}
