@@ -14,7 +14,7 @@ use super::reader::{At, Reader};
 use super::secret::Secret;
 use super::tree::{Tree, Value};
 use super::value::{self, Bad};
-use super::words::{self, HostMode, HostName, MonitorMode, RoleMode, Span};
+use super::words::{self, Check, HostMode, HostName, MonitorMode, RoleMode, Span};
 use super::{Program, checked};
 
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -248,12 +248,13 @@ fn section_names(reader: &mut Reader<'_>) {
 }
 
 fn unknown_check(name: &str) -> Option<Bad> {
-    if keys::CHECKS.contains(&name) {
+    if Check::parse(name).is_some() {
         return None;
     }
-    let remedy = match keys::nearest(name, keys::CHECKS.into_iter()) {
+    let words = Check::ALL.map(Check::word);
+    let remedy = match keys::nearest(name, words.into_iter()) {
         Some(near) => format!("did you mean [check.{near}]?"),
-        None => format!("there are: {}", keys::CHECKS.join(", ")),
+        None => format!("there are: {}", words.join(", ")),
     };
     Some(Bad::new("there is no such check", remedy))
 }
@@ -341,7 +342,8 @@ fn roles(reader: &mut Reader<'_>) -> Vec<Role> {
 }
 
 fn checks(reader: &mut Reader<'_>) -> Checks {
-    let mut times = |name| {
+    let mut times = |check: Check| {
+        let name = check.word();
         let mut time = |key, least| span(reader, Kind::Check, name, key, Span::ms(least));
         CheckTimes {
             check_period: time("check_period", 10),
@@ -351,9 +353,9 @@ fn checks(reader: &mut Reader<'_>) -> Checks {
         }
     };
     Checks {
-        ping: times("ping"),
-        mysql: times("mysql"),
-        rep_threads: times("rep_threads"),
-        rep_backlog: times("rep_backlog"),
+        ping: times(Check::Ping),
+        mysql: times(Check::Mysql),
+        rep_threads: times(Check::RepThreads),
+        rep_backlog: times(Check::RepBacklog),
     }
 }

@@ -126,7 +126,10 @@ impl Page<'_> {
         self.row("log_level", config.log_level.word());
         if program != Program::Control {
             self.row("active_master_role", &config.active_master_role);
-            self.row("this", config.this.as_deref().unwrap_or("none"));
+            self.row(
+                "this",
+                config.this.as_ref().map_or("none", |this| this.as_str()),
+            );
             self.path("state_path", Some(&config.state_path), "");
             self.row("insecure", config.insecure);
             self.row("fence_escalation", config.fence_escalation.word());
@@ -189,16 +192,15 @@ impl Page<'_> {
         self.begin(&format!("host.{}", host.name));
         self.row("ip", host.ip);
         self.row("mode", host.mode);
-        self.row("peer", host.peer.as_deref().unwrap_or("none"));
+        self.row(
+            "peer",
+            host.peer.as_ref().map_or("none", |peer| peer.as_str()),
+        );
         self.row("cluster_interface", &host.cluster_interface);
         self.row("mysql_port", host.mysql_port);
         let tcp = format!("none: TCP to {}", host.mysql_address());
         self.path("mysql_socket", host.mysql_socket.as_deref(), &tcp);
-        self.path(
-            "mysql_pidfile",
-            host.mysql_pidfile.as_deref(),
-            "none",
-        );
+        self.path("mysql_pidfile", host.mysql_pidfile.as_deref(), "none");
         self.row("agent_port", host.agent_port);
         self.account("agent", &host.agent);
         self.account("monitor", &host.monitor);
@@ -211,7 +213,10 @@ impl Page<'_> {
         self.row("mode", role.mode);
         self.row("hosts", listed(&role.hosts));
         self.row("ips", listed(&role.ips));
-        self.row("prefer", role.prefer.as_deref().unwrap_or("none"));
+        self.row(
+            "prefer",
+            role.prefer.as_ref().map_or("none", |host| host.as_str()),
+        );
         self.end();
     }
 

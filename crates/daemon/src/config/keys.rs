@@ -257,9 +257,6 @@ pub(super) const KEYS: &[Key] = &[
     key(CopyMethod, "true_copy", Unused(TOOLS)),
 ];
 
-/// The checks that a host undergoes; the names of `[check.NAME]`.
-pub(super) const CHECKS: [&str; 4] = ["ping", "mysql", "rep_threads", "rep_backlog"];
-
 /// The key of that name in a kind of section.
 pub(super) fn find(kind: Kind, name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.kind == kind && key.name == name)

@@ -23,7 +23,6 @@ pub use model::{
 };
 pub use report::{Mistake, Place, Report};
 pub use secret::Secret;
-pub use words::{ClusterName, HostMode, HostName, MonitorMode, RoleMode, RoleName, Span};
 
 use report::tidy;
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::secret::Secret;
-use super::words::{ClusterName, HostMode, HostName, MonitorMode, RoleMode, RoleName, Span};
+use super::words::{Check, ClusterName, HostMode, HostName, MonitorMode, RoleMode, RoleName, Span};
 
 /// Everything that the files say. Hosts and roles stand in configured order.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,13 +47,13 @@ pub struct Config {
 
 impl Config {
     /// The host of that name.
-    pub fn host(&self, name: &str) -> Option<&Host> {
-        self.hosts.iter().find(|host| host.name == name)
+    pub fn host(&self, name: impl AsRef<str>) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name.as_ref())
     }
 
     /// The role of that name.
-    pub fn role(&self, name: &str) -> Option<&Role> {
-        self.roles.iter().find(|role| role.name == name)
+    pub fn role(&self, name: impl AsRef<str>) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name.as_ref())
     }
 
     /// The host that this machine is; always there for an agent.
@@ -211,6 +211,18 @@ pub struct Checks {
     pub rep_threads: CheckTimes,
     /// Lag.
     pub rep_backlog: CheckTimes,
+}
+
+impl Checks {
+    /// The times of one check.
+    pub const fn of(&self, check: Check) -> &CheckTimes {
+        match check {
+            Check::Ping => &self.ping,
+            Check::Mysql => &self.mysql,
+            Check::RepThreads => &self.rep_threads,
+            Check::RepBacklog => &self.rep_backlog,
+        }
+    }
 }
 
 /// Times of one check.
