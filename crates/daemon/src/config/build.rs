@@ -261,48 +261,55 @@ fn unknown_check(name: &str) -> Option<Bad> {
 
 fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
     let tree = reader.tree;
-    let hosts: Vec<Host> = tree
-        .named(Kind::Host)
-        .map(|section| host(reader, &section.name))
-        .collect();
-    if hosts.is_empty() {
+    if tree.named(Kind::Host).next().is_none() {
+        let remedy = "write a section [host.NAME] for each database host";
         reader.wrong(
             reader.at(Kind::Host, ""),
             "",
-            Bad::new(
-                "there are no hosts",
-                "write a section [host.NAME] for each database host",
-            ),
+            Bad::new("there are no hosts", remedy),
         );
     }
-    hosts
+    // Looked at even if its name is none: that has been reported, what stands in it has not.
+    tree.named(Kind::Host)
+        .filter_map(|section| host(reader, &section.name))
+        .collect()
 }
 
-fn host(reader: &mut Reader<'_>, name: &str) -> Host {
+fn host(reader: &mut Reader<'_>, name: &str) -> Option<Host> {
     let at = reader.at(Kind::Host, name);
     let program = reader.program;
-    Host {
-        name: words::host_name(name).unwrap_or_else(|_| words::fixed("unnamed")),
-        ip: reader.must(at, "ip", value::address).unwrap_or(NOBODY),
-        mode: reader
-            .must(at, "mode", value::host_mode)
-            .unwrap_or(HostMode::Slave),
-        peer: reader.maybe(at, "peer", host_name),
-        cluster_interface: reader
-            .must(at, "cluster_interface", value::interface)
-            .unwrap_or_default(),
-        mysql_port: reader
-            .must(at, "mysql_port", value::port)
-            .unwrap_or_default(),
-        mysql_socket: socket_path(reader, at, "mysql_socket"),
-        mysql_pidfile: reader.path(at, "mysql_pidfile"),
-        agent_port: reader
-            .must(at, "agent_port", value::port)
-            .unwrap_or_default(),
-        agent: account(reader, at, "agent", program == Program::Agent),
-        monitor: account(reader, at, "monitor", program == Program::Monitor),
-        replication: account(reader, at, "replication", program == Program::Agent),
-    }
+    let ip = reader.must(at, "ip", value::address).unwrap_or(NOBODY);
+    let mode = reader
+        .must(at, "mode", value::host_mode)
+        .unwrap_or(HostMode::Slave);
+    let peer = reader.maybe(at, "peer", host_name);
+    let interface = reader.must(at, "cluster_interface", value::interface);
+    let mysql_port = reader
+        .must(at, "mysql_port", value::port)
+        .unwrap_or_default();
+    let mysql_socket = socket_path(reader, at, "mysql_socket");
+    let mysql_pidfile = reader.path(at, "mysql_pidfile");
+    let agent_port = reader
+        .must(at, "agent_port", value::port)
+        .unwrap_or_default();
+    let agent = account(reader, at, "agent", program == Program::Agent);
+    let monitor = account(reader, at, "monitor", program == Program::Monitor);
+    let replication = account(reader, at, "replication", program == Program::Agent);
+    let name = words::host_name(name).ok()?;
+    Some(Host {
+        name,
+        ip,
+        mode,
+        peer,
+        cluster_interface: interface.unwrap_or_default(),
+        mysql_port,
+        mysql_socket,
+        mysql_pidfile,
+        agent_port,
+        agent,
+        monitor,
+        replication,
+    })
 }
 
 fn account<'t>(reader: &mut Reader<'t>, at: At<'t>, whose: &str, needed: bool) -> Account {
@@ -326,19 +333,26 @@ fn account<'t>(reader: &mut Reader<'t>, at: At<'t>, whose: &str, needed: bool) -
 
 fn roles(reader: &mut Reader<'_>) -> Vec<Role> {
     let tree = reader.tree;
-    let mut roles = Vec::new();
-    for section in tree.named(Kind::Role) {
-        let at = reader.at(Kind::Role, &section.name);
-        let mode = reader.must(at, "mode", value::role_mode);
-        roles.push(Role {
-            name: words::role_name(&section.name).unwrap_or_else(|_| words::fixed("unnamed")),
-            mode: mode.unwrap_or(RoleMode::Balanced),
-            hosts: reader.must_list(at, "hosts", host_name),
-            ips: reader.must_list(at, "ips", value::address),
-            prefer: reader.maybe(at, "prefer", host_name),
-        });
-    }
-    roles
+    tree.named(Kind::Role)
+        .filter_map(|section| role(reader, &section.name))
+        .collect()
+}
+
+fn role(reader: &mut Reader<'_>, name: &str) -> Option<Role> {
+    let at = reader.at(Kind::Role, name);
+    let mode = reader
+        .must(at, "mode", value::role_mode)
+        .unwrap_or(RoleMode::Balanced);
+    let hosts = reader.must_list(at, "hosts", host_name);
+    let ips = reader.must_list(at, "ips", value::address);
+    let prefer = reader.maybe(at, "prefer", host_name);
+    words::role_name(name).ok().map(|name| Role {
+        name,
+        mode,
+        hosts,
+        ips,
+        prefer,
+    })
 }
 
 fn checks(reader: &mut Reader<'_>) -> Checks {

@@ -277,6 +277,28 @@ pub(super) fn twin(name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The key of that section kind that a misspelt one most likely means.
+pub(super) fn meant(kind: Kind, name: &str) -> Option<&'static str> {
+    let used = KEYS
+        .iter()
+        .filter(|key| key.kind == kind && !matches!(key.preset, Unused(_)));
+    nearest(name, used.map(|key| key.name))
+}
+
+/// What to do about a name that is none of `names`: the one that is meant, or all.
+pub(super) fn remedy_for_name(name: &str, names: &[&str]) -> String {
+    let far: Vec<usize> = names
+        .iter()
+        .map(|near| strsim::damerau_levenshtein(name, near))
+        .collect();
+    let least = far.iter().copied().min().unwrap_or(usize::MAX);
+    let alone = far.iter().filter(|far| **far == least).count() == 1;
+    match nearest(name, names.iter().copied()) {
+        Some(near) if alone => format!("did you mean {near:?}?"),
+        _ => format!("there are: {}", names.join(", ")),
+    }
+}
+
 /// The nearest of `candidates`, if one is near enough to be meant.
 pub(super) fn nearest<'c>(
     word: &str,

@@ -194,7 +194,31 @@ impl<'t> Reader<'t> {
             Some(Preset::Sample(sample)) => sample,
             _ => "...",
         };
+        self.lacking(at, key, &format!("{key} = {sample}"));
+    }
+
+    /// Records that a key is missing; `written` is how it would be written.
+    fn lacking(&mut self, at: At<'_>, key: &str, written: &str) {
+        self.spoil(at, key);
+        if self.is_misspelt(at, key) {
+            return;
+        }
         let shared = at.kind == Kind::Host && !matches!(key, "ip" | "mode" | "peer");
+        let nowhere = self
+            .tree
+            .named(Kind::Host)
+            .all(|host| host.entry(key).is_none());
+        if shared && nowhere {
+            // Said once, not of each host.
+            let template = at.template.map(|template| template.place.clone());
+            self.mistakes.push(Mistake {
+                place: template.unwrap_or_else(|| Place::file(&self.main)),
+                key: format!("host.default.{key}"),
+                what: "is missing".to_owned(),
+                remedy: format!("write {written} in [host.default] or in each host"),
+            });
+            return;
+        }
         let or = if shared {
             " here or in [host.default]"
         } else {
@@ -203,8 +227,20 @@ impl<'t> Reader<'t> {
         self.wrong(
             at,
             key,
-            Bad::new("is missing", format!("write {key} = {sample}{or}")),
+            Bad::new("is missing", format!("write {written}{or}")),
         );
+    }
+
+    /// Whether an unknown key stands there that means this one.
+    pub(super) fn is_misspelt(&self, at: At<'_>, key: &str) -> bool {
+        let mut entries = [at.own, at.template]
+            .into_iter()
+            .flatten()
+            .flat_map(|s| &s.entries);
+        entries.any(|entry| {
+            keys::find(at.kind, &entry.key).is_none()
+                && keys::meant(at.kind, &entry.key) == Some(key)
+        })
     }
 
     /// A list; each wrong item is a mistake of its own, and the others are returned.
@@ -303,11 +339,8 @@ impl<'t> Reader<'t> {
     pub(super) fn must_secret(&mut self, at: At<'t>, key: &str) -> Option<Secret> {
         let found = self.secret(at, key, true);
         if found.is_none() && self.is_sound(at, key) {
-            let what = Bad::new(
-                "is missing",
-                format!("write {key} = \"...\" or {key}_file = \"FILE\" here or in [host.default]"),
-            );
-            self.wrong(at, key, what);
+            let written = format!("{key} = \"...\" or {key}_file = \"FILE\"");
+            self.lacking(at, key, &written);
         }
         found
     }

@@ -58,18 +58,20 @@ impl<'t> Check<'_, 't> {
 
     /// What is said of a name that no host has.
     fn no_host(&self, name: &HostName) -> Bad {
-        let name = name.as_str();
-        let hosts = || self.config.hosts.iter().map(|host| host.name.as_str());
-        let remedy = match keys::nearest(name, hosts()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("there are: {}", hosts().collect::<Vec<_>>().join(", ")),
-        };
-        Bad::new(format!("there is no host {name:?}"), remedy)
+        let hosts: Vec<&str> = self
+            .config
+            .hosts
+            .iter()
+            .map(|host| host.name.as_str())
+            .collect();
+        let remedy = keys::remedy_for_name(name.as_str(), &hosts);
+        Bad::new(format!("there is no host {:?}", name.as_str()), remedy)
     }
 
     fn this(&mut self) {
         if let Some(this) = &self.config.this
             && self.config.this_host().is_none()
+            && !self.config.hosts.is_empty()
         {
             let bad = self.no_host(this);
             self.reader.wrong(self.top(), "this", bad);
@@ -110,6 +112,7 @@ impl<'t> Check<'_, 't> {
             if host.mode == HostMode::Master
                 && masters.count() > 1
                 && self.reader.is_sound(at, "peer")
+                && !self.reader.is_misspelt(at, "peer")
             {
                 let remedy = "write peer = \"NAME\" with the other master's name";
                 self.wrong(at, "peer", "is missing: there are several masters", remedy);
@@ -149,6 +152,10 @@ impl<'t> Check<'_, 't> {
         } else if let Some(back) = &other.peer
             && *back != host.name
             && *back != other.name
+            && self
+                .config
+                .host(back)
+                .is_some_and(|host| host.mode == HostMode::Master)
         {
             let what = format!("{peer} names {back} as its peer, not {}", host.name);
             let remedy = format!("write peer = \"{}\" in [host.{peer}]", host.name);

@@ -37,7 +37,7 @@ impl<'t> Check<'_, 't> {
                 remedy,
             );
         } else if self.reader.is_sound(at, "hosts") && !role.hosts.contains(prefer) {
-            let what = format!("{prefer:?} is not one of the role's hosts");
+            let what = format!("\"{prefer}\" is not one of the role's hosts");
             self.wrong(
                 at,
                 "prefer",
@@ -63,7 +63,7 @@ impl<'t> Check<'_, 't> {
             let bad = if self.config.host(name).is_none() {
                 self.no_host(name)
             } else if role.hosts[..item].contains(name) {
-                Bad::new(format!("{name:?} stands there twice"), "remove one")
+                Bad::new(format!("\"{name}\" stands there twice"), "remove one")
             } else {
                 continue;
             };
@@ -78,16 +78,16 @@ impl<'t> Check<'_, 't> {
         }
         let name = &self.config.active_master_role;
         let Some(role) = self.config.role(name) else {
-            let roles = || self.config.roles.iter().map(|role| role.name.as_str());
-            let remedy = match (keys::nearest(name.as_str(), roles()), roles().next()) {
-                (Some(near), _) => format!("did you mean {near:?}?"),
-                (None, Some(_)) => format!("there are: {}", roles().collect::<Vec<_>>().join(", ")),
-                (None, None) => format!("write a section [role.{name}]"),
+            let roles: Vec<&str> = self.config.roles.iter().map(|r| r.name.as_str()).collect();
+            let remedy = if roles.is_empty() {
+                format!("write a section [role.{name}]")
+            } else {
+                keys::remedy_for_name(name.as_str(), &roles)
             };
             self.wrong(
                 top,
                 "active_master_role",
-                format!("there is no role {name:?}"),
+                format!("there is no role \"{name}\""),
                 remedy,
             );
             return;
@@ -120,7 +120,7 @@ impl<'t> Check<'_, 't> {
                 .host(name)
                 .is_some_and(|host| host.mode == HostMode::Slave);
             if slave && self.reader.is_sound(host, "mode") {
-                let what = format!("{name:?} is a slave and cannot be the writer");
+                let what = format!("\"{name}\" is a slave and cannot be the writer");
                 let remedy = format!("name a master, or write mode = \"master\" in [host.{name}]");
                 self.reader
                     .wrong_item(at, "hosts", item, Bad::new(what, remedy));
