@@ -1,6 +1,7 @@
-//! Broken configurations and the exact line that each gets. The table is printed by
-//! `cargo test -p mmm-daemon --test config_mistakes -- --nocapture`. What a good configuration turns into is
+//! Broken configurations and the exact line that each gets. The table is printed by `cargo test -p
+//! mmm-daemon --test config_mistakes -- --nocapture`. What a good configuration turns into is
 //! tested elsewhere.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Every key into its typed value, with stand-ins where a value is wrong: the whole is thrown away then, but
-//! the other keys still get looked at. Rules between keys are in `checked`.
+//! Every key into its typed value, with stand-ins where a value is wrong: the whole is thrown away
+//! then, but the other keys still get looked at. Rules between keys are in `checked`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;

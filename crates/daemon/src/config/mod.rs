@@ -1,5 +1,6 @@
-//! Configuration: files in, checked and typed values out, or every mistake at once. Nothing here opens a
-//! socket, starts a program or logs. [`load`] is the way in, [`describe`] shows what came out.
+//! Configuration: files in, checked and typed values out, or every mistake at once. Nothing here
+//! opens a socket, starts a program or logs. [`load`] is the way in, [`describe`] shows what came
+//! out.
 
 mod build;
 mod checked;
@@ -33,8 +34,8 @@ pub enum Program {
     Agent,
     /// `mmm-mond`: needs `[monitor]` and the monitor's account.
     Monitor,
-    /// `mmm-control` and `mmm-tui`: need `[monitor]`. Hosts, roles and checks are not even looked at, so
-    /// that a mistake there never locks an operator out.
+    /// `mmm-control` and `mmm-tui`: need `[monitor]`. Hosts, roles and checks are not even looked
+    /// at, so that a mistake there never locks an operator out.
     Control,
 }
 
@@ -51,9 +52,8 @@ pub struct Loaded {
 
 /// Reads a configuration file and all that it includes.
 ///
-/// # Errors
-/// Every mistake in all files, each with its place and remedy; never a secret. Rules that look at several
-/// keys are left out while a file cannot be read or is not TOML.
+/// # Errors Every mistake in all files, each with its place and remedy; never a secret. Rules that
+/// look at several keys are left out while a file cannot be read or is not TOML.
 pub fn load(path: &Path, program: Program) -> Result<Loaded, Report> {
     let read = toml_file::read(path);
     let mut reader = reader::Reader::new(&read.tree, path, program);

@@ -1,5 +1,5 @@
-//! The configuration as the programs use it: checked, typed, defaults applied. An `Option` here means that
-//! something may be absent, never that a default is to be looked up elsewhere.
+//! The configuration as the programs use it: checked, typed, defaults applied. An `Option` here
+//! means that something may be absent, never that a default is to be looked up elsewhere.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +13,8 @@ use super::words::{Check, ClusterName, HostMode, HostName, MonitorMode, RoleMode
 pub struct Config {
     /// Told in every first line, so that clusters cannot be mixed up.
     pub cluster: ClusterName,
-    /// The exclusive role whose holder is writable. A control program that is not told has `writer`.
+    /// The exclusive role whose holder is writable. A control program that is not told has
+    /// `writer`.
     pub active_master_role: RoleName,
     /// Which host this machine is; always there for an agent.
     pub this: Option<HostName>,
@@ -239,7 +240,9 @@ pub struct CheckTimes {
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$each:meta])* $variant:ident = $word:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$each])* $variant),+ }

@@ -1,5 +1,5 @@
-//! Looking keys up: own section, template, default; collecting what is wrong with its place. No rule about
-//! any single key is here.
+//! Looking keys up: own section, template, default; collecting what is wrong with its place. No
+//! rule about any single key is here.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -291,8 +291,8 @@ impl<'t> Reader<'t> {
             .map(|path| place.resolve(&path))
     }
 
-    /// A secret, given in the file or in one of its own. `read` says whether this program needs it: a
-    /// secret file of another program may well be missing here.
+    /// A secret, given in the file or in one of its own. `read` says whether this program needs it:
+    /// a secret file of another program may well be missing here.
     pub(super) fn secret(&mut self, at: At<'t>, key: &str, read: bool) -> Option<Secret> {
         let file_key = format!("{key}_file");
         for section in [at.own, at.template].into_iter().flatten() {

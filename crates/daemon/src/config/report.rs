@@ -1,5 +1,5 @@
-//! Mistakes in configuration: where, which key, what is wrong, what to do. No rule is checked here, and no
-//! secret may be handed in.
+//! Mistakes in configuration: where, which key, what is wrong, what to do. No rule is checked here,
+//! and no secret may be handed in.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -102,8 +102,8 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// Puts notes in the order of `files`, then of lines, and drops repetitions: a wrong template value is
-/// found once for each section that it fills.
+/// Puts notes in the order of `files`, then of lines, and drops repetitions: a wrong template value
+/// is found once for each section that it fills.
 pub(super) fn tidy(mut notes: Vec<Mistake>, files: &[Arc<Path>]) -> Vec<Mistake> {
     let rank = |note: &Mistake| files.iter().position(|file| *file == note.place.file);
     notes.sort_by_key(|note| (rank(note), note.place.line, note.place.column));

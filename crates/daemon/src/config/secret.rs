@@ -1,5 +1,5 @@
-//! Secrets: a type that prints stars, and the files that secrets are read from. Nothing here ever puts a
-//! secret into an error text.
+//! Secrets: a type that prints stars, and the files that secrets are read from. Nothing here ever
+//! puts a secret into an error text.
 
 use std::fmt;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! TOML files into a [`Tree`]: opening, permissions, includes, syntax. No key has a meaning here but
-//! `include`, and a secret is told only by its name.
+//! TOML files into a [`Tree`]: opening, permissions, includes, syntax. No key has a meaning here
+//! but `include`, and a secret is told only by its name.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! Configuration as written: sections, keys, values and where each stands, whatever the file format. Reading
-//! files is not here, nor is any meaning.
+//! Configuration as written: sections, keys, values and where each stands, whatever the file
+//! format. Reading files is not here, nor is any meaning.
 
 use super::keys::{self, Kind};
 use super::report::Place;
@@ -20,8 +20,8 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The value as errors quote it. Control characters are escaped, so that a file cannot play tricks
-    /// on a terminal, and secrets are stars.
+    /// The value as errors quote it. Control characters are escaped, so that a file cannot play
+    /// tricks on a terminal, and secrets are stars.
     pub(super) fn quoted(&self) -> String {
         match self {
             Self::Text(text) if text.chars().count() > 60 => {
@@ -120,7 +120,8 @@ impl Tree {
         &mut self.sections[at]
     }
 
-    /// Lays another file's values over these: later values replace, sections keep their first position.
+    /// Lays another file's values over these: later values replace, sections keep their first
+    /// position.
     pub(super) fn overlay(&mut self, later: Self) {
         for section in later.sections {
             let mine = self.open(section.kind, &section.name, &section.place);

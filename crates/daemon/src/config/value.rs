@@ -1,4 +1,5 @@
-//! One written value into one typed value, or what is wrong with it. Pure; knows no keys and no files.
+//! One written value into one typed value, or what is wrong with it. Pure; knows no keys and no
+//! files.
 
 use std::net::IpAddr;
 
@@ -226,7 +227,8 @@ pub(super) fn file_mode(value: &Value) -> Result<u32, Bad> {
     Ok(mode)
 }
 
-/// A network interface. Kernel names have at most 15 bytes; names with a colon are labels, not links.
+/// A network interface. Kernel names have at most 15 bytes; names with a colon are labels, not
+/// links.
 pub(super) fn interface(value: &Value) -> Result<String, Bad> {
     let name = text(value)?;
     let sample = "write a name that `ip link` shows, such as \"eth0\"";

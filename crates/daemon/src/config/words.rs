@@ -1,5 +1,5 @@
-//! The words that configuration shares with the wire: names, modes, spans of time. They live in `mmm-proto`;
-//! this file says which of them configuration uses and how a text becomes a name.
+//! The words that configuration shares with the wire: names, modes, spans of time. They live in
+//! `mmm-proto`; this file says which of them configuration uses and how a text becomes a name.
 
 pub(super) use mmm_proto::{
     Check, ClusterName, HostMode, HostName, MonitorMode, RoleMode, RoleName, Span,

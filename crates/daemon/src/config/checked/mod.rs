@@ -1,6 +1,6 @@
-//! Rules that look at several keys: hosts and peers, times, settings without effect. Single values are
-//! right already, or are left alone because they have been reported. Rules of roles and of addresses
-//! have rooms of their own.
+//! Rules that look at several keys: hosts and peers, times, settings without effect. Single values
+//! are right already, or are left alone because they have been reported. Rules of roles and of
+//! addresses have rooms of their own.
 
 mod network;
 mod roles;
@@ -93,7 +93,8 @@ impl<'t> Check<'_, 't> {
         let length = host.replication.password.expose().chars().count();
         if length > REPLICATION_PASSWORD_MAX {
             let what = format!(
-                "has {length} characters; servers take at most {REPLICATION_PASSWORD_MAX} for replication"
+                "has {length} characters; servers take at most {REPLICATION_PASSWORD_MAX} for \
+                 replication"
             );
             self.warn(at, "replication_password", what, "choose a shorter one");
         }
@@ -170,7 +171,8 @@ impl<'t> Check<'_, 't> {
         if sound("lease_ttl") && sound("heartbeat") {
             if ttl.as_ms() < heartbeat.as_ms().saturating_mul(4) {
                 let what = format!(
-                    "{} is less than four heartbeats of {}: one lost message could fence the writer",
+                    "{} is less than four heartbeats of {}: one lost message could fence the \
+                     writer",
                     shown(ttl),
                     shown(heartbeat)
                 );

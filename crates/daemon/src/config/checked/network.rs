@@ -137,8 +137,9 @@ impl Check<'_, '_> {
         match (exposed, given, config.insecure) {
             (Some(ip), false, false) => {
                 let what = format!("daemons listen on {ip} and nothing tells who may command them");
-                let remedy = "write cluster_key_file = \"cluster.key\" (make the key with: openssl rand \
-                              -base64 32), or insecure = true on a network that nobody else reaches";
+                let remedy = "write cluster_key_file = \"cluster.key\" (make the key with: openssl \
+                              rand -base64 32), or insecure = true on a network that nobody else \
+                              reaches";
                 self.wrong(top, "cluster_key", what, remedy);
             }
             (Some(_), false, true) => {

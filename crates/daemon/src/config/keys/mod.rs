@@ -1,7 +1,13 @@
-//! The one table of keys: which section has which key, its default or a sample, and which keys of the
-//! original are accepted without being used. What a value may be is not here.
+//! The one table of keys: which section has which key, its default or a sample, and which keys of
+//! the original are accepted without being used. What a value may be is not here.
+
+mod table;
+
+pub(super) use table::KEYS;
 
 use super::tree::Value;
+use Kind::Top;
+use Preset::Unused;
 
 /// A kind of section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +34,7 @@ impl Kind {
     ];
 
     /// The word between the brackets.
-    pub(super) const fn word(self) -> &'static str {
+    pub(in crate::config) const fn word(self) -> &'static str {
         match self {
             Self::Top => "",
             Self::Monitor => "monitor",
@@ -41,12 +47,12 @@ impl Kind {
         }
     }
 
-    pub(super) fn parse(word: &str) -> Option<Self> {
+    pub(in crate::config) fn parse(word: &str) -> Option<Self> {
         Self::SECTIONS.into_iter().find(|kind| kind.word() == word)
     }
 
     /// Whether the section is written `[kind.NAME]`.
-    pub(super) const fn is_named(self) -> bool {
+    pub(in crate::config) const fn is_named(self) -> bool {
         matches!(
             self,
             Self::Host | Self::Role | Self::Check | Self::CopyMethod
@@ -54,12 +60,12 @@ impl Kind {
     }
 
     /// Whether `[kind.default]` fills the other sections of the kind.
-    pub(super) const fn has_template(self) -> bool {
+    pub(in crate::config) const fn has_template(self) -> bool {
         matches!(self, Self::Host | Self::Check | Self::CopyMethod)
     }
 
     /// How the section is written, such as `[host.NAME]`.
-    pub(super) fn heading(self) -> String {
+    pub(in crate::config) fn heading(self) -> String {
         if self.is_named() {
             format!("[{}.NAME]", self.word())
         } else {
@@ -92,7 +98,7 @@ pub(super) struct Key {
 
 impl Key {
     /// The default as if it had been written.
-    pub(super) fn default(&self) -> Option<Value> {
+    pub(in crate::config) fn default(&self) -> Option<Value> {
         match self.preset {
             Preset::Text(text) => Some(Value::Text(text.to_owned())),
             Preset::Number(number) => Some(Value::Integer(number)),
@@ -103,172 +109,18 @@ impl Key {
     }
 }
 
-const fn key(kind: Kind, name: &'static str, preset: Preset) -> Key {
-    Key { kind, name, preset }
-}
-
-use Kind::{Check, CopyMethod, Host, Monitor, Move, Role, Socket, Top};
-use Preset::{Flag, Nothing, Number, Sample, Text, Unused};
-
-const SERVICE: &str = "programs run in the foreground and the service manager knows their process";
-const HELPERS: &str = "nothing is run through helper programs";
-const TOOLS: &str = "backup, clone and restore are left to other tools";
-const BLOCKING: &str = "new connections are always refused before a move";
-
-/// Every key that a file may have.
-pub(super) const KEYS: &[Key] = &[
-    key(Top, "include", Sample("\"mmm_common.toml\"")),
-    key(Top, "cluster", Text("main")),
-    key(Top, "active_master_role", Sample("\"writer\"")),
-    key(Top, "this", Sample("\"db1\"")),
-    key(
-        Top,
-        "state_path",
-        Text("/var/lib/mysql-mmm/mmm_agentd.json"),
-    ),
-    key(Top, "insecure", Flag(false)),
-    key(Top, "cluster_key", Sample("\"...\"")),
-    key(Top, "cluster_key_file", Sample("\"cluster.key\"")),
-    key(Top, "log_path", Sample("\"/var/log/mysql-mmm/mmm.log\"")),
-    key(Top, "log_level", Text("info")),
-    key(Top, "fence_escalation", Text("kill")),
-    key(Top, "isolated_writer", Text("fence")),
-    key(Top, "debug", Unused("use log_level = \"debug\"")),
-    key(
-        Top,
-        "max_kill_retries",
-        Unused("ending sessions is bounded by time: [move] step_timeout"),
-    ),
-    key(Top, "blocking_type", Unused(BLOCKING)),
-    key(Top, "iptables_block_cmd", Unused(BLOCKING)),
-    key(Top, "iptables_unblock_cmd", Unused(BLOCKING)),
-    key(Top, "default_copy_method", Unused(TOOLS)),
-    key(Top, "clone_dirs", Unused(TOOLS)),
-    key(Monitor, "ip", Text("127.0.0.1")),
-    key(Monitor, "port", Sample("9988")),
-    key(Monitor, "socket", Text("/run/mysql-mmm/mmm_mond.sock")),
-    key(Monitor, "socket_group", Text("mmm")),
-    key(Monitor, "socket_mode", Text("0660")),
-    key(
-        Monitor,
-        "status_path",
-        Text("/var/lib/mysql-mmm/mmm_mond.status"),
-    ),
-    key(Monitor, "ping_ips", Nothing),
-    key(Monitor, "ping_interval", Text("1s")),
-    key(Monitor, "auto_set_online", Number(0)),
-    key(Monitor, "wait_for_other_master", Text("120s")),
-    key(Monitor, "flap_duration", Text("1h")),
-    key(Monitor, "flap_count", Number(3)),
-    key(
-        Monitor,
-        "kill_host_bin",
-        Sample("\"/usr/local/sbin/kill_host\""),
-    ),
-    key(Monitor, "careful_startup", Flag(true)),
-    key(Monitor, "mode", Text("active")),
-    key(Monitor, "lease_ttl", Text("3s")),
-    key(Monitor, "heartbeat", Text("500ms")),
-    key(Monitor, "pid_path", Unused(SERVICE)),
-    key(Monitor, "bin_path", Unused(HELPERS)),
-    key(Move, "drain_timeout", Text("10s")),
-    key(Move, "drain_lag", Text("2s")),
-    key(Move, "freeze_grace", Text("1s")),
-    key(Move, "catch_up_timeout", Text("10s")),
-    key(Move, "step_timeout", Text("5s")),
-    key(Move, "max_transaction", Text("5s")),
-    key(Host, "ip", Sample("\"192.168.194.151\"")),
-    key(Host, "mode", Sample("\"master\"")),
-    key(Host, "peer", Sample("\"db2\"")),
-    key(Host, "cluster_interface", Sample("\"eth0\"")),
-    key(Host, "mysql_port", Number(3306)),
-    key(Host, "mysql_socket", Sample("\"/run/mysqld/mysqld.sock\"")),
-    key(Host, "mysql_pidfile", Sample("\"/run/mysqld/mysqld.pid\"")),
-    key(Host, "agent_port", Number(9989)),
-    key(Host, "agent_user", Sample("\"mmm_agent\"")),
-    key(Host, "agent_password", Sample("\"...\"")),
-    key(Host, "agent_password_file", Sample("\"agent.password\"")),
-    key(Host, "monitor_user", Sample("\"mmm_monitor\"")),
-    key(Host, "monitor_password", Sample("\"...\"")),
-    key(
-        Host,
-        "monitor_password_file",
-        Sample("\"monitor.password\""),
-    ),
-    key(Host, "replication_user", Sample("\"repl\"")),
-    key(Host, "replication_password", Sample("\"...\"")),
-    key(
-        Host,
-        "replication_password_file",
-        Sample("\"replication.password\""),
-    ),
-    key(Host, "pid_path", Unused(SERVICE)),
-    key(Host, "bin_path", Unused(HELPERS)),
-    key(Host, "mysql_rcscript", Unused(TOOLS)),
-    key(Host, "mysql_cnf", Unused(TOOLS)),
-    key(Host, "ssh_user", Unused(TOOLS)),
-    key(Host, "ssh_port", Unused(TOOLS)),
-    key(Host, "ssh_parameters", Unused(TOOLS)),
-    key(Host, "tools_user", Unused(TOOLS)),
-    key(Host, "tools_password", Unused(TOOLS)),
-    key(Host, "backup_dir", Unused(TOOLS)),
-    key(Host, "restore_dir", Unused(TOOLS)),
-    key(Host, "lvm_bin_lvcreate", Unused(TOOLS)),
-    key(Host, "lvm_bin_lvremove", Unused(TOOLS)),
-    key(Host, "lvm_snapshot_size", Unused(TOOLS)),
-    key(Host, "lvm_logical_volume", Unused(TOOLS)),
-    key(Host, "lvm_volume_group", Unused(TOOLS)),
-    key(Host, "lvm_mount_dir", Unused(TOOLS)),
-    key(Host, "lvm_mount_opts", Unused(TOOLS)),
-    key(Role, "mode", Sample("\"exclusive\"")),
-    key(Role, "hosts", Sample("[\"db1\", \"db2\"]")),
-    key(Role, "ips", Sample("[\"192.168.194.90\"]")),
-    key(Role, "prefer", Sample("\"db1\"")),
-    key(Check, "check_period", Text("1s")),
-    key(Check, "trap_period", Text("3s")),
-    key(Check, "timeout", Text("2s")),
-    key(Check, "max_backlog", Text("60s")),
-    key(
-        Check,
-        "restart_after",
-        Unused("there is no checker process to restart"),
-    ),
-    key(Socket, "type", Unused("links are secured by cluster_key")),
-    key(
-        Socket,
-        "cert_file",
-        Unused("links are secured by cluster_key"),
-    ),
-    key(
-        Socket,
-        "key_file",
-        Unused("links are secured by cluster_key"),
-    ),
-    key(
-        Socket,
-        "ca_file",
-        Unused("links are secured by cluster_key"),
-    ),
-    key(CopyMethod, "backup_command", Unused(TOOLS)),
-    key(CopyMethod, "restore_command", Unused(TOOLS)),
-    key(CopyMethod, "incremental_command", Unused(TOOLS)),
-    key(CopyMethod, "incremental", Unused(TOOLS)),
-    key(CopyMethod, "single_run", Unused(TOOLS)),
-    key(CopyMethod, "true_copy", Unused(TOOLS)),
-];
-
 /// The key of that name in a kind of section.
-pub(super) fn find(kind: Kind, name: &str) -> Option<&'static Key> {
+pub(in crate::config) fn find(kind: Kind, name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.kind == kind && key.name == name)
 }
 
 /// Whether the key's text is a secret.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(in crate::config) fn is_secret(name: &str) -> bool {
     name.ends_with("_password") || name == "cluster_key"
 }
 
 /// `x_password` for `x_password_file` and the other way round; likewise `cluster_key`.
-pub(super) fn twin(name: &str) -> Option<String> {
+pub(in crate::config) fn twin(name: &str) -> Option<String> {
     if is_secret(name) {
         return Some(format!("{name}_file"));
     }
@@ -278,7 +130,7 @@ pub(super) fn twin(name: &str) -> Option<String> {
 }
 
 /// The key of that section kind that a misspelt one most likely means.
-pub(super) fn meant(kind: Kind, name: &str) -> Option<&'static str> {
+pub(in crate::config) fn meant(kind: Kind, name: &str) -> Option<&'static str> {
     let used = KEYS
         .iter()
         .filter(|key| key.kind == kind && !matches!(key.preset, Unused(_)));
@@ -286,7 +138,7 @@ pub(super) fn meant(kind: Kind, name: &str) -> Option<&'static str> {
 }
 
 /// What to do about a name that is none of `names`: the one that is meant, or all.
-pub(super) fn remedy_for_name(name: &str, names: &[&str]) -> String {
+pub(in crate::config) fn remedy_for_name(name: &str, names: &[&str]) -> String {
     let far: Vec<usize> = names
         .iter()
         .map(|near| strsim::damerau_levenshtein(name, near))
@@ -300,7 +152,7 @@ pub(super) fn remedy_for_name(name: &str, names: &[&str]) -> String {
 }
 
 /// The nearest of `candidates`, if one is near enough to be meant.
-pub(super) fn nearest<'c>(
+pub(in crate::config) fn nearest<'c>(
     word: &str,
     candidates: impl Iterator<Item = &'c str>,
 ) -> Option<&'c str> {
@@ -313,7 +165,7 @@ pub(super) fn nearest<'c>(
 }
 
 /// What to do about a key that its section does not have.
-pub(super) fn remedy_for_unknown(kind: Kind, name: &str) -> String {
+pub(in crate::config) fn remedy_for_unknown(kind: Kind, name: &str) -> String {
     if name == "include" {
         return "it belongs at the top of the file, before the first [section]".to_owned();
     }
@@ -347,7 +199,7 @@ pub(super) fn remedy_for_unknown(kind: Kind, name: &str) -> String {
 }
 
 /// A key or section name as messages show it: quoted when it is not plain.
-pub(super) fn shown(name: &str) -> String {
+pub(in crate::config) fn shown(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
         name.to_owned()
@@ -358,6 +210,7 @@ pub(super) fn shown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Kind::{Check, CopyMethod, Host, Move, Role, Socket};
     use super::*;
 
     #[test]
@@ -379,6 +232,74 @@ mod tests {
             assert_eq!(twin(&file).as_deref(), Some(key.name));
         }
         assert_eq!(twin("cert_file"), None);
+    }
+
+    /// The heading under which a line of the examples stands, and the key that it gives.
+    fn example_keys() -> Vec<(Kind, &'static str)> {
+        let mut keys = Vec::new();
+        for text in [
+            include_str!("../../../../../config/mmm_common.toml"),
+            include_str!("../../../../../config/mmm_agent.toml"),
+            include_str!("../../../../../config/mmm_mon.toml"),
+        ] {
+            let mut kind = Top;
+            for line in text.lines() {
+                if let Some(head) = line.strip_prefix('[') {
+                    let word = head.trim_end_matches(']').split('.').next().unwrap();
+                    kind = Kind::parse(word).unwrap();
+                } else if let Some((key, _)) = line.trim_start_matches('#').split_once(" = ") {
+                    keys.push((kind, key));
+                }
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_key_is_in_the_examples() {
+        let examples = example_keys();
+        for key in KEYS.iter().filter(|key| !matches!(key.preset, Unused(_))) {
+            let there = examples.contains(&(key.kind, key.name));
+            assert!(
+                there,
+                "{} {} is in no example",
+                key.kind.heading(),
+                key.name
+            );
+        }
+        for (kind, name) in examples {
+            let known = find(kind, name).is_some_and(|key| !matches!(key.preset, Unused(_)));
+            assert!(known, "the examples give {name} in {}", kind.heading());
+        }
+    }
+
+    #[test]
+    fn every_key_is_in_the_readme() {
+        let readme = include_str!("../../../../../config/README.md");
+        let families = [
+            "ssh_",
+            "tools_",
+            "lvm_",
+            "iptables_",
+            "agent_",
+            "monitor_",
+            "replication_",
+        ];
+        for key in KEYS {
+            let family = families.iter().any(|f| {
+                key.name.starts_with(f) && readme.contains(&format!("`{f}*"))
+                    || key.name.starts_with("iptables_") && readme.contains("`iptables_*_cmd`")
+            });
+            let copy = key.kind == CopyMethod && readme.contains("`<copy_method>`");
+            let socket = key.kind == Socket && readme.contains("`<socket>`");
+            let secret_file = key.name == "cluster_key_file" || key.kind == Move;
+            let there = readme.contains(&format!("`{}`", key.name));
+            assert!(
+                there || family || copy || socket || secret_file,
+                "{} is not told of",
+                key.name
+            );
+        }
     }
 
     #[test]
