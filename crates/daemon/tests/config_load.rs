@@ -77,6 +77,16 @@ fn secrets_are_read_and_never_shown() {
     }
     let agent = good(&dir, "mmm.toml", Program::Agent).config;
     let zeta = agent.host("zeta").unwrap();
+    let shown = describe(&agent, Program::Agent);
+    assert!(shown.contains("\nagent_password       = ***\n"), "{shown}");
+    assert!(
+        shown.contains("\nmonitor_password     = in a file, not read here\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\ncluster_key        = *** (from a file)\n"),
+        "{shown}"
+    );
     assert_eq!(zeta.agent.password.expose(), "s3cr3t-agent");
     assert_eq!(zeta.replication.password.expose(), "s3cr3t-repl");
     assert!(

@@ -76,6 +76,10 @@ impl Page<'_> {
             format!("{}.{file}", self.head)
         };
         match secret {
+            Some(secret) if secret.is_empty() && self.config.is_given(&path) => {
+                self.rows
+                    .push((key.to_owned(), "in a file, not read here".to_owned(), true));
+            }
             Some(secret) if self.config.is_given(&path) => {
                 self.rows
                     .push((key.to_owned(), format!("{secret} (from a file)"), true));

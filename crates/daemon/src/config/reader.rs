@@ -317,9 +317,11 @@ impl<'t> Reader<'t> {
                     };
                     return Some(secret.clone());
                 }
-                (None, Some(_)) if !read => return None,
                 (None, Some(entry)) => {
-                    self.given.insert(at.path(key));
+                    self.given.insert(at.path(&file_key));
+                    if !read {
+                        return None;
+                    }
                     let path = value::text(&entry.value).map(|path| entry.place.resolve(&path));
                     return match path.and_then(|path| secret::read_file(&path)) {
                         Ok(secret) => Some(secret),
