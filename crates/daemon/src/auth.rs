@@ -106,15 +106,14 @@ async fn exchange(
         None => None,
     };
     send(conn, &First::Hello(own.clone())).await?;
-    let theirs = match receive(conn).await? {
-        First::Hello(theirs) => theirs,
-        _ => return Err(Refused::ByUs("the first line must be a hello".to_owned())),
+    let First::Hello(theirs) = receive(conn).await? else {
+        return Err(Refused::ByUs("the first line must be a hello".to_owned()));
     };
     own.meets(&theirs, expected).map_err(Refused::ByUs)?;
     look(&theirs).map_err(Refused::ByUs)?;
     match (key, &own.nonce, &theirs.nonce) {
         (Some(key), Some(ours), Some(nonce)) => {
-            prove(conn, &own, expected, key, ours, nonce).await?
+            prove(conn, &own, expected, key, ours, nonce).await?;
         }
         (Some(_), _, _) => {
             return Err(Refused::ByUs(format!(

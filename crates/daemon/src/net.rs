@@ -4,6 +4,7 @@
 mod listen;
 mod outbox;
 mod peer;
+mod pump;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 pub use listen::{Listener, UnixAccess};
 pub use outbox::{Closed, Outbox, Urgency};
 pub use peer::{Peer, UnixPeer, Who};
+pub use pump::pump;
 
 /// How long one line may take to leave, unless [`Writer::limit`] says otherwise.
 pub const WRITE_LIMIT: Span = Span::secs(5);
@@ -29,7 +31,7 @@ const CHUNK: usize = 4096;
 
 /// How long a farewell may take, and how long the other side's unread lines are thrown away so that the
 /// kernel does not turn our last words into a reset.
-const FAREWELL: Duration = Duration::from_millis(300);
+pub(crate) const FAREWELL: Span = Span::ms(300);
 
 /// Why a connection ended or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -258,12 +260,18 @@ impl Conn {
 
 /// Sends last words over the two halves of a connection and closes it. Nothing is reported: the other side
 /// may be gone, and that is as well.
-pub async fn part<M: Serialize>(mut reader: Reader, mut writer: Writer, last: &M) {
-    let Ok(line) = line::encode(last) else { return };
-    let _ = timeout(FAREWELL, async {
-        writer.to.write_all(line.as_bytes()).await?;
+pub async fn part<M: Serialize>(reader: Reader, mut writer: Writer, last: &M) {
+    writer.limit(FAREWELL);
+    if writer.send(last).await.is_ok() {
+        hang_up(reader, writer).await;
+    }
+}
+
+/// Closes a connection whose last words were sent.
+pub(crate) async fn hang_up(mut reader: Reader, mut writer: Writer) {
+    let _ = timeout(FAREWELL.into(), async {
         writer.to.shutdown().await?;
-        // Bytes that were never read make the kernel answer with a reset, which can overtake the farewell.
+        // Bytes that were never read make the kernel answer with a reset, which can overtake the last words.
         while reader.from.read(reader.chunk.as_mut_slice()).await? > 0 {}
         Ok::<(), io::Error>(())
     })

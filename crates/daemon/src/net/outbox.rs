@@ -29,11 +29,13 @@ pub struct Closed(pub String);
 pub struct Outbox<M> {
     inner: Mutex<Inner<M>>,
     changed: Notify,
+    taken: Notify,
 }
 
 #[derive(Debug)]
 struct Inner<M> {
     waiting: VecDeque<(Urgency, M)>,
+    /// When set, nothing comes in any more; what waits may still go.
     closed: Option<Closed>,
 }
 
@@ -45,6 +47,7 @@ impl<M> Outbox<M> {
         Self {
             inner: Mutex::new(Inner { waiting, closed }),
             changed: Notify::new(),
+            taken: Notify::new(),
         }
     }
 
@@ -76,25 +79,46 @@ impl<M> Outbox<M> {
     /// Takes the next message, waits for one. For one taker. May be dropped and called again.
     ///
     /// # Errors
-    /// When the outbox is closed.
+    /// When the outbox is closed and nothing waits.
     pub async fn take(&self) -> Result<M, Closed> {
         loop {
             {
                 let mut inner = self.lock();
+                if let Some((_, message)) = inner.waiting.pop_front() {
+                    self.taken.notify_one();
+                    return Ok(message);
+                }
                 if let Some(closed) = &inner.closed {
                     return Err(closed.clone());
-                }
-                if let Some((_, message)) = inner.waiting.pop_front() {
-                    return Ok(message);
                 }
             }
             self.changed.notified().await;
         }
     }
 
+    /// Waits until fewer than `below` messages wait, or the outbox is closed. For one waiter.
+    pub async fn room(&self, below: usize) {
+        loop {
+            {
+                let inner = self.lock();
+                if inner.closed.is_some() || inner.waiting.len() < below {
+                    return;
+                }
+            }
+            self.taken.notified().await;
+        }
+    }
+
     /// Throws away what waits and lets nothing in any more.
     pub fn close(&self, why: &str) {
         self.lock().close(Closed(why.to_owned()));
+        self.changed.notify_one();
+        self.taken.notify_one();
+    }
+
+    /// Lets nothing in any more; what waits is still to be taken.
+    pub fn finish(&self, why: &str) {
+        self.lock().closed.get_or_insert(Closed(why.to_owned()));
         self.changed.notify_one();
     }
 
