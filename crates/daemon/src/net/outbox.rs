@@ -69,6 +69,7 @@ impl<M> Outbox<M> {
             let closed = Closed(format!("{WAITING_MAX} messages wait and are not read"));
             inner.close(closed.clone());
             self.changed.notify_one();
+            self.taken.notify_one();
             return Err(closed);
         }
         inner.waiting.push_back((urgency, message));
