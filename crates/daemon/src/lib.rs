@@ -14,3 +14,4 @@ pub mod log;
 pub mod mond;
 pub mod net;
 pub mod signals;
+pub mod store;
