@@ -42,7 +42,8 @@ pub enum RefuseError {
 pub struct Refusal {
     port: u16,
     program: Option<&'static str>,
-    prepared: OnceCell<Result<(), RefuseError>>,
+    /// Set once it worked; a failure is tried again the next time.
+    prepared: OnceCell<()>,
 }
 
 impl Refusal {
@@ -106,9 +107,9 @@ impl Refusal {
 
     async fn prepare(&self) -> Result<(), RefuseError> {
         self.prepared
-            .get_or_init(|| self.run("prepare its table", table(self.port)))
+            .get_or_try_init(|| self.run("prepare its table", table(self.port)))
             .await
-            .clone()
+            .copied()
     }
 
     async fn run(&self, act: &str, script: String) -> Result<(), RefuseError> {
