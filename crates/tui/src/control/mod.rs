@@ -1,0 +1,252 @@
+//! The one-shot command: one verb, one answer, one exit code. Never asks a question.
+//!
+//! What the original printed is in `show`; this file talks to the monitor and sorts the outcomes.
+
+mod progress;
+pub mod show;
+
+use std::time::Duration;
+
+use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
+use mmm_proto::{ClusterView, Verb, Wall};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use crate::shell::target::Target;
+use crate::shell::wire::{self, Wire};
+
+/// How long the monitor may take to let us in.
+pub const OPEN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Exit codes, as in the manual.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    /// Refused or failed.
+    pub const REFUSED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    /// The monitor cannot be reached, or went away before it was asked to do anything.
+    pub const UNREACHABLE: u8 = 3;
+    /// It was asked, and nobody knows what came of it.
+    pub const UNKNOWN: u8 = 4;
+    /// Begun, failed, and everything is as it was.
+    pub const UNDONE: u8 = 5;
+}
+
+/// How a verb is to be run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// From the connection on, in all.
+    pub limit: Duration,
+    /// Follow long work to its end.
+    pub wait: bool,
+    /// Tell the steps of long work on stderr.
+    pub progress: bool,
+}
+
+/// What came of a verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub exit: u8,
+    /// For stdout, with its line end.
+    pub out: String,
+    /// For stderr, with its line end.
+    pub err: String,
+    /// The same for programs: what stands beside `ok`, `exit` and `verb`.
+    pub json: (&'static str, Value),
+}
+
+impl Outcome {
+    fn fine(out: String, json: (&'static str, Value)) -> Self {
+        Self {
+            exit: exit::DONE,
+            out,
+            err: String::new(),
+            json,
+        }
+    }
+
+    /// A failure in a sentence.
+    pub fn failure(exit: u8, why: &str) -> Self {
+        Self {
+            exit,
+            out: String::new(),
+            err: format!("ERROR: {why}\n"),
+            json: ("error", json!(why)),
+        }
+    }
+
+    /// The one line of `--json`.
+    pub fn json_line(&self, verb: &str) -> String {
+        let mut all = json!({ "ok": self.exit == exit::DONE, "exit": self.exit, "verb": verb });
+        all[self.json.0] = self.json.1.clone();
+        format!("{all}\n")
+    }
+}
+
+/// Runs one verb against the monitor. `date` prints a stamp in the reader's time zone.
+pub async fn run(
+    target: &Target,
+    verb: &Verb,
+    options: &Options,
+    date: &dyn Fn(Wall) -> String,
+) -> Outcome {
+    if *verb == Verb::Help {
+        let text = mmm_proto::verb::help();
+        return Outcome::fine(text.clone(), ("text", json!(text)));
+    }
+    let deadline = Instant::now() + options.limit;
+    let mut wire = match wire::open(target, OPEN_LIMIT.min(options.limit)).await {
+        Ok(wire) => wire,
+        Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
+    };
+    match verb {
+        Verb::Show | Verb::Checks { .. } | Verb::Mode => {
+            match snapshot(&mut wire, deadline).await {
+                Ok(view) => look(&view, verb, date),
+                Err(outcome) => outcome,
+            }
+        }
+        _ => act(&mut wire, verb, options, deadline).await,
+    }
+}
+
+/// The verbs that only look: their text is made here from the picture.
+fn look(view: &ClusterView, verb: &Verb, date: &dyn Fn(Wall) -> String) -> Outcome {
+    match verb {
+        Verb::Checks { host, check } => match show::checks(view, host.as_ref(), *check, date) {
+            Ok((text, rows)) => Outcome::fine(text, ("checks", json!(rows))),
+            Err(why) => Outcome::failure(exit::REFUSED, &why),
+        },
+        Verb::Mode => Outcome::fine(
+            format!("{}\n", view.mode.word()),
+            ("mode", json!(view.mode.word())),
+        ),
+        _ => Outcome::fine(show::show(view), ("view", json!(view))),
+    }
+}
+
+async fn snapshot(wire: &mut Wire, deadline: Instant) -> Result<Box<ClusterView>, Outcome> {
+    let gone = |why: String| Outcome::failure(exit::UNREACHABLE, &why);
+    wire.ask(&ToMonitor::Snapshot { id: 1 })
+        .await
+        .map_err(|error| gone(error.to_string()))?;
+    loop {
+        let at = wire.at.clone();
+        let said = timeout_at(deadline, wire.next()).await.map_err(|_| {
+            gone(format!(
+                "the monitor at {at} let us in and then sent no picture in time; look at its log"
+            ))
+        })?;
+        match said.map_err(|error| gone(error.to_string()))? {
+            FromMonitor::Answer { id: 1, answer } => {
+                return match answer {
+                    Answer::Snapshot { view } => Ok(view),
+                    Answer::Refused { refusal } => {
+                        Err(Outcome::failure(exit::REFUSED, &refusal.reason))
+                    }
+                    other => Err(Outcome::failure(
+                        exit::REFUSED,
+                        &format!("the monitor answered something else than a picture: {other:?}"),
+                    )),
+                };
+            }
+            FromMonitor::Error { why } => {
+                return Err(gone(format!("the monitor said: {why}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The verbs that change something, and `ping`, which asks the deciding part of the monitor itself.
+async fn act(wire: &mut Wire, verb: &Verb, options: &Options, deadline: Instant) -> Outcome {
+    let lost = |why: &str| lost(verb, why);
+    if let Err(error) = wire
+        .ask(&ToMonitor::Run {
+            id: 1,
+            verb: verb.clone(),
+        })
+        .await
+    {
+        return lost(&error.to_string());
+    }
+    let mut progress = progress::Progress::default();
+    loop {
+        let said = match timeout_at(deadline, wire.next()).await {
+            Err(_) => {
+                return lost(&format!(
+                    "no answer within {} s",
+                    options.limit.as_secs_f32()
+                ));
+            }
+            Ok(Err(error)) => return lost(&error.to_string()),
+            Ok(Ok(said)) => said,
+        };
+        match said {
+            FromMonitor::Answer { id: 1, answer } if answer.is_final() => {
+                return finished(&answer);
+            }
+            FromMonitor::Answer {
+                id: 1,
+                answer: Answer::Started { plan },
+            } => {
+                if !options.wait {
+                    let text = format!("OK: Started as plan {plan}\n");
+                    return Outcome::fine(text, ("answer", json!(Answer::Started { plan })));
+                }
+                progress.follow(plan);
+                let watch = ToMonitor::Subscribe { events_since: None };
+                if options.progress
+                    && let Err(error) = wire.ask(&watch).await
+                {
+                    return lost(&error.to_string());
+                }
+            }
+            FromMonitor::View { view } if options.progress => progress.tell(&view),
+            FromMonitor::Error { why } => return lost(&format!("the monitor said: {why}")),
+            _ => {}
+        }
+    }
+}
+
+/// The request went out and no answer came back.
+fn lost(verb: &Verb, why: &str) -> Outcome {
+    if verb.acts() {
+        let why = format!(
+            "outcome unknown: {why}; `{verb}` may have been done or may still run: \
+             look at `mmm-control show`"
+        );
+        Outcome::failure(exit::UNKNOWN, &why)
+    } else {
+        Outcome::failure(exit::UNREACHABLE, why)
+    }
+}
+
+fn finished(answer: &Answer) -> Outcome {
+    let (exit, out, err) = match answer {
+        Answer::Done { text, .. } => (exit::DONE, format!("OK: {text}\n"), String::new()),
+        Answer::Refused { refusal } => {
+            let err = format!("ERROR: {}\n", refusal.reason);
+            (exit::REFUSED, String::new(), err)
+        }
+        Answer::Failed { undone: true, why } => {
+            let err = format!("ERROR: failed and undone: {why}\n");
+            (exit::UNDONE, String::new(), err)
+        }
+        Answer::Failed { undone: false, why } => (
+            exit::REFUSED,
+            String::new(),
+            format!("ERROR: failed: {why}\n"),
+        ),
+        Answer::Snapshot { .. } | Answer::Plan { .. } | Answer::Started { .. } => {
+            let err = "ERROR: the monitor answered with something that was not asked for\n";
+            (exit::REFUSED, String::new(), err.to_owned())
+        }
+    };
+    Outcome {
+        exit,
+        out,
+        err,
+        json: ("answer", json!(answer)),
+    }
+}

@@ -1,0 +1,320 @@
+//! A connection to the monitor: dial, hello, proof of the cluster key, then messages as lines.
+//!
+//! Every wait has a deadline. What the messages mean is not known here.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use mmm_proto::auth::{challenge, hex, unhex};
+use mmm_proto::console::{FromMonitor, ToMonitor};
+use mmm_proto::hello::{First, Hello, Program};
+use mmm_proto::line::{LineError, Lines, Message, decode, encode};
+use mmm_proto::{ClusterName, PROTOCOL};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::target::{Endpoint, Target};
+
+/// How long one line may take to be written before the monitor is given up.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a monitor calls its cluster when its settings do not say.
+const CLUSTER_DEFAULT: &str = "main";
+
+/// Why there is no conversation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Nobody answers.
+    #[error(
+        "cannot reach the monitor at {tried}; is mmm-mond running? (--config, --socket and \
+             --connect say where it is){note}"
+    )]
+    Unreachable { tried: String, note: String },
+    /// Somebody answers and will not talk to us, or we not to them.
+    #[error("no conversation with the monitor at {at}: {why}")]
+    Refused { at: String, why: String },
+}
+
+/// Why a conversation ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    #[error("the monitor closed the connection")]
+    Closed,
+    #[error("the connection to the monitor broke: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the monitor took nothing for {} s", WRITE_LIMIT.as_secs())]
+    Stuck,
+    #[error("the monitor does not speak our protocol: {0}")]
+    Line(#[from] LineError),
+}
+
+/// An open conversation.
+pub struct Wire {
+    read: Box<dyn AsyncRead + Send + Unpin>,
+    write: Box<dyn AsyncWrite + Send + Unpin>,
+    lines: Lines,
+    /// Where it goes, for people.
+    pub at: String,
+    /// The monitor's first line.
+    pub hello: Hello,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Dials the addresses of `target` in turn until one lets us in.
+///
+/// # Errors
+/// [`OpenError::Refused`] as soon as a monitor answers and refuses, [`OpenError::Unreachable`] when nobody
+/// answers within `limit` each.
+pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
+    let mut tried = Vec::new();
+    for endpoint in &target.endpoints {
+        match timeout(limit, enter(endpoint, target)).await {
+            Ok(Ok(wire)) => return Ok(wire),
+            Ok(Err(Enter::Refused(why))) => {
+                let at = endpoint.to_string();
+                return Err(OpenError::Refused { at, why });
+            }
+            Ok(Err(Enter::Silent(why))) => tried.push(format!("{endpoint} ({why})")),
+            Err(_) => tried.push(format!(
+                "{endpoint} (no answer within {:.1} s)",
+                limit.as_secs_f32()
+            )),
+        }
+    }
+    Err(OpenError::Unreachable {
+        tried: tried.join(" nor "),
+        note: if target.note.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", target.note)
+        },
+    })
+}
+
+/// Why one address did not let us in.
+enum Enter {
+    Silent(String),
+    Refused(String),
+}
+
+async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
+    if let Some(cluster) = &target.cluster {
+        return greet(endpoint, target, cluster.clone())
+            .await
+            .map_err(|(enter, _)| enter);
+    }
+    let main = ClusterName::parse(CLUSTER_DEFAULT).expect("a name of four letters is a name");
+    match greet(endpoint, target, main).await {
+        // Nobody said which cluster, so the monitor's own name is the right one.
+        Err((_, Some(theirs))) => greet(endpoint, target, theirs)
+            .await
+            .map_err(|(enter, _)| enter),
+        other => other.map_err(|(enter, _)| enter),
+    }
+}
+
+type GreetError = (Enter, Option<ClusterName>);
+
+/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is another.
+async fn greet(
+    endpoint: &Endpoint,
+    target: &Target,
+    cluster: ClusterName,
+) -> Result<Wire, GreetError> {
+    let silent = |error: std::io::Error| (Enter::Silent(plain(&error)), None);
+    let (read, write): (
+        Box<dyn AsyncRead + Send + Unpin>,
+        Box<dyn AsyncWrite + Send + Unpin>,
+    ) = match endpoint {
+        Endpoint::Unix(path) => {
+            let (read, write) = UnixStream::connect(path)
+                .await
+                .map_err(silent)?
+                .into_split();
+            (Box::new(read), Box::new(write))
+        }
+        Endpoint::Tcp(addr) => {
+            let stream = TcpStream::connect(addr).await.map_err(silent)?;
+            // Small lines that wait for an answer: Nagle would only delay them.
+            stream.set_nodelay(true).map_err(silent)?;
+            let (read, write) = stream.into_split();
+            (Box::new(read), Box::new(write))
+        }
+    };
+    let key = match endpoint {
+        Endpoint::Unix(_) => None,
+        Endpoint::Tcp(_) => target.key.as_deref(),
+    };
+    let mut ours = Hello::new(Program::Console, cluster);
+    if key.is_some() {
+        ours.nonce = Some(nonce().map_err(|why| (Enter::Refused(why), None))?);
+    }
+    let mut wire = Wire {
+        read,
+        write,
+        lines: Lines::default(),
+        at: endpoint.to_string(),
+        hello: ours.clone(),
+    };
+    wire.hello = wire.hellos(&ours).await?;
+    wire.proofs(&ours, key)
+        .await
+        .map_err(|enter| (enter, None))?;
+    Ok(wire)
+}
+
+impl Wire {
+    async fn hellos(&mut self, ours: &Hello) -> Result<Hello, GreetError> {
+        self.send(&First::Hello(ours.clone()))
+            .await
+            .map_err(broke)?;
+        match self.recv::<First>().await.map_err(broke)? {
+            First::Hello(theirs) => match ours.meets(&theirs, Program::Monitor) {
+                Ok(()) => Ok(theirs),
+                Err(why) => {
+                    let other = (theirs.cluster != ours.cluster
+                        && theirs.program == Program::Monitor
+                        && theirs.oldest <= PROTOCOL)
+                        .then_some(theirs.cluster);
+                    Err((Enter::Refused(why), other))
+                }
+            },
+            First::Error { why } => Err((Enter::Refused(why), None)),
+            First::Proof { .. } => {
+                let why = "it began with a proof instead of a hello".to_owned();
+                Err((Enter::Refused(why), None))
+            }
+        }
+    }
+
+    /// Both sides prove that they know the cluster key, when one is used.
+    async fn proofs(&mut self, ours: &Hello, key: Option<&[u8]>) -> Result<(), Enter> {
+        let cluster = ours.cluster.as_str();
+        let (own, theirs) = match (key, &ours.nonce, &self.hello.nonce) {
+            (None, _, None) => return Ok(()),
+            (None, _, Some(_)) => {
+                return Err(Enter::Refused(
+                    "it asks for the cluster key: give `cluster_key_file` in the settings or \
+                     --cluster-key-file"
+                        .to_owned(),
+                ));
+            }
+            (Some(_), Some(own), Some(theirs)) => (own.clone(), theirs.clone()),
+            (Some(_), ..) => {
+                return Err(Enter::Refused(
+                    "it does not prove that it knows the cluster key: set `cluster_key` on the \
+                     monitor as well"
+                        .to_owned(),
+                ));
+            }
+        };
+        let key = key.unwrap_or_default();
+        let text = challenge(cluster, Program::Console, &theirs, &own);
+        let proof = hex(&sign(key, &text));
+        self.send(&First::Proof { proof })
+            .await
+            .map_err(|error| broke(error).0)?;
+        match self.recv::<First>().await.map_err(|error| broke(error).0)? {
+            First::Proof { proof } => {
+                let wants = sign(key, &challenge(cluster, Program::Monitor, &own, &theirs));
+                let given = unhex(&proof).unwrap_or_default();
+                if bool::from(given.ct_eq(&wants)) {
+                    Ok(())
+                } else {
+                    Err(Enter::Refused(
+                        "it does not know our cluster key: `cluster_key` differs".to_owned(),
+                    ))
+                }
+            }
+            First::Error { why } => Err(Enter::Refused(why)),
+            First::Hello(_) => Err(Enter::Refused("it said hello twice".to_owned())),
+        }
+    }
+
+    /// Says something to the monitor.
+    ///
+    /// # Errors
+    /// When the line cannot be written within five seconds.
+    pub async fn send<M: Message>(&mut self, message: &M) -> Result<(), WireError> {
+        let line = encode(message)?;
+        match timeout(WRITE_LIMIT, self.write.write_all(line.as_bytes())).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(WireError::Stuck),
+        }
+    }
+
+    /// Asks the monitor for something.
+    ///
+    /// # Errors
+    /// As [`Wire::send`].
+    pub async fn ask(&mut self, request: &ToMonitor) -> Result<(), WireError> {
+        self.send(request).await
+    }
+
+    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost when the
+    /// wait is broken off.
+    ///
+    /// # Errors
+    /// When the connection ends or what comes is no message.
+    pub async fn next(&mut self) -> Result<FromMonitor, WireError> {
+        self.recv().await
+    }
+
+    async fn recv<M: Message>(&mut self) -> Result<M, WireError> {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            if let Some(line) = self.lines.next_line()? {
+                match decode(&line) {
+                    // From a newer monitor; what we do not know we do not need.
+                    Err(LineError::UnknownKind(..)) => continue,
+                    other => return Ok(other?),
+                }
+            }
+            match self.read.read(&mut bytes).await? {
+                0 => return Err(WireError::Closed),
+                count => self.lines.push(&bytes[..count]),
+            }
+        }
+    }
+}
+
+fn broke(error: WireError) -> GreetError {
+    let enter = match error {
+        WireError::Line(error) => {
+            Enter::Refused(format!("it does not speak our protocol: {error}"))
+        }
+        other => Enter::Silent(other.to_string()),
+    };
+    (enter, None)
+}
+
+/// An error of the system in the words of its manual, without Rust's "(os error 2)".
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+fn nonce() -> Result<String, String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers to be had: {error}"))?;
+    Ok(hex(&bytes))
+}
+
+fn sign(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}

@@ -1,0 +1,461 @@
+//! A cluster to look at: five hosts, two of them in trouble. All times are fixed.
+
+use mmm_proto::agent::{Reach, Replication, Thread};
+use mmm_proto::event::Level as EventLevel;
+use mmm_proto::plan::{
+    CheckVerdict, Level, Plan, PlanCheck, PlanOutcome, PlanStep, Progress, StepProgress, StepState,
+};
+use mmm_proto::view::{
+    ActionView, AgentView, CheckView, HostView, RoleView, ServerView, Verdict, VipRef, VipView,
+    WriterState, WriterView,
+};
+use mmm_proto::{
+    Check, ClusterName, ClusterView, Event, GtidPos, HostMode, HostName, HostState, Lag,
+    MonitorMode, RoleMode, RoleName, Span, Verb, Wall,
+};
+
+/// 2026-11-19 14:02:21 UTC.
+pub(crate) const NOW: Wall = Wall(1_795_096_941_000);
+
+pub(crate) fn ago(seconds: i64) -> Wall {
+    Wall(NOW.0 - seconds * 1000)
+}
+
+pub(crate) fn name(text: &str) -> HostName {
+    HostName::parse(text).unwrap()
+}
+
+pub(crate) fn role(text: &str) -> RoleName {
+    RoleName::parse(text).unwrap()
+}
+
+fn check(check: Check, verdict: Verdict, since: Wall, message: &str) -> CheckView {
+    CheckView {
+        check,
+        verdict,
+        since,
+        message: message.to_owned(),
+        took: Some(Span(2)),
+    }
+}
+
+fn action(verb: Verb, off: &str, level: Level) -> ActionView {
+    ActionView {
+        verb,
+        off: off.to_owned(),
+        level,
+    }
+}
+
+pub(crate) fn move_writer(host: &str) -> Verb {
+    Verb::MoveRole {
+        role: role("writer"),
+        host: name(host),
+        force: false,
+        kill: false,
+    }
+}
+
+fn actions(
+    host: &HostName,
+    online: &str,
+    offline: &str,
+    writer: &str,
+    level: Level,
+) -> Vec<ActionView> {
+    vec![
+        action(Verb::SetOnline { host: host.clone() }, online, Level::Key),
+        action(Verb::SetOffline { host: host.clone() }, offline, level),
+        action(move_writer(host.as_str()), writer, Level::Typed),
+    ]
+}
+
+/// A healthy host.
+fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) -> HostView {
+    let since = ago(273_600);
+    HostView {
+        name: name(text),
+        ip: ip.parse().unwrap(),
+        port: 3306,
+        mode,
+        peer: None,
+        state: HostState::Online,
+        since,
+        before: None,
+        why: "all checks are good".to_owned(),
+        ends: String::new(),
+        checks: vec![
+            check(Check::Ping, Verdict::Good, since, "OK"),
+            check(Check::Mysql, Verdict::Good, since, "OK"),
+            check(Check::RepThreads, Verdict::Good, since, "OK"),
+            check(
+                Check::RepBacklog,
+                Verdict::Good,
+                since,
+                "OK: Backlog is null",
+            ),
+        ],
+        lag,
+        lag_limit: Span::secs(60),
+        behind: Some(0),
+        agent: AgentView {
+            reachable: true,
+            heard: Some(Wall(NOW.0 - 300)),
+            version: "0.1.0".to_owned(),
+            trouble: String::new(),
+            duty: "none".to_owned(),
+        },
+        server: ServerView {
+            reach: Reach::Up,
+            version: "10.11.6-MariaDB".to_owned(),
+            read_only: Some(true),
+            position: "0-1-88123411".parse::<GtidPos>().unwrap(),
+            sessions: 42,
+            vips: roles.iter().map(|(_, ip)| ip.parse().unwrap()).collect(),
+            replication: Some(Replication {
+                source: "192.168.0.31".to_owned(),
+                port: 3306,
+                io: Thread::Yes,
+                sql: Thread::Yes,
+                lag,
+                io_state: "Waiting for master to send event".to_owned(),
+                sql_state: "Slave has read all relay log".to_owned(),
+                error: String::new(),
+            }),
+            source: Some(name("db1")),
+        },
+        roles: roles
+            .iter()
+            .map(|(word, ip)| VipRef {
+                role: role(word),
+                ip: ip.parse().unwrap(),
+            })
+            .collect(),
+        actions: actions(&name(text), "db is already ONLINE", "", "", Level::Key),
+    }
+}
+
+fn hosts() -> Vec<HostView> {
+    let none = Lag::Behind(Span::ZERO);
+    let (master, slave) = (HostMode::Master, HostMode::Slave);
+    let w = ("writer", "192.168.0.50");
+    let r = |ip| ("reader", ip);
+    let mut db1 = host(
+        "db1",
+        "192.168.0.31",
+        master,
+        Lag::Source,
+        &[r("192.168.0.51"), w],
+    );
+    db1.server.read_only = Some(false);
+    db1.agent.duty = "serving".to_owned();
+    db1.actions = actions(
+        &db1.name,
+        "db1 is ONLINE",
+        "",
+        "db1 is the writer",
+        Level::Typed,
+    );
+    let readers = [r("192.168.0.52"), r("192.168.0.53"), r("192.168.0.54")];
+    let db2 = host("db2", "192.168.0.32", master, none, &readers);
+    let mut db3 = host(
+        "db3",
+        "192.168.0.33",
+        slave,
+        Lag::Behind(Span::secs(252)),
+        &[],
+    );
+    db3.state = HostState::ReplicationDelay;
+    db3.before = Some(HostState::Online);
+    db3.since = ago(161);
+    db3.why = "lag 252 s > 60 s".to_owned();
+    db3.ends = "lag <= 60 s (back to ONLINE by itself)".to_owned();
+    db3.behind = Some(33_299);
+    db3.checks[3] = check(
+        Check::RepBacklog,
+        Verdict::Bad,
+        ago(161),
+        "ERROR: Backlog is too big",
+    );
+    db3.actions = actions(
+        &db3.name,
+        "db3 is not set offline",
+        "",
+        "db3 is a slave",
+        Level::Key,
+    );
+    let mut db4 = host("db4", "192.168.0.34", slave, Lag::Unknown, &[]);
+    db4.state = HostState::HardOffline;
+    db4.before = Some(HostState::Online);
+    db4.since = ago(14);
+    db4.why = "ping and mysql failed for 3.0 s".to_owned();
+    db4.agent.reachable = false;
+    db4.agent.trouble = "no answer for 14 s".to_owned();
+    db4.server.reach = Reach::Silent {
+        why: "no answer".to_owned(),
+    };
+    db4.server.replication = None;
+    let down = "db4 is HARD_OFFLINE";
+    db4.actions = actions(&db4.name, down, down, down, Level::Key);
+    let mut db5 = host("db5", "192.168.0.35", slave, Lag::Stopped, &[]);
+    db5.state = HostState::AdminOffline;
+    db5.since = ago(4341);
+    db5.why = "set offline by ops@bastion1".to_owned();
+    db5.ends = "set_online".to_owned();
+    if let Some(replication) = &mut db5.server.replication {
+        (replication.io, replication.sql) = (Thread::No, Thread::No);
+    }
+    db5.actions = actions(
+        &db5.name,
+        "",
+        "db5 is ADMIN_OFFLINE",
+        "db5 is a slave",
+        Level::Key,
+    );
+    vec![db1, db2, db3, db4, db5]
+}
+
+fn vip(ip: &str, on: &str, held: i64, may: &[&str]) -> VipView {
+    VipView {
+        ip: ip.parse().unwrap(),
+        host: Some(name(on)),
+        since: ago(held),
+        seen_on: vec![name(on)],
+        may_go_to: may.iter().map(|host| name(host)).collect(),
+        note: String::new(),
+    }
+}
+
+/// The cluster of the mock-ups.
+pub(crate) fn view() -> ClusterView {
+    ClusterView {
+        cluster: ClusterName::parse("shop-prod").unwrap(),
+        generation: 4711,
+        term: 3,
+        now: NOW,
+        started: ago(300_000),
+        version: "0.1.0".to_owned(),
+        mode: MonitorMode::Active,
+        mode_cause: String::new(),
+        held: String::new(),
+        writer: WriterView {
+            role: role("writer"),
+            vip: "192.168.0.50".parse().unwrap(),
+            state: WriterState::Serving,
+            host: Some(name("db1")),
+            since: ago(273_600),
+            why: String::new(),
+        },
+        hosts: hosts(),
+        roles: vec![
+            RoleView {
+                name: role("writer"),
+                mode: RoleMode::Exclusive,
+                writer: true,
+                hosts: vec![name("db1"), name("db2")],
+                prefer: Some(name("db1")),
+                vips: vec![vip("192.168.0.50", "db1", 273_600, &["db2"])],
+            },
+            RoleView {
+                name: role("reader"),
+                mode: RoleMode::Balanced,
+                writer: false,
+                hosts: ["db1", "db2", "db3", "db4", "db5"].map(name).to_vec(),
+                prefer: None,
+                vips: vec![
+                    vip("192.168.0.51", "db1", 273_600, &["db2"]),
+                    vip("192.168.0.52", "db2", 273_600, &["db1"]),
+                    vip("192.168.0.53", "db2", 161, &["db1"]),
+                    vip("192.168.0.54", "db2", 14, &["db1"]),
+                ],
+            },
+        ],
+        running: None,
+        last: None,
+        attention: vec![
+            "db4 HARD_OFFLINE: ping and mysql failed for 3.0 s".to_owned(),
+            "db3 REPLICATION_DELAY: lag 252 s > 60 s".to_owned(),
+        ],
+        last_event: 6,
+    }
+}
+
+pub(crate) fn event(seq: u64, at: Wall, level: EventLevel, text: [&str; 3]) -> Event {
+    let [subject, what, why] = text.map(str::to_owned);
+    Event {
+        seq,
+        at,
+        level,
+        subject,
+        what,
+        why,
+        by: None,
+        plan: None,
+        took: None,
+    }
+}
+
+pub(crate) fn events() -> Vec<Event> {
+    use EventLevel::{Error, Info, Warn};
+    let mut all = vec![
+        event(
+            1,
+            ago(14_630),
+            Info,
+            ["writer", "moved db2 -> db1", "planned"],
+        ),
+        event(2, ago(13_931), Info, ["mode", "MANUAL -> ACTIVE", ""]),
+        event(
+            3,
+            ago(4341),
+            Info,
+            ["db5", "ONLINE -> ADMIN_OFFLINE", "set offline"],
+        ),
+        event(
+            4,
+            ago(161),
+            Warn,
+            ["db3", "ONLINE -> REPLICATION_DELAY", "lag 252 s > 60 s"],
+        ),
+        event(
+            5,
+            ago(14),
+            Info,
+            ["reader", "192.168.0.54 moved db4 -> db2", "db4 is down"],
+        ),
+        event(
+            6,
+            ago(14),
+            Error,
+            [
+                "db4",
+                "ONLINE -> HARD_OFFLINE",
+                "ping and mysql failed for 3.0 s",
+            ],
+        ),
+    ];
+    all[0].took = Some(Span(1800));
+    all[0].plan = Some(118);
+    all[1].by = Some("ops@bastion1".to_owned());
+    all[2].by = Some("ops@bastion1".to_owned());
+    all
+}
+
+fn step(host: &str, what: &str) -> PlanStep {
+    PlanStep {
+        host: Some(name(host)),
+        what: what.to_owned(),
+    }
+}
+
+/// The plan that the monitor makes of `verb`, confirmed at `level`.
+pub(crate) fn plan(verb: Verb, level: Level, confirm: &str) -> Plan {
+    let good = |text: &str| PlanCheck {
+        verdict: CheckVerdict::Good,
+        text: text.to_owned(),
+    };
+    let title = match &verb {
+        Verb::MoveRole { host, .. } => format!("move writer db1 -> {host}"),
+        other => other.to_string(),
+    };
+    Plan {
+        id: 119,
+        generation: 4711,
+        verb,
+        title,
+        effect: "writes stop for about 0.1 s; 1 address moves; 1 replica re-points".to_owned(),
+        steps: vec![
+            step(
+                "db1",
+                "refuse new connections, read_only=1, end 42 client sessions",
+            ),
+            step(
+                "db2",
+                "apply everything up to 0-1-88123411 (0 behind, wait 10 s at most)",
+            ),
+            step("db2", "read_only=0, add 192.168.0.50, announce it"),
+            step("db3", "replicate from db2"),
+        ],
+        checks: vec![
+            good("db2 ONLINE"),
+            good("lag 0s"),
+            good("agent 0.3 s"),
+            PlanCheck {
+                verdict: CheckVerdict::Warn,
+                text: "db3 stays late for 4m12s".to_owned(),
+            },
+        ],
+        if_it_fails: "steps 1-2 are undone, db1 stays writer, you are told here".to_owned(),
+        level,
+        confirm: confirm.to_owned(),
+        expires: Span::secs(60),
+    }
+}
+
+/// The move of the writer to db2 in its second step.
+pub(crate) fn running() -> Progress {
+    let plan = plan(move_writer("db2"), Level::Typed, "db2");
+    let states = [
+        StepState::Done,
+        StepState::Running,
+        StepState::Waiting,
+        StepState::Waiting,
+    ];
+    let took = [210, 950, 0, 0];
+    Progress {
+        plan: plan.id,
+        title: plan.title,
+        by: Some("ops@bastion1".to_owned()),
+        started: ago(1),
+        steps: plan
+            .steps
+            .into_iter()
+            .zip(states)
+            .zip(took)
+            .map(|((step, state), took)| StepProgress {
+                host: step.host,
+                what: step.what,
+                state,
+                took: Span(took),
+            })
+            .collect(),
+        outcome: PlanOutcome::Running,
+        took: Span(1160),
+    }
+}
+
+/// While the writer moves to db2.
+pub(crate) fn moving() -> ClusterView {
+    let mut view = view();
+    view.generation += 1;
+    view.writer.state = WriterState::Moving;
+    view.running = Some(running());
+    for host in &mut view.hosts {
+        for action in &mut host.actions {
+            action.off = "plan 119 runs".to_owned();
+        }
+    }
+    view
+}
+
+/// After the writer moved to db2.
+pub(crate) fn moved() -> ClusterView {
+    let mut view = view();
+    view.generation += 2;
+    view.writer.host = Some(name("db2"));
+    view.writer.since = NOW;
+    view.roles[0].vips[0].host = Some(name("db2"));
+    view.roles[0].vips[0].seen_on = vec![name("db2")];
+    let writer = view.hosts[0].roles.pop().unwrap();
+    view.hosts[1].roles.push(writer);
+    view.hosts[0].lag = Lag::Behind(Span::ZERO);
+    view.hosts[1].lag = Lag::Source;
+    let mut last = running();
+    for step in &mut last.steps {
+        step.state = StepState::Done;
+    }
+    last.outcome = PlanOutcome::Done;
+    last.took = Span(1900);
+    view.last = Some(last);
+    view
+}
