@@ -225,9 +225,13 @@ impl Server {
         value.with_context(|| format!("{}: {sql}: no value", self.name()))
     }
 
-    /// `@@read_only`, as the server says it.
+    /// `@@read_only`, as the server says it; a server that takes a second has not said it.
     pub fn is_read_only(&self) -> Result<bool> {
-        Ok(self.value("SELECT @@GLOBAL.read_only")? != "0")
+        let limit = Duration::from_secs(1);
+        let said = Session::unix(&self.socket(), &Login::root(), limit)
+            .and_then(|mut session| session.query("SELECT @@GLOBAL.read_only", limit))
+            .with_context(|| format!("ask {} whether it is read-only", self.name()))?;
+        Ok(said.first() != Some("0"))
     }
 
     pub fn set_read_only(&self, on: bool) -> Result<()> {

@@ -10,5 +10,7 @@
 #![allow(clippy::print_stdout)]
 
 mod lab_itself;
+mod lab_teardown;
+mod lab_tools;
 mod support;
 mod tidy;

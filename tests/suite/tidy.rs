@@ -34,7 +34,11 @@ fn files() -> Vec<(String, String)> {
         collect(&root().join(entry), &mut found);
     }
     for entry in fs::read_dir(root()).unwrap().flatten() {
-        if entry.path().is_file() && entry.file_name() != "Cargo.lock" {
+        if entry.path().is_file()
+            && !["Cargo.lock", ".git"]
+                .iter()
+                .any(|name| entry.file_name() == *name)
+        {
             found.push(entry.path());
         }
     }
@@ -97,7 +101,9 @@ fn lines_fit_and_files_are_short() {
     for (name, text) in rust() {
         for (at, line) in (1..).zip(text.lines()) {
             let columns = line.chars().count();
-            if columns > COLUMNS {
+            // A row of a table cannot be broken.
+            let row = line.starts_with("//! |") || line.starts_with("/// |");
+            if columns > COLUMNS && !row {
                 mistakes.push(format!("{name}:{at}: {columns} columns, at most {COLUMNS}"));
             }
         }
