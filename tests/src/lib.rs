@@ -1,1 +1,40 @@
-//! .
+//! The lab: whole clusters on one machine, with real servers, real addresses and real faults.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `cluster` | [`Lab`]: brings everything up, hands out the parts, takes everything down |
+//! | `net` | network namespaces, the bridge between them, addresses seen from inside |
+//! | `template`, `server`, `sql` | MariaDB: data directories, one server a host, plain queries |
+//! | `faults` | cut a pair, cut one way, isolate, unplug, lose packets; all of it reversible |
+//! | `daemons`, `config` | `mmm-mond` and `mmm-agentd` with generated configuration |
+//! | `writer`, `verify` | a client that counts what it was promised, and whether it was kept |
+//! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
+//! | `screen` | a real terminal around a program |
+//! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
+//! | `remote`, `demo` | the bodies of `mmm-lab`'s commands |
+//!
+//! Nothing here decides anything about a cluster; that is the daemons' work and they are only
+//! started, disturbed and watched from here.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod cluster;
+pub mod config;
+pub mod daemons;
+pub mod demo;
+pub mod faults;
+pub mod net;
+pub mod observer;
+pub mod process;
+pub mod remote;
+pub mod rights;
+pub mod screen;
+pub mod server;
+pub mod sql;
+pub mod stop;
+pub mod sweep;
+mod template;
+pub mod verify;
+pub mod wait;
+pub mod writer;
+
+pub use cluster::{Lab, Options, WRITER_VIP};

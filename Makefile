@@ -1,0 +1,38 @@
+# The commands of the README. `make demo` shows the product, `make test` runs everything.
+CARGO ?= cargo
+# Where cargo puts what it builds; asked only by the targets that start something.
+TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
+	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+LAB = $(TARGET)/debug/mmm-lab
+
+.PHONY: all setup build demo test lint check clean
+
+all: build
+
+setup:
+	@./tests/setup.sh
+
+build: setup
+	$(CARGO) build --workspace --bins
+
+# With a terminal: the console on a cluster of its own. Without one, or with DEMO_SECONDS=20: text.
+demo: build
+	@$(LAB) demo
+
+# The suite comes last, so that its summary is the last thing to be read. `mmm-lab run` gives an
+# ordinary user the rights over the network that the lab needs.
+test: build
+	$(CARGO) test --workspace --exclude mmm-tests
+	$(CARGO) test -p mmm-tests --lib --bins
+	@$(LAB) sweep
+	$(LAB) run $(CARGO) test -p mmm-tests --test suite
+
+lint:
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(MAKE) --no-print-directory lint
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs what the build and the lab need and this machine has not: Debian packages only, and no
+# service. Run by `make setup`; does nothing when everything is there.
+set -eu
+
+PATH="$PATH:/usr/sbin:/sbin"
+wanted=""
+
+# need PROGRAM PACKAGE...
+need() {
+    program=$1
+    shift
+    command -v "$program" >/dev/null 2>&1 || wanted="$wanted $*"
+}
+
+# The server without its service: Debian's `mariadb-server` would start one.
+need mariadbd mariadb-server-core mariadb-client-core
+need mariadb-install-db mariadb-server-core mariadb-client-core
+need my_print_defaults mariadb-client-core
+need nft nftables
+need ip iproute2
+need ps procps
+need unshare util-linux
+need tmux tmux
+need cc gcc libc6-dev
+need make make
+[ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
+
+if [ -n "$wanted" ]; then
+    as_root=""
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null 2>&1; then
+            echo "setup: missing:$wanted; there is no sudo: install them as root with" >&2
+            echo "    apt-get install --no-install-recommends$wanted" >&2
+            exit 1
+        fi
+        as_root=sudo
+    fi
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "setup: missing:$wanted (Debian names); there is no apt-get: install them yourself" >&2
+        exit 1
+    fi
+    echo "setup: installing$wanted"
+    $as_root apt-get -q update
+    # shellcheck disable=SC2086 # a list of words
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y install --no-install-recommends $wanted
+fi
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "setup: there is no cargo: install Rust 1.88 or later, see https://rustup.rs" >&2
+    exit 1
+fi
