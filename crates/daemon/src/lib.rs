@@ -14,4 +14,5 @@ pub mod log;
 pub mod mond;
 pub mod net;
 pub mod signals;
+pub mod start;
 pub mod store;

@@ -1,10 +1,12 @@
 //! The agent's shell: everything that touches the host it runs on.
 
+pub mod acts;
 pub mod address;
 pub mod announce;
 pub mod fence;
 pub mod link;
 pub mod refuse;
+pub mod roster;
 pub mod server;
 pub mod sessions;
 pub mod store;

@@ -1,1 +1,369 @@
-//! The agent's loop.
+//! The agent's loop: inputs in, core, effects out. Nothing is decided here, and nothing is waited for but the
+//! state file: acts run beside the loop and their ends come back as inputs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mmm_proto::hello::{Hello, Program};
+use mmm_proto::{Span, Time};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use super::acts::{carry_out, reach_of};
+use super::address::Addresses;
+use super::announce::Announcer;
+use super::fence::Hands;
+use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
+use super::refuse::Refusal;
+use super::server::{Pulse, Secret, Server, ServerAccess};
+use super::{roster, store};
+use crate::auth::ClusterKey;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core::Now;
+use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept, Roster};
+use crate::signals::Signals;
+use crate::store::Store;
+
+/// How often the server and the interface are looked at.
+const LOOK_EVERY: Span = Span::ms(500);
+
+/// How long a look may take before the server counts as silent.
+const LOOK_LIMIT: Span = Span::secs(2);
+
+/// How long the state file may take.
+const STORE_LIMIT: Span = Span::secs(1);
+
+/// How long a monitor may say nothing before its link is given up.
+const SILENCE: Span = Span::secs(5);
+
+/// Connecting to the local server.
+const CONNECT_LIMIT: Span = Span::secs(1);
+
+/// Runs the agent until it is told to stop. What the host holds stays as it is: an agent that is started
+/// again within its grant goes on, and otherwise the kernel drops the VIPs in time.
+///
+/// # Errors
+/// What keeps it from starting, with the remedy.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("cannot take over signals")?;
+    let mut worker = Worker::start(&config).await?;
+    loop {
+        let wake = worker.core.next_wakeup();
+        let input = tokio::select! {
+            signal = signals.stop() => {
+                tracing::info!(signal = signal.word(), "stopping; what is held stays for the rest of its grant");
+                return Ok(());
+            }
+            Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
+            Some(pulse) = worker.pulses.recv() => worker.pulse_input(pulse),
+            Some(input) = worker.inputs_rx.recv() => input,
+            () = worker.clock.sleep_until(wake) => Input::Tick,
+        };
+        worker.step(input).await;
+    }
+}
+
+struct Worker {
+    clock: Clock,
+    core: Agent,
+    roster: Arc<Roster>,
+    hands: Arc<Hands>,
+    links: MonitorLinks,
+    links_rx: mpsc::Receiver<MonitorEvent>,
+    pulses: mpsc::Receiver<Pulse>,
+    inputs: mpsc::Sender<Input>,
+    inputs_rx: mpsc::Receiver<Input>,
+    look: Arc<Notify>,
+    acts: BTreeMap<u64, AbortHandle>,
+    store: Arc<Store>,
+    /// The last write failed; what it was about is still to be written.
+    unwritten: Option<Box<Kept>>,
+}
+
+impl Worker {
+    async fn start(config: &Config) -> anyhow::Result<Self> {
+        let clock = Clock;
+        let roster = Arc::new(roster::roster(config)?);
+        let me = config.this_host().context("`this` names no host")?;
+        let boot_id = clock.boot_id().map_err(anyhow::Error::msg)?;
+        let (store, kept) = store::open::<Kept>(&config.state_path)?;
+        let hands = Arc::new(hands(config).await?);
+        let (links_tx, links_rx) = mpsc::channel(256);
+        let mut hello = Hello::new(Program::Agent, config.cluster.clone());
+        hello.host = Some(me.name.clone());
+        let settings = MonitorLinkSettings {
+            addr: me.agent_address(),
+            hello,
+            key: config
+                .cluster_key
+                .as_ref()
+                .map(|key| ClusterKey::new(key.expose().as_bytes())),
+            silence: SILENCE,
+        };
+        let links = MonitorLinks::start(settings, links_tx);
+        let pulses = hands.server.sentinel();
+        let (inputs, inputs_rx) = mpsc::channel(256);
+        let look = Arc::new(Notify::new());
+        let vips: Vec<IpAddr> = roster.vips.iter().map(|vip| vip.ip).collect();
+        tokio::spawn(watch_server(
+            clock,
+            Arc::clone(&hands),
+            Arc::clone(&look),
+            inputs.clone(),
+        ));
+        tokio::spawn(watch_addresses(Arc::clone(&hands), vips, inputs.clone()));
+        let now = Now {
+            boot: clock.now(),
+            wall: clock.wall(),
+        };
+        let resumes = kept.as_ref().map(|kept| kept.duty);
+        let core = Agent::new(roster.as_ref().clone(), kept, &boot_id, now);
+        tracing::info!(host = %me.name, addr = %me.agent_address(), kept_duty = ?resumes, "agent started");
+        Ok(Self {
+            clock,
+            core,
+            roster,
+            hands,
+            links,
+            links_rx,
+            pulses,
+            inputs,
+            inputs_rx,
+            look,
+            acts: BTreeMap::new(),
+            store: Arc::new(store),
+            unwritten: None,
+        })
+    }
+
+    fn monitor_input(&self, event: MonitorEvent) -> Input {
+        match event {
+            MonitorEvent::Up { link, hello, .. } => {
+                tracing::info!(link, version = %hello.version, "monitor connected");
+                Input::LinkUp { link }
+            }
+            MonitorEvent::Said { link, message, .. } => Input::Heard { link, message },
+            MonitorEvent::Down { link, why, .. } => {
+                tracing::warn!(link, why, "monitor disconnected");
+                Input::LinkDown { link, why }
+            }
+        }
+    }
+
+    fn pulse_input(&self, pulse: Pulse) -> Input {
+        tracing::debug!(?pulse, "sentinel");
+        // Whatever it noticed, the facts are old now.
+        self.look.notify_one();
+        reach_of(pulse).map_or(Input::Tick, |reach| Input::Lost { reach })
+    }
+
+    async fn step(&mut self, input: Input) {
+        if let Input::Ended { id, result } = &input {
+            self.acts.remove(id);
+            tracing::debug!(id, ?result, "act ended");
+        }
+        let now = Now {
+            boot: self.clock.now(),
+            wall: self.clock.wall(),
+        };
+        let before = self.core.report().duty;
+        let effects = self.core.step(now, input);
+        let after = self.core.report();
+        if before != after.duty {
+            tracing::info!(from = before.word(), to = after.duty.word(), seen = %after.seen, "writer duty");
+        }
+        if self.write_down(&effects).await {
+            self.perform(effects);
+        } else {
+            // Not on disk: nothing new is opened, everything else goes on.
+            let (held_back, rest): (Vec<Effect>, Vec<Effect>) =
+                effects.into_iter().partition(|effect| {
+                    matches!(
+                        effect,
+                        Effect::Begin {
+                            act: Act::Open { .. },
+                            ..
+                        }
+                    )
+                });
+            self.perform(rest);
+            for effect in held_back {
+                if let Effect::Begin { id, .. } = effect {
+                    let why = "the state could not be written down".to_owned();
+                    let result = ActResult::Failed {
+                        why,
+                        blockers: Vec::new(),
+                    };
+                    self.tell(Input::Ended { id, result });
+                }
+            }
+        }
+    }
+
+    /// Writes the newest state of a step down, once, before anything of the step is done. False when it had to
+    /// be on disk and is not.
+    async fn write_down(&mut self, effects: &[Effect]) -> bool {
+        let mut newest = self.unwritten.take();
+        let mut must = newest.is_some();
+        let retrying = must;
+        for effect in effects {
+            if let Effect::Persist { kept, sync } = effect {
+                newest = Some(kept.clone());
+                must |= sync;
+            }
+        }
+        let Some(kept) = newest else { return true };
+        if !must {
+            // A renewed grant: after a crash of the machine it means nothing, so nobody waits for the disk.
+            let store = Arc::clone(&self.store);
+            tokio::spawn(async move {
+                if let Err(error) = store.save(&kept, STORE_LIMIT).await {
+                    tracing::warn!(%error, "cannot write a renewed grant down");
+                }
+            });
+            return true;
+        }
+        match self.store.save(&kept, STORE_LIMIT).await {
+            Ok(()) => {
+                if retrying {
+                    self.tell(Input::StoreWorks);
+                }
+                true
+            }
+            Err(error) => {
+                if !retrying {
+                    tracing::error!(%error, "cannot write the state down");
+                    self.tell(Input::StoreFailed {
+                        why: error.to_string(),
+                    });
+                }
+                self.unwritten = Some(kept);
+                false
+            }
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Persist { .. } => {}
+                Effect::Say(message) => {
+                    if let mmm_proto::agent::FromAgent::News { what, why, .. } = &message {
+                        tracing::warn!(what, why, "agent");
+                    }
+                    self.links.broadcast(&message);
+                }
+                Effect::SayTo { link, message } => {
+                    if let Err(closed) = self.links.send(link, message) {
+                        tracing::warn!(link, why = %closed, "an answer was not sent");
+                    }
+                }
+                Effect::Abort { id } => {
+                    if let Some(handle) = self.acts.remove(&id) {
+                        handle.abort();
+                    }
+                }
+                Effect::Begin { id, act, limit } => self.begin(id, act, limit),
+            }
+        }
+    }
+
+    fn begin(&mut self, id: u64, act: Act, limit: Span) {
+        tracing::debug!(id, ?act, %limit, "act");
+        let (hands, roster) = (Arc::clone(&self.hands), Arc::clone(&self.roster));
+        let inputs = self.inputs.clone();
+        let task = tokio::spawn(async move {
+            let result = carry_out(hands, roster, act, limit).await;
+            // The loop only goes when the process does.
+            let _ = inputs.send(Input::Ended { id, result }).await;
+        });
+        self.acts.insert(id, task.abort_handle());
+    }
+
+    /// Puts an input of our own behind those that wait already.
+    fn tell(&self, input: Input) {
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let _ = inputs.send(input).await;
+        });
+    }
+}
+
+async fn hands(config: &Config) -> anyhow::Result<Hands> {
+    let me = config.this_host().context("`this` names no host")?;
+    let access = ServerAccess {
+        host: me.name.as_str().to_owned(),
+        ip: me.ip,
+        port: me.mysql_port,
+        socket: me.mysql_socket.clone(),
+        user: me.agent.user.clone(),
+        password: Secret::new(me.agent.password.expose()),
+        replication_user: me.replication.user.clone(),
+        replication_password: Secret::new(me.replication.password.expose()),
+        monitor_user: me.monitor.user.clone(),
+        connect_timeout: CONNECT_LIMIT,
+    };
+    let addresses = Addresses::open(&me.cluster_interface).await?;
+    let announcer = Announcer::open(&me.cluster_interface)?;
+    let refusal = Refusal::new(me.mysql_port);
+    if let Err(why) = refusal.available().await {
+        tracing::warn!(
+            why,
+            "connections to a frozen VIP cannot be refused; clients may wait for time-outs"
+        );
+    }
+    Ok(Hands::new(
+        Server::new(access),
+        addresses,
+        announcer,
+        refusal,
+    ))
+}
+
+/// Looks at the server at each beat, and at once when something happened.
+async fn watch_server(
+    clock: Clock,
+    hands: Arc<Hands>,
+    now: Arc<Notify>,
+    inputs: mpsc::Sender<Input>,
+) {
+    loop {
+        let began: Time = clock.now();
+        let server = hands.server.look(LOOK_LIMIT).await;
+        if inputs.send(Input::Facts { server, began }).await.is_err() {
+            return;
+        }
+        let _ = tokio::time::timeout(LOOK_EVERY.into(), now.notified()).await;
+    }
+}
+
+/// Looks at the interface at each beat, whoever may have changed it.
+async fn watch_addresses(hands: Arc<Hands>, vips: Vec<IpAddr>, inputs: mpsc::Sender<Input>) {
+    let mut told = false;
+    loop {
+        match tokio::time::timeout(LOOK_LIMIT.into(), hands.addresses.list()).await {
+            Ok(Ok(list)) => {
+                let mut found: Vec<IpAddr> = list
+                    .into_iter()
+                    .map(|found| found.ip)
+                    .filter(|ip| vips.contains(ip))
+                    .collect();
+                found.sort();
+                found.dedup();
+                told = false;
+                if inputs.send(Input::Addresses { found }).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Err(error)) if !told => {
+                tracing::error!(%error, "cannot list the addresses of the interface");
+                told = true;
+            }
+            _ => {}
+        }
+        tokio::time::sleep(LOOK_EVERY.into()).await;
+    }
+}

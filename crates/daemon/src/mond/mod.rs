@@ -4,4 +4,5 @@ pub mod agents;
 pub mod consoles;
 pub mod probe;
 pub mod store;
+pub mod topology;
 pub mod worker;

@@ -22,7 +22,7 @@ impl Agent {
     pub(super) fn refresh_lifetimes(&mut self, lease: Lease) {
         for vip in self.wanted_addresses() {
             if self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
-                self.hold_address(vip, lease, false);
+                self.hold_address(vip, lease);
             }
         }
     }
@@ -42,14 +42,13 @@ impl Agent {
             .collect()
     }
 
-    pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease, announce: bool) {
+    pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease) {
         let secs = lease.kernel_secs(self.now.boot);
         if secs > 0 {
             let running = self.begin(
                 Act::Hold {
                     vip,
                     secs,
-                    announce,
                 },
                 ADDRESS_LIMIT,
                 None,
@@ -61,7 +60,6 @@ impl Agent {
     /// Balanced VIPs, and exclusive ones of other roles, are added and removed here. A VIP that is not wanted,
     /// or not allowed any more, goes.
     pub(super) fn mind_the_addresses(&mut self) {
-        self.repeat_announcements();
         if !self.looked {
             return;
         }
@@ -82,7 +80,7 @@ impl Agent {
                 continue;
             }
             match (lease, wanted.contains(&vip), self.found.contains(&vip)) {
-                (Some(lease), true, false) => self.hold_address(vip, lease, true),
+                (Some(lease), true, false) => self.hold_address(vip, lease),
                 (_, false, true) => {
                     let running = self.begin(Act::Drop { vip }, ADDRESS_LIMIT, None);
                     self.addressing.insert(vip, running);
@@ -92,37 +90,16 @@ impl Agent {
         }
     }
 
-    fn repeat_announcements(&mut self) {
-        let now = self.now.boot;
-        let due: Vec<IpAddr> = self
-            .announce
-            .iter()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, vip)| *vip)
-            .collect();
-        self.announce.retain(|(at, _)| *at > now);
-        for vip in due {
-            if self.found.contains(&vip) {
-                self.begin(Act::Announce { vip }, ADDRESS_LIMIT, None);
-            }
-        }
-    }
-
     pub(super) fn address_act_ended(&mut self, running: &Running, result: ActResult) {
-        let now = self.now.boot;
         match (&running.act, result) {
-            (Act::Hold { vip, announce, .. }, ActResult::Done) => {
+            (Act::Hold { vip, .. }, ActResult::Done) => {
                 self.trouble("address", None);
                 self.see(*vip);
-                if *announce {
-                    self.announce_again(*vip, now);
-                }
             }
             (Act::Drop { vip }, ActResult::Done) => {
                 self.trouble("address", None);
                 let vip = *vip;
                 self.found.retain(|found| *found != vip);
-                self.announce.retain(|(_, known)| *known != vip);
                 self.changed = true;
             }
             (act, ActResult::Failed { why, .. }) => {

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use mmm_proto::Span;
 use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
-use mmm_proto::{Span, Time};
 
 use super::{Act, ActResult, Agent, Effect, Running};
 use crate::core::lease::Lease;
@@ -16,9 +16,6 @@ const FENCE_FLOOR: Span = Span::ms(500);
 
 /// Between two tries of an act that failed.
 const RETRY: Span = Span::ms(200);
-
-/// When to repeat an announcement after an address was added: neighbours may miss the first.
-const ANNOUNCE_AGAIN: [Span; 3] = [Span::ms(100), Span::secs(1), Span::secs(2)];
 
 impl Agent {
     /// Whether the grant allows to hold now.
@@ -168,7 +165,7 @@ impl Agent {
             );
             self.open(vip, lease);
         } else if self.looked && !self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
-            self.hold_address(vip, lease, true);
+            self.hold_address(vip, lease);
         }
     }
 
@@ -195,7 +192,6 @@ impl Agent {
                 self.trouble("open", None);
                 self.server.read_only = Some(false);
                 self.see(*vip);
-                self.announce_again(*vip, now);
                 self.set_duty(Duty::Serving, true);
             }
             (Act::Thaw { .. }, ActResult::Done) => {
@@ -211,7 +207,8 @@ impl Agent {
             (Act::Freeze { .. }, ActResult::Frozen { at, killed }) => {
                 self.server.read_only = Some(true);
                 self.server.position = self.server.position.union(&at);
-                self.set_duty(Duty::Frozen, true);
+                // "Freezing" is on disk and means the same after a crash: fence. No need to wait for it.
+                self.set_duty(Duty::Frozen, false);
                 self.answer(running, Outcome::Frozen { at, killed });
             }
             (Act::Freeze { .. }, ActResult::Failed { why, blockers }) => {
@@ -271,11 +268,5 @@ impl Agent {
             self.found.sort();
             self.changed = true;
         }
-    }
-
-    pub(super) fn announce_again(&mut self, vip: IpAddr, now: Time) {
-        self.announce.retain(|(_, known)| *known != vip);
-        self.announce
-            .extend(ANNOUNCE_AGAIN.map(|after| (now + after, vip)));
     }
 }

@@ -63,7 +63,8 @@ pub struct Kept {
     pub stopped: bool,
 }
 
-/// Something that happened.
+/// Something that happened. Made once and taken at once, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Input {
     /// Time passed.
@@ -127,16 +128,12 @@ pub enum Act {
     },
     /// `read_only = 1`, nothing else.
     ReadOnly,
-    /// Add a VIP or refresh its lifetime in seconds; announce it when it is new.
+    /// Add a VIP, announced, or refresh its lifetime in seconds.
     Hold {
         vip: IpAddr,
         secs: u32,
-        announce: bool,
     },
     Drop {
-        vip: IpAddr,
-    },
-    Announce {
         vip: IpAddr,
     },
     Look,
@@ -165,7 +162,6 @@ impl Act {
             Self::ReadOnly => "setting read_only".to_owned(),
             Self::Hold { vip, .. } => format!("adding {vip}"),
             Self::Drop { vip } => format!("removing {vip}"),
-            Self::Announce { vip } => format!("announcing {vip}"),
             Self::Look => "looking at the server".to_owned(),
             Self::CatchUp { to } => format!("applying up to {to}"),
             Self::Fetch { from, .. } => format!("fetching from {from}"),
@@ -235,8 +231,6 @@ pub struct Agent {
     /// Looks that were ordered.
     looking: Vec<Running>,
     stopped: bool,
-    /// Announcements to repeat.
-    announce: Vec<(Time, IpAddr)>,
     /// When a failed act may be tried again.
     write_retry: Time,
     replicate_retry: Time,
@@ -285,7 +279,6 @@ impl Agent {
             addressing: BTreeMap::new(),
             looking: Vec::new(),
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
-            announce: Vec::new(),
             write_retry: now.boot,
             replicate_retry: now.boot,
             troubles: BTreeMap::new(),
@@ -319,9 +312,6 @@ impl Agent {
         let mut next = self.now.boot + Span::ms(50);
         if let Some(lease) = self.lease {
             next = next.min(lease.fence_at().max(self.now.boot));
-        }
-        for (at, _) in &self.announce {
-            next = next.min(*at);
         }
         next.max(self.now.boot + Span::ms(1))
     }

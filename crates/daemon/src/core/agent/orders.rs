@@ -45,7 +45,7 @@ impl Agent {
                 self.writing = Some(self.begin(act, order.limit, from));
             }
             Step::CatchUp { to } => {
-                self.replicate_by_order(Act::CatchUp { to }, &order.limit, from)
+                self.replicate_by_order(Act::CatchUp { to }, order.limit, from);
             }
             Step::Fetch { from: host, to } => {
                 if !self.roster.hosts.iter().any(|(name, ..)| *name == host) {
@@ -54,18 +54,18 @@ impl Agent {
                 }
                 self.stopped = true;
                 self.keep(true);
-                self.replicate_by_order(Act::Fetch { from: host, to }, &order.limit, from);
+                self.replicate_by_order(Act::Fetch { from: host, to }, order.limit, from);
             }
             Step::Drain => {
                 self.stopped = true;
                 self.keep(true);
-                self.replicate_by_order(Act::Drain, &order.limit, from);
+                self.replicate_by_order(Act::Drain, order.limit, from);
             }
         }
     }
 
     /// An order goes before whatever the agent does about replication by itself.
-    fn replicate_by_order(&mut self, act: Act, limit: &mmm_proto::Span, order: Option<(u64, u64)>) {
+    fn replicate_by_order(&mut self, act: Act, limit: mmm_proto::Span, order: Option<(u64, u64)>) {
         if let Some(running) = self.replicating.take() {
             self.out.push(Effect::Abort { id: running.id });
             let why = "a newer order came".to_owned();
@@ -77,7 +77,7 @@ impl Agent {
                 },
             );
         }
-        self.replicating = Some(self.begin(act, *limit, order));
+        self.replicating = Some(self.begin(act, limit, order));
     }
 
     fn refuse_order(&mut self, link: u64, id: u64, why: String) {

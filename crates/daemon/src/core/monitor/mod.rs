@@ -217,8 +217,6 @@ impl Monitor {
                     &why,
                 );
                 self.store_why = why;
-                // What was decided must be written before it counts.
-                self.decided = true;
             }
             Input::StoreWorks => {
                 if !self.store_why.is_empty() {

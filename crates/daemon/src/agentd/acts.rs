@@ -1,0 +1,127 @@
+//! The core's acts, carried out by the hands. Every act ends within its limit and says how.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mmm_proto::agent::Reach;
+use mmm_proto::{HostName, Span};
+
+use super::fence::{Hands, ReadOnly};
+use super::server::ServerError;
+use crate::core::agent::{Act, ActResult, Roster};
+
+/// Waited for on top of an act's own limit, for what it undoes after its limit is over.
+const SLACK: Span = Span::secs(2);
+
+/// Carries out one act.
+pub async fn carry_out(hands: Arc<Hands>, roster: Arc<Roster>, act: Act, limit: Span) -> ActResult {
+    let words = format!("{act:?}");
+    let work = perform(&hands, &roster, act, limit);
+    match tokio::time::timeout((limit + SLACK).into(), work).await {
+        Ok(result) => result,
+        Err(_) => failed(format!("no end after {}: {words}", limit + SLACK)),
+    }
+}
+
+async fn perform(hands: &Hands, roster: &Roster, act: Act, limit: Span) -> ActResult {
+    match act {
+        Act::Open { vip, secs } => done(hands.open(vip, Some(secs), limit).await),
+        Act::Thaw { vip } => done(hands.thaw(vip, limit).await),
+        Act::Hold { vip, secs } => done(hands.hold_vip(vip, Some(secs)).await),
+        Act::Drop { vip } => done(hands.drop_vip(vip).await),
+        Act::ReadOnly => done(hands.server.set_read_only(true, limit).await),
+        Act::Freeze { vip, grace, kill } => match hands.freeze(vip, grace, kill, limit).await {
+            Ok(frozen) => {
+                for note in &frozen.notes {
+                    tracing::warn!(%vip, note, "frozen all the same");
+                }
+                ActResult::Frozen {
+                    at: frozen.at,
+                    killed: frozen.killed,
+                }
+            }
+            Err(error) => ActResult::Failed {
+                why: error.why,
+                blockers: error.blockers,
+            },
+        },
+        Act::Fence { vips } => fence(hands, &vips, limit).await,
+        Act::Look => ActResult::Looked(Box::new(hands.server.look(limit).await)),
+        Act::CatchUp { to } => reached(hands.server.catch_up(&to, limit).await),
+        Act::Drain => reached(hands.server.drain(limit).await),
+        Act::StopReplication => done(hands.server.stop_replication(limit).await),
+        Act::Follow { from } => follow(hands, roster, &from, limit).await,
+        Act::Fetch { from, to } => match follow(hands, roster, &from, limit).await {
+            ActResult::Done => reached(hands.server.catch_up(&to, limit).await),
+            other => other,
+        },
+    }
+}
+
+async fn follow(hands: &Hands, roster: &Roster, from: &HostName, limit: Span) -> ActResult {
+    match roster.hosts.iter().find(|(name, ..)| name == from) {
+        Some((_, ip, port)) => done(hands.server.follow(*ip, *port, limit).await),
+        None => failed(format!("{from} is not in this host's configuration")),
+    }
+}
+
+async fn fence(hands: &Hands, vips: &[IpAddr], limit: Span) -> ActResult {
+    let fenced = hands.fence(vips, limit).await;
+    for note in &fenced.notes {
+        tracing::warn!(note, "while fencing");
+    }
+    let mut trouble: Vec<String> = Vec::new();
+    match &fenced.read_only {
+        ReadOnly::Verified | ReadOnly::ServerGone(_) => {}
+        ReadOnly::Failed(why) => trouble.push(why.clone()),
+    }
+    trouble.extend(
+        fenced
+            .vips_left
+            .iter()
+            .map(|(vip, why)| format!("{vip} may still be up: {why}")),
+    );
+    if !fenced.sessions_left.is_empty() {
+        trouble.push(format!(
+            "{} client sessions could not be ended",
+            fenced.sessions_left.len()
+        ));
+    }
+    tracing::info!(
+        took_ms = fenced.took.as_ms(),
+        killed = fenced.killed,
+        complete = fenced.complete(),
+        "fenced"
+    );
+    ActResult::Fenced {
+        safe: fenced.sessions_left.is_empty() && !matches!(fenced.read_only, ReadOnly::Failed(_)),
+        gone: fenced.vips_left.is_empty(),
+        trouble: trouble.join("; "),
+    }
+}
+
+fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActResult {
+    result.map_or_else(|error| failed(error.to_string()), |()| ActResult::Done)
+}
+
+fn reached(result: Result<mmm_proto::GtidPos, ServerError>) -> ActResult {
+    result.map_or_else(
+        |error| failed(error.to_string()),
+        |at| ActResult::Reached { at },
+    )
+}
+
+fn failed(why: String) -> ActResult {
+    ActResult::Failed {
+        why,
+        blockers: Vec::new(),
+    }
+}
+
+/// What a pulse of the sentinel tells the core; a single lost connection proves nothing.
+pub fn reach_of(pulse: super::server::Pulse) -> Option<Reach> {
+    match pulse {
+        super::server::Pulse::Gone(why) => Some(Reach::Gone { why }),
+        super::server::Pulse::Up | super::server::Pulse::Lost(_) => None,
+    }
+}
