@@ -22,6 +22,8 @@ const KEEP_SECS: usize = 3600;
 
 const TOO_MANY_CONNECTIONS: u16 = 1040;
 const PRIVILEGE_MISSING: u16 = 1227;
+/// MariaDB says so before it closes a session that was ended by KILL.
+const SESSION_KILLED: u16 = 1927;
 const SYNTAX_ERROR: u16 = 1064;
 
 /// How to reach a server. Prints without its password.
@@ -108,11 +110,17 @@ impl Replication {
 }
 
 /// Looks at one server over one connection that is kept.
-#[derive(Debug)]
 pub struct ServerProbe {
     account: Account,
     opts: Opts,
     conn: Option<Conn>,
+}
+
+/// The driver's options would show the password.
+impl fmt::Debug for ServerProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerProbe({})", self.account)
+    }
 }
 
 /// A failed attempt.
@@ -186,13 +194,14 @@ impl ServerProbe {
     /// here it only means that nothing is known.
     pub async fn replication(&mut self, limit: Span) -> Replication {
         let end = Instant::now() + Duration::from(limit);
-        for _ in 0..2 {
-            let (conn, kept) = match self.conn.take() {
-                Some(conn) => (conn, true),
-                None => match self.fresh(end).await {
-                    Ok(()) => continue,
-                    Err(miss) => return Replication::Not(self.judge("UNKNOWN", miss, limit)),
-                },
+        // Runs twice at most: the second time over a fresh connection.
+        loop {
+            let kept = self.conn.is_some();
+            if !kept && let Err(miss) = self.fresh(end).await {
+                return Replication::Not(self.judge("UNKNOWN", miss, limit));
+            }
+            let Some(conn) = self.conn.take() else {
+                continue;
             };
             match status(conn, end).await {
                 Ok((conn, row)) => {
@@ -201,11 +210,13 @@ impl ServerProbe {
                 }
                 // It was broken before; a fresh one may work.
                 Err(Miss::Refused(_)) if kept => {}
+                Err(Miss::Server {
+                    code: SESSION_KILLED,
+                    ..
+                }) if kept => {}
                 Err(miss) => return Replication::Not(self.not_told(miss, limit)),
             }
         }
-        let why = self.connect_error("UNKNOWN", "the connection breaks again and again");
-        Replication::Not(Found::Unknown(why))
     }
 
     /// Connects, asks, keeps the connection.
