@@ -33,7 +33,11 @@ struct MariaDb {
 impl MariaDb {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        // Its bootstrap would share /tmp with every other server, and its temporary names are not unique.
+        let tmp = folder.path().join("tmp");
+        std::fs::create_dir(&tmp).unwrap();
         let installed = Command::new("mariadb-install-db")
+            .env("TMPDIR", &tmp)
             .args([
                 "--no-defaults",
                 "--auth-root-authentication-method=normal",
@@ -166,6 +170,7 @@ fn spawn(folder: &Path, port: u16) -> Child {
         ])
         .args(["--max-connections=10", "--extra-max-connections=1"])
         .arg(format!("--datadir={}", path("data")))
+        .arg(format!("--tmpdir={}", path("tmp")))
         .arg(format!("--socket={}", path("sock")))
         .arg(format!("--pid-file={}", path("pid")))
         .arg(format!("--log-error={}", path("err")))

@@ -125,8 +125,10 @@ impl fmt::Debug for ServerProbe {
 
 /// A failed attempt.
 enum Miss {
-    /// The machine answered that nobody is there, or the connection broke.
+    /// The machine answered that nobody is there, or reset the connection.
     Refused(String),
+    /// The server closed the connection. It may be on its way down, or not like us.
+    Ended(String),
     Server {
         code: u16,
         message: String,
@@ -169,7 +171,7 @@ impl ServerProbe {
                     self.conn = Some(conn);
                     return Found::ok();
                 }
-                Err(Miss::Refused(_)) => strikes = 1,
+                Err(Miss::Refused(_) | Miss::Ended(_)) => strikes = 1,
                 Err(Miss::Late) => return self.late("query", limit),
                 Err(_) => {}
             }
@@ -209,7 +211,7 @@ impl ServerProbe {
                     return row.map_or(Replication::NotSetUp, |row| read(&row));
                 }
                 // It was broken before; a fresh one may work.
-                Err(Miss::Refused(_)) if kept => {}
+                Err(Miss::Refused(_) | Miss::Ended(_)) if kept => {}
                 Err(Miss::Server {
                     code: SESSION_KILLED,
                     ..
@@ -239,11 +241,11 @@ impl ServerProbe {
             ),
             _ if word == "UNKNOWN" => Found::Unknown(match miss {
                 Miss::Server { code, message } => say(&format!("{message} ({code})")),
-                Miss::Refused(why) | Miss::Other(why) => say(&why),
+                Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => say(&why),
                 Miss::Late => say(&format!("no answer within {limit}")),
             }),
             Miss::Server { code, message } => Found::failed(say(&format!("{message} ({code})"))),
-            Miss::Refused(why) | Miss::Other(why) => Found::failed(say(&why)),
+            Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => Found::failed(say(&why)),
             Miss::Late => self.late("connection", limit),
         }
     }
@@ -259,7 +261,7 @@ impl ServerProbe {
             Miss::Server { code, message } => Found::Unknown(format!(
                 "UNKNOWN: Query error ({account})! {message} ({code})"
             )),
-            Miss::Refused(why) | Miss::Other(why) => {
+            Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => {
                 Found::Unknown(self.connect_error("UNKNOWN", &why))
             }
             Miss::Late => self.late("status", limit),
@@ -311,12 +313,12 @@ fn miss(error: Error) -> Miss {
             ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => Miss::Refused(error.to_string()),
+            | ErrorKind::BrokenPipe => Miss::Refused(error.to_string()),
+            ErrorKind::UnexpectedEof => Miss::Ended(error.to_string()),
             _ => Miss::Other(error.to_string()),
         },
         Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
-            Miss::Refused("the server closed the connection".to_owned())
+            Miss::Ended("the server closed the connection".to_owned())
         }
         error => Miss::Other(error.to_string()),
     }
