@@ -37,12 +37,12 @@ pub enum AddressError {
     )]
     Forbidden { interface: String, act: String },
     /// A lifetime of zero asks for an address that is gone at once.
-    #[error(
-        "hold {ip} on {interface}: a lifetime of 0 s is none; drop the address instead"
-    )]
+    #[error("hold {ip} on {interface}: a lifetime of 0 s is none; drop the address instead")]
     NoLifetime { interface: String, ip: IpAddr },
     /// The kernel said yes, and the address is there all the same.
-    #[error("drop {ip} on {interface}: still there after the kernel removed it; does something add it again?")]
+    #[error(
+        "drop {ip} on {interface}: still there after the kernel removed it; does something add it again?"
+    )]
     StillThere { interface: String, ip: IpAddr },
     /// Anything else, in the kernel's words.
     #[error("{act} on {interface}: {why}")]
@@ -142,11 +142,7 @@ impl Addresses {
         }
         let before: Vec<AddressMessage> = self.with_ip(ip).await?;
         let full = if ip.is_ipv4() { 32 } else { 128 };
-        let mut request = self
-            .handle
-            .address()
-            .add(self.index, ip, full)
-            .replace();
+        let mut request = self.handle.address().add(self.index, ip, full).replace();
         dress(request.message_mut(), ip, lifetime);
         match request.execute().await {
             Ok(()) => {}

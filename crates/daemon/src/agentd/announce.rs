@@ -8,9 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, bind, send, socket,
-};
+use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, bind, send, socket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// An Ethernet frame must not be shorter, the checksum not counted.
@@ -59,8 +57,13 @@ impl Announcer {
             why: io::Error::other("it has none; VIPs need an Ethernet interface"),
         })?;
         // Protocol none: the socket sends and never receives.
-        let packets = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
-            .map_err(|errno| explain(interface, "open a packet socket", errno.into()))?;
+        let packets = socket(
+            AddressFamily::Packet,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .map_err(|errno| explain(interface, "open a packet socket", errno.into()))?;
         bind(packets.as_raw_fd(), &link)
             .map_err(|errno| explain(interface, "bind the packet socket", errno.into()))?;
         Ok(Self {
@@ -194,6 +197,9 @@ mod tests {
     #[test]
     fn a_missing_interface_is_named() {
         let error = Announcer::open("no-such-if0").unwrap_err().to_string();
-        assert!(error.contains("no-such-if0") && error.contains("cluster_interface"), "{error}");
+        assert!(
+            error.contains("no-such-if0") && error.contains("cluster_interface"),
+            "{error}"
+        );
     }
 }

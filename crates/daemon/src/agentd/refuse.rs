@@ -20,6 +20,8 @@ use tokio::sync::OnceCell;
 
 /// An `nft` that takes longer is stuck.
 const LIMIT: Span = Span::ms(500);
+/// How long a refusal lasts after its address has left. Announcements correct neighbours at once.
+const FADE: Span = Span::secs(10);
 /// Where `nft` is when a daemon's PATH does not name it.
 const PLACES: [&str; 3] = ["/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft"];
 
@@ -67,14 +69,30 @@ impl Refusal {
     pub async fn new_connections(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
         let script = format!("add element {}\n", element("new", vip));
-        self.run(&format!("refuse new connections to {vip}"), script).await
+        self.run(&format!("refuse new connections to {vip}"), script)
+            .await
     }
 
     /// Every packet to `vip` gets a reset.
     pub async fn everything(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
         let script = format!("add element {}\n", element("all", vip));
-        self.run(&format!("refuse all packets to {vip}"), script).await
+        self.run(&format!("refuse all packets to {vip}"), script)
+            .await
+    }
+
+    /// The address has left: packets that still come by stale ARP entries are refused for some seconds yet,
+    /// then the kernel forgets it, so that whatever this host forwards reaches the new holder.
+    pub async fn fade(&self, vip: IpAddr) -> Result<(), RefuseError> {
+        self.prepare().await?;
+        let (new, all) = (element("new", vip), element("all", vip));
+        let fading = all.replace(" }", &format!(" timeout {}s }}", FADE.as_secs()));
+        let script = format!(
+            "add element {new}\ndelete element {new}\n\
+             add element {all}\ndelete element {all}\nadd element {fading}\n"
+        );
+        self.run(&format!("let the refusal of {vip} fade"), script)
+            .await
     }
 
     /// `vip` is served again.
@@ -86,7 +104,8 @@ impl Refusal {
             .iter()
             .map(|e| format!("add element {e}\ndelete element {e}\n"))
             .collect();
-        self.run(&format!("lift the refusal of {vip}"), script).await
+        self.run(&format!("lift the refusal of {vip}"), script)
+            .await
     }
 
     /// All VIPs are served again.
@@ -170,7 +189,7 @@ fn element(set: &str, vip: IpAddr) -> String {
 fn table(port: u16) -> String {
     let mut script = String::from("add table inet mmm_agentd\n");
     for (set, kind) in SETS {
-        script += &format!("add set inet mmm_agentd {set} {{ type {kind}; }}\n");
+        script += &format!("add set inet mmm_agentd {set} {{ type {kind}; flags timeout; }}\n");
     }
     script += "add chain inet mmm_agentd refuse \
                { type filter hook prerouting priority -350; policy accept; }\n\
@@ -198,7 +217,10 @@ mod tests {
         let table = table(3307);
         assert_eq!(table.matches("tcp dport 3307").count(), 4);
         assert_eq!(table.matches("ip6 daddr").count(), 2);
-        assert!(!table.contains("delete"), "refusals outlive a restart of the agent");
+        assert!(
+            !table.contains("delete"),
+            "refusals outlive a restart of the agent"
+        );
     }
 
     #[tokio::test]

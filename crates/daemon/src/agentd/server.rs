@@ -64,7 +64,9 @@ struct Refused {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Server").field(&self.inner.access.at()).finish()
+        f.debug_tuple("Server")
+            .field(&self.inner.access.at())
+            .finish()
     }
 }
 
@@ -152,7 +154,11 @@ impl Server {
         position
     }
 
-    async fn position_by(&self, session: &mut Session, by: Deadline) -> Result<GtidPos, ServerError> {
+    async fn position_by(
+        &self,
+        session: &mut Session,
+        by: Deadline,
+    ) -> Result<GtidPos, ServerError> {
         const STEP: &str = "reading the GTID position";
         let rows = session.rows(STEP, dialect::POSITIONS, by).await?;
         let row = rows
@@ -197,7 +203,10 @@ impl Server {
         loop {
             let spare = self.spares().pop();
             let Some(mut spare) = spare else { break };
-            match spare.ping(deadline.within(self.inner.access.connect_timeout)).await {
+            match spare
+                .ping(deadline.within(self.inner.access.connect_timeout))
+                .await
+            {
                 Ok(()) => return Ok(spare),
                 Err(ServerError::Late { limit, .. }) => {
                     return Err(ServerError::Silent {
@@ -230,11 +239,17 @@ impl Server {
     }
 
     fn spares(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        self.inner.spares.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .spares
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, Option<Refused>> {
-        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new connection. Refused or reset twice in a row means that the server is gone.
@@ -320,9 +335,6 @@ impl Server {
     }
 
     fn silent(&self, why: String) -> ServerError {
-        ServerError::Silent {
-            at: self.at(),
-            why,
-        }
+        ServerError::Silent { at: self.at(), why }
     }
 }

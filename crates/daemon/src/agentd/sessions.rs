@@ -16,6 +16,8 @@ use super::server::{Deadline, Server, ServerError};
 
 /// Pauses between rounds: killed sessions are gone within some milliseconds, later ones take their time.
 const PACE_MS: [u64; 6] = [2, 5, 10, 20, 50, 100];
+/// The least time that a statement gets.
+const LAST_ROUND: Span = Span::ms(50);
 /// Sessions killed by one statement.
 const BATCH: usize = 200;
 /// What the server calls a session that has not logged in yet.
@@ -87,8 +89,10 @@ impl Server {
         let mut told: BTreeSet<u64> = BTreeSet::new();
         let mut seen: BTreeSet<u64> = BTreeSet::new();
         let mut newest = None;
+        // The last round ends after the limit: it tells who is left.
+        let each = || Deadline::after(Span::from(by.left()).max(LAST_ROUND));
         for round in 0_usize.. {
-            let clients = self.clients_by(session, by).await?;
+            let clients = self.clients_by(session, each()).await?;
             // Numbers only grow, so the newest of the first round parts the old from the new.
             let newest = *newest.get_or_insert_with(|| clients.iter().map(|c| c.id).max());
             let left: Vec<Client> = clients
@@ -107,11 +111,14 @@ impl Server {
                 .map(|c| c.id)
                 .collect();
             for batch in targets.chunks(BATCH) {
-                session.exec("ending sessions", &kill_sessions(batch), by).await?;
+                session
+                    .exec("ending sessions", &kill_sessions(batch), each())
+                    .await?;
             }
             told.extend(targets);
             seen.extend(clients.iter().map(|c| c.id));
-            by.pause(Span::ms(PACE_MS[round.min(PACE_MS.len() - 1)])).await;
+            by.pause(Span::ms(PACE_MS[round.min(PACE_MS.len() - 1)]))
+                .await;
         }
         // `0..` ends only by overflow, long after any deadline.
         Ok(Killed::default())

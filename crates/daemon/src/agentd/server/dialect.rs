@@ -29,21 +29,22 @@ pub(crate) fn kill_sessions(ids: &[u64]) -> String {
         .iter()
         .map(|id| format!("KILL CONNECTION {id}; "))
         .collect();
-    format!(
-        "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {kills}END"
-    )
+    format!("BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {kills}END")
 }
 
 /// Everything the server has, the same as its binary log knows it, and what it took from its source.
-pub(super) const POSITIONS: &str =
-    "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
+pub(super) const POSITIONS: &str = "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
 pub(super) const REPLICATION: &str = "SHOW SLAVE STATUS";
 pub(super) const STOP: &str = "STOP SLAVE";
 pub(super) const STOP_RECEIVING: &str = "STOP SLAVE IO_THREAD";
 pub(super) const START: &str = "START SLAVE";
 
 pub(super) fn wait_for(to: &GtidPos, ms: u64) -> String {
-    format!("SELECT MASTER_GTID_WAIT('{to}', {}.{:03})", ms / 1000, ms % 1000)
+    format!(
+        "SELECT MASTER_GTID_WAIT('{to}', {}.{:03})",
+        ms / 1000,
+        ms % 1000
+    )
 }
 
 pub(super) fn set_position(to: &GtidPos) -> String {
@@ -143,12 +144,18 @@ mod tests {
     #[test]
     fn repointing_names_no_tls_option_and_so_keeps_them() {
         let sql = change_source(IpAddr::from([10, 0, 0, 1]), 3306, "r", "p'w");
-        assert!(sql.contains("MASTER_PASSWORD='p''w'") && !sql.contains("SSL"), "{sql}");
+        assert!(
+            sql.contains("MASTER_PASSWORD='p''w'") && !sql.contains("SSL"),
+            "{sql}"
+        );
     }
 
     #[test]
     fn waiting_takes_fractions_of_a_second() {
         let to: GtidPos = "0-1-5".parse().unwrap();
-        assert_eq!(wait_for(&to, 1050), "SELECT MASTER_GTID_WAIT('0-1-5', 1.050)");
+        assert_eq!(
+            wait_for(&to, 1050),
+            "SELECT MASTER_GTID_WAIT('0-1-5', 1.050)"
+        );
     }
 }

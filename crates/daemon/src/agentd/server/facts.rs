@@ -243,7 +243,10 @@ mod tests {
         ]);
         let got = blocker(&row).unwrap();
         assert_eq!(got.what, "UPDATE running");
-        assert_eq!((got.who.as_str(), got.age), ("app@10.0.0.9", Span::ms(1500)));
+        assert_eq!(
+            (got.who.as_str(), got.age),
+            ("app@10.0.0.9", Span::ms(1500))
+        );
         let idle = fake(&[("id", "8"), ("command", "Sleep"), ("modified", "2")]);
         assert_eq!(blocker(&idle).unwrap().what, "open transaction");
         let read = fake(&[("id", "9"), ("command", "Query"), ("info", "(SELECT 1)")]);

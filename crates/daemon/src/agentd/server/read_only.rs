@@ -129,7 +129,9 @@ impl Server {
         let deadline = Deadline::after(limit);
         if !on {
             let mut session = self.session(deadline).await?;
-            session.exec("clearing read_only", dialect::READ_ONLY_OFF, deadline).await?;
+            session
+                .exec("clearing read_only", dialect::READ_ONLY_OFF, deadline)
+                .await?;
             let still = self.read_only_by(&mut session, deadline).await?;
             self.keep(session);
             return if still {

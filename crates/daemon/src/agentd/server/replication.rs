@@ -42,7 +42,8 @@ impl Server {
         loop {
             let at = self.position_by(session, deadline).await?;
             if let Some(domain) = at.parted_from(to) {
-                let why = format!("the histories parted in domain {domain}: {at} here, {to} wanted");
+                let why =
+                    format!("the histories parted in domain {domain}: {at} here, {to} wanted");
                 return Err(self.behind(&at, to, why));
             }
             if at.includes(to) {
@@ -62,9 +63,14 @@ impl Server {
                 }
                 return Err(self.behind(&at, to, why));
             }
-            let ms = SLICE.as_ms().min(Span::from(deadline.left()).as_ms() / 2).max(1);
+            let ms = SLICE
+                .as_ms()
+                .min(Span::from(deadline.left()).as_ms() / 2)
+                .max(1);
             let sql = dialect::wait_for(to, ms);
-            session.value("waiting for the applier", &sql, deadline).await?;
+            session
+                .value("waiting for the applier", &sql, deadline)
+                .await?;
             // Own writes are not in the position that the server waits for: then it answers at once for
             // ever, or never, and only the loop's own look tells.
             deadline.pause(Span::ms(1)).await;
@@ -85,14 +91,18 @@ impl Server {
         if self.status(session, by).await?.is_none() {
             return self.position_by(session, by).await;
         }
-        session.exec("stopping the receiver", dialect::STOP_RECEIVING, by).await?;
+        session
+            .exec("stopping the receiver", dialect::STOP_RECEIVING, by)
+            .await?;
         // Looked up again: what came in until the receiver stopped counts.
         let received = match self.status(session, by).await? {
             Some(status) => status.received,
             None => GtidPos::default(),
         };
         self.catch_up_by(session, &received, by).await?;
-        session.exec("stopping replication", dialect::STOP, by).await?;
+        session
+            .exec("stopping replication", dialect::STOP, by)
+            .await?;
         self.position_by(session, by).await
     }
 
@@ -130,11 +140,14 @@ impl Server {
                 && status.by_gtid
                 && status.user == access.replication_user;
             let runs = now.sql == Thread::Yes
-                && (now.io == Thread::Yes || (now.io == Thread::Connecting && now.error.is_empty()));
+                && (now.io == Thread::Yes
+                    || (now.io == Thread::Connecting && now.error.is_empty()));
             if same && runs {
                 return Ok(());
             }
-            session.exec("stopping replication", dialect::STOP, by).await?;
+            session
+                .exec("stopping replication", dialect::STOP, by)
+                .await?;
         }
         self.settle_position(session, by).await?;
         let sql = dialect::change_source(
@@ -146,12 +159,18 @@ impl Server {
         let step = format!("re-pointing to {source}:{port}");
         let done = session.exec(&step, &sql, by).await;
         done.map_err(|error| without_words(error, &step))?;
-        session.exec("starting replication", dialect::START, by).await
+        session
+            .exec("starting replication", dialect::START, by)
+            .await
     }
 
     /// Makes the position as a replica everything that the server has: a former writer's own transactions are
     /// only in its binary log. Never sets it back.
-    async fn settle_position(&self, session: &mut Session, by: Deadline) -> Result<(), ServerError> {
+    async fn settle_position(
+        &self,
+        session: &mut Session,
+        by: Deadline,
+    ) -> Result<(), ServerError> {
         const STEP: &str = "setting the position to replicate from";
         let rows = session.rows(STEP, dialect::POSITIONS, by).await?;
         let text = |place| rows.first().and_then(|row| column(row, place));
@@ -180,9 +199,15 @@ impl Server {
         let done = match (run, self.status(&mut session, deadline).await?) {
             (false, None) => Ok(()),
             (false, Some(_)) => {
-                session.exec("stopping replication", dialect::STOP, deadline).await
+                session
+                    .exec("stopping replication", dialect::STOP, deadline)
+                    .await
             }
-            (true, _) => session.exec("starting replication", dialect::START, deadline).await,
+            (true, _) => {
+                session
+                    .exec("starting replication", dialect::START, deadline)
+                    .await
+            }
         };
         self.keep(session);
         done
@@ -205,7 +230,9 @@ impl Server {
         Ok(Some(Status {
             now,
             user: row.any(&["Master_User", "Source_User"]).unwrap_or_default(),
-            by_gtid: row.text("Using_Gtid").is_some_and(|word| word == "Slave_Pos"),
+            by_gtid: row
+                .text("Using_Gtid")
+                .is_some_and(|word| word == "Slave_Pos"),
             received: facts::received(row).map_err(|why| self.nonsense(STEP, why))?,
         }))
     }
@@ -233,7 +260,9 @@ fn hopeless(status: Option<&Status>, to: &GtidPos) -> Option<String> {
         return Some(format!("its applier is stopped: {error}"));
     }
     if status.now.io == Thread::No && !status.received.includes(to) {
-        return Some(format!("its receiver is stopped before it had them all: {error}"));
+        return Some(format!(
+            "its receiver is stopped before it had them all: {error}"
+        ));
     }
     None
 }
