@@ -81,12 +81,16 @@ impl Monitor {
             return Flow::Stay;
         };
         let waited = self.now.boot.since(running.step_began);
-        if self.now.boot <= running.deadline && self.hosts[host].link.is_some() {
+        // Clients wait meanwhile: an agent that has gone silent is not waited for.
+        let answers = self.agent_answers(host);
+        if self.now.boot <= running.deadline && answers {
             return Flow::Stay;
         }
         let name = self.name(host);
         let why = if self.hosts[host].link.is_none() {
             format!("the link to the agent on {name} broke")
+        } else if !answers {
+            format!("{name}: {}", self.agent_trouble(host))
         } else {
             format!("{name} did not answer within {waited}")
         };
@@ -122,8 +126,7 @@ impl Monitor {
                 let vip = self.writer_vip();
                 let name = self.name(from);
                 self.withdraw(vip, &format!("{name} is frozen"));
-                self.give(vip, to);
-                self.enter(Phase::Promote, 3, self.top.timing.step_timeout);
+                self.enter_promotion(to, 3);
             }
             (_, Outcome::Failed { why, blockers }) => {
                 let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
