@@ -112,6 +112,7 @@ impl Agent {
     pub(super) fn mind_replication(&mut self) {
         if self.replicating.is_some()
             || self.now.boot < self.replicate_retry
+            || self.server_began < self.replicated
             || self.server.reach != Reach::Up
             || self.duty == Duty::Fencing
         {
@@ -153,6 +154,8 @@ impl Agent {
 
     pub(super) fn replication_act_ended(&mut self, running: &Running, result: ActResult) {
         let now = self.now.boot;
+        // What is known is from before the act: a look comes first.
+        self.replicated = now;
         match (&running.act, result) {
             (Act::Follow { .. }, ActResult::Done) => {
                 self.trouble("replication", None);
@@ -190,13 +193,6 @@ impl Agent {
                     },
                 );
             }
-        }
-        // What is known is from before the act.
-        if let Some(replication) = &mut self.server.replication
-            && let Act::Follow { from } = &running.act
-            && let Some((_, ip, port)) = self.roster.hosts.iter().find(|(name, ..)| name == from)
-        {
-            (replication.source, replication.port) = (ip.to_string(), *port);
         }
     }
 

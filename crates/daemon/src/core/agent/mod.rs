@@ -240,6 +240,8 @@ pub struct Agent {
     /// When a failed act may be tried again.
     write_retry: Time,
     replicate_retry: Time,
+    /// When the latest act on replication ended.
+    replicated: Time,
     address_retry: Time,
     /// What could not be done, by what it is about.
     troubles: BTreeMap<&'static str, String>,
@@ -290,6 +292,7 @@ impl Agent {
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
             write_retry: now.boot,
             replicate_retry: now.boot,
+            replicated: Time(0),
             address_retry: now.boot,
             troubles: BTreeMap::new(),
             links: Vec::new(),
