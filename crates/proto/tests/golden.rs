@@ -59,7 +59,7 @@ impl Direction {
     }
 }
 
-/// The words that variants have on the wire. The match makes a new variant a compile error here, and
+/// The words that variants have on the wire. The match makes a new variant a compile error, and
 /// its word then wants a golden line.
 macro_rules! words {
     ($($key:literal: $kind:ty { $($variant:ident = $word:literal),+ $(,)? })+) => {
@@ -261,7 +261,7 @@ fn a_line_in_the_wrong_conversation_is_no_message_or_means_the_same() {
     }
 }
 
-/// The lines of bytes as a socket would bring them, cut after each of `cuts`, or the error that ends
+/// The lines of bytes as a socket brings them, cut after each of `cuts`, or the error that ends
 /// it.
 fn lines_of(bytes: &[u8], cuts: &[usize]) -> Result<Vec<String>, LineError> {
     let (mut lines, mut found, mut rest) = (Lines::default(), Vec::new(), bytes);
