@@ -168,18 +168,19 @@ impl Daemons {
 
     /// Waits until `mmm-control ping` succeeds.
     pub fn wait_answering(&self, limit: Duration) -> Result<()> {
-        until("the monitor to answer", limit, || {
-            for daemon in self.all() {
-                daemon.check().map_err(|e| format!("{e:#}"))?;
+        let answered = until("the monitor to answer", limit, || {
+            // One that ended will not come back: no reason to wait any longer.
+            if let Err(ended) = self.all().try_for_each(Daemon::check) {
+                return Ok(Err(ended));
             }
             let said = self.control(&["ping"]).map_err(|e| format!("{e:#}"))?;
             if said.code == 0 {
-                Ok(())
+                Ok(Ok(()))
             } else {
                 Err(format!("{said:?}"))
             }
-        })
-        .with_context(|| self.monitor.tail())
+        });
+        answered.with_context(|| self.monitor.tail())?
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Daemon> {

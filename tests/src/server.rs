@@ -113,18 +113,23 @@ impl Server {
     }
 
     pub(crate) fn wait_answering(&self) -> Result<()> {
-        until(&format!("{} to answer", self.name()), START, || {
+        let answered = until(&format!("{} to answer", self.name()), START, || {
             if let Some(how) = self.ended() {
-                return Err(format!("it ended: {how}"));
+                return Ok(Err(anyhow!(
+                    "{} ended while it started: {how}",
+                    self.name()
+                )));
             }
             let limit = Duration::from_secs(1);
             let session = Session::unix(&self.socket(), &Login::root(), limit);
             session
                 .and_then(|mut s| s.query("SELECT 1", limit))
-                .map_err(|e| e.to_string())
-        })
-        .map(drop)
-        .map_err(|e| anyhow!("{e:#}\n{}", crate::process::tail(self.name(), &self.log())))
+                .map(|_| Ok(()))
+        });
+        let log = || crate::process::tail(self.name(), &self.log());
+        answered
+            .and_then(|end| end)
+            .map_err(|e| anyhow!("{e:#}\n{}", log()))
     }
 
     fn ended(&self) -> Option<String> {

@@ -101,9 +101,11 @@ fn lines_fit_and_files_are_short() {
     for (name, text) in rust() {
         for (at, line) in (1..).zip(text.lines()) {
             let columns = line.chars().count();
-            // A row of a table cannot be broken.
+            // A row of a table cannot be broken, and rustfmt breaks no string.
+            let comment = line.trim_start().starts_with("//");
             let row = line.starts_with("//! |") || line.starts_with("/// |");
-            if columns > COLUMNS && !row {
+            let string = !comment && line.contains('"');
+            if columns > COLUMNS && !row && !string {
                 mistakes.push(format!("{name}:{at}: {columns} columns, at most {COLUMNS}"));
             }
         }

@@ -71,3 +71,28 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{Signal as Raw, raise};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_hangup_ends_nothing_and_a_termination_does() {
+        let mut signals = Signals::new().unwrap();
+        raise(Raw::SIGHUP).unwrap();
+        let limit = Duration::from_secs(10);
+        let got = tokio::time::timeout(limit, signals.next()).await.unwrap();
+        assert_eq!(got, Signal::Hangup);
+        raise(Raw::SIGHUP).unwrap();
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), signals.stop())
+                .await
+                .is_err()
+        );
+        raise(Raw::SIGTERM).unwrap();
+        let got = tokio::time::timeout(limit, signals.stop()).await.unwrap();
+        assert_eq!((got, got.word()), (Signal::Terminate, "SIGTERM"));
+    }
+}

@@ -222,7 +222,7 @@ impl ConsoleHub {
     }
 
     /// Tells every console why the monitor goes, sends what waits, and closes; takes half a second at most.
-    pub async fn close(self, why: &str) {
+    pub async fn close(mut self, why: &str) {
         let outs: Vec<_> = self.shared.consoles().outs.values().cloned().collect();
         for out in outs {
             let message = FromMonitor::Error {
@@ -238,7 +238,7 @@ impl ConsoleHub {
             }
         };
         let _ = tokio::time::timeout(Duration::from_millis(500), empty).await;
-        drop(self.tasks);
+        self.tasks.shutdown().await;
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Outbox<M> {
     inner: Mutex<Inner<M>>,
     changed: Notify,
     taken: Notify,
+    burst: Notify,
 }
 
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl<M> Outbox<M> {
             inner: Mutex::new(Inner { waiting, closed }),
             changed: Notify::new(),
             taken: Notify::new(),
+            burst: Notify::new(),
         }
     }
 
@@ -70,6 +72,7 @@ impl<M> Outbox<M> {
             inner.close(closed.clone());
             self.changed.notify_one();
             self.taken.notify_one();
+            self.burst.notify_one();
             return Err(closed);
         }
         inner.waiting.push_back((urgency, message));
@@ -115,6 +118,14 @@ impl<M> Outbox<M> {
         self.lock().close(Closed(why.to_owned()));
         self.changed.notify_one();
         self.taken.notify_one();
+    }
+
+    /// Waits until the outbox was closed because it was full, which does not wait for a line that is on its
+    /// way. For one waiter.
+    pub async fn overflow(&self) -> Closed {
+        self.burst.notified().await;
+        let closed = self.lock().closed.clone();
+        closed.unwrap_or_else(|| Closed("the outbox is full".to_owned()))
     }
 
     /// Lets nothing in any more; what waits is still to be taken.

@@ -33,6 +33,7 @@ where
         let read = pin!(read_all(&mut reader, out, silence, error, inbox, event));
         tokio::select! {
             why = &mut write => (why, false),
+            full = out.overflow() => (full.to_string(), false),
             end = read => match end {
                 End::Gone(why) => (why, false),
                 End::Malformed(why) => {

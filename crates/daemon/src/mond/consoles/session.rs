@@ -49,6 +49,7 @@ impl Session {
             let read = pin!(self.read(&mut reader));
             tokio::select! {
                 why = &mut write => (why, true),
+                full = self.out.overflow() => (full.to_string(), false),
                 end = read => match end {
                     End::Gone(why) => (why, false),
                     End::Malformed(why) => {

@@ -22,6 +22,8 @@ const KEEP_SECS: usize = 3600;
 
 const TOO_MANY_CONNECTIONS: u16 = 1040;
 const PRIVILEGE_MISSING: u16 = 1227;
+/// MariaDB says so before it closes a session that was ended by KILL.
+const SESSION_KILLED: u16 = 1927;
 const SYNTAX_ERROR: u16 = 1064;
 
 /// How to reach a server. Prints without its password.
@@ -108,17 +110,25 @@ impl Replication {
 }
 
 /// Looks at one server over one connection that is kept.
-#[derive(Debug)]
 pub struct ServerProbe {
     account: Account,
     opts: Opts,
     conn: Option<Conn>,
 }
 
+/// The driver's options would show the password.
+impl fmt::Debug for ServerProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerProbe({})", self.account)
+    }
+}
+
 /// A failed attempt.
 enum Miss {
-    /// The machine answered that nobody is there, or the connection broke.
+    /// The machine answered that nobody is there, or reset the connection.
     Refused(String),
+    /// The server closed the connection. It may be on its way down, or not like us.
+    Ended(String),
     Server {
         code: u16,
         message: String,
@@ -161,7 +171,7 @@ impl ServerProbe {
                     self.conn = Some(conn);
                     return Found::ok();
                 }
-                Err(Miss::Refused(_)) => strikes = 1,
+                Err(Miss::Refused(_) | Miss::Ended(_)) => strikes = 1,
                 Err(Miss::Late) => return self.late("query", limit),
                 Err(_) => {}
             }
@@ -186,13 +196,14 @@ impl ServerProbe {
     /// here it only means that nothing is known.
     pub async fn replication(&mut self, limit: Span) -> Replication {
         let end = Instant::now() + Duration::from(limit);
-        for _ in 0..2 {
-            let (conn, kept) = match self.conn.take() {
-                Some(conn) => (conn, true),
-                None => match self.fresh(end).await {
-                    Ok(()) => continue,
-                    Err(miss) => return Replication::Not(self.judge("UNKNOWN", miss, limit)),
-                },
+        // Runs twice at most: the second time over a fresh connection.
+        loop {
+            let kept = self.conn.is_some();
+            if !kept && let Err(miss) = self.fresh(end).await {
+                return Replication::Not(self.judge("UNKNOWN", miss, limit));
+            }
+            let Some(conn) = self.conn.take() else {
+                continue;
             };
             match status(conn, end).await {
                 Ok((conn, row)) => {
@@ -200,12 +211,14 @@ impl ServerProbe {
                     return row.map_or(Replication::NotSetUp, |row| read(&row));
                 }
                 // It was broken before; a fresh one may work.
-                Err(Miss::Refused(_)) if kept => {}
+                Err(Miss::Refused(_) | Miss::Ended(_)) if kept => {}
+                Err(Miss::Server {
+                    code: SESSION_KILLED,
+                    ..
+                }) if kept => {}
                 Err(miss) => return Replication::Not(self.not_told(miss, limit)),
             }
         }
-        let why = self.connect_error("UNKNOWN", "the connection breaks again and again");
-        Replication::Not(Found::Unknown(why))
     }
 
     /// Connects, asks, keeps the connection.
@@ -228,11 +241,11 @@ impl ServerProbe {
             ),
             _ if word == "UNKNOWN" => Found::Unknown(match miss {
                 Miss::Server { code, message } => say(&format!("{message} ({code})")),
-                Miss::Refused(why) | Miss::Other(why) => say(&why),
+                Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => say(&why),
                 Miss::Late => say(&format!("no answer within {limit}")),
             }),
             Miss::Server { code, message } => Found::failed(say(&format!("{message} ({code})"))),
-            Miss::Refused(why) | Miss::Other(why) => Found::failed(say(&why)),
+            Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => Found::failed(say(&why)),
             Miss::Late => self.late("connection", limit),
         }
     }
@@ -248,7 +261,7 @@ impl ServerProbe {
             Miss::Server { code, message } => Found::Unknown(format!(
                 "UNKNOWN: Query error ({account})! {message} ({code})"
             )),
-            Miss::Refused(why) | Miss::Other(why) => {
+            Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => {
                 Found::Unknown(self.connect_error("UNKNOWN", &why))
             }
             Miss::Late => self.late("status", limit),
@@ -300,12 +313,12 @@ fn miss(error: Error) -> Miss {
             ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => Miss::Refused(error.to_string()),
+            | ErrorKind::BrokenPipe => Miss::Refused(error.to_string()),
+            ErrorKind::UnexpectedEof => Miss::Ended(error.to_string()),
             _ => Miss::Other(error.to_string()),
         },
         Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
-            Miss::Refused("the server closed the connection".to_owned())
+            Miss::Ended("the server closed the connection".to_owned())
         }
         error => Miss::Other(error.to_string()),
     }

@@ -1,0 +1,14 @@
+//! The agent's hands with real parts: namespaces, nf_tables, MariaDB. Needs root, mariadb-server, iproute2
+//! and nftables; fails with the reason where they are missing.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "agent_host/bed.rs"]
+mod bed;
+#[path = "agent_host/fencing.rs"]
+mod fencing;
+#[path = "agent_host/network.rs"]
+mod network;
+#[path = "agent_host/replication.rs"]
+mod replication;
+#[path = "agent_host/server.rs"]
+mod server;

@@ -1,0 +1,503 @@
+//! A test bed: hosts as network namespaces on a bridge that is in a namespace too, MariaDB servers in them,
+//! clients. Everything carries this process's number and is removed when the bed is dropped. What must not
+//! be here: what is tested.
+
+use std::fs;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use mmm_daemon::agentd::address::Addresses;
+use mmm_daemon::agentd::announce::Announcer;
+use mmm_daemon::agentd::fence::Hands;
+use mmm_daemon::agentd::refuse::Refusal;
+use mmm_daemon::agentd::server::{Secret, Server, ServerAccess};
+use mmm_proto::Span;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder, Row};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::sync::{mpsc, oneshot};
+
+/// One bed at a time: two cores, and timings are asserted.
+static ONE: Mutex<()> = Mutex::new(());
+static TEMPLATE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+
+pub const VIP: &str = "10.77.0.100";
+pub const VIP6: &str = "fd77::100";
+pub const NIC: &str = "eth0";
+/// Long enough for a busy machine; nothing waits for it when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+pub struct Bed {
+    tag: String,
+    dir: tempfile::TempDir,
+    servers: Vec<Child>,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Bed {
+    /// Hosts 1..=`servers` with a server each, and host 9 for clients.
+    pub fn new(servers: usize) -> Self {
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "these tests make network namespaces: run as root"
+        );
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bed = Self {
+            tag: format!("mmah{}", std::process::id()),
+            dir: scratch(),
+            servers: Vec::new(),
+            _one: one,
+        };
+        bed.network(servers);
+        for host in 1..=servers {
+            let child = bed.spawn(host);
+            bed.servers.push(child);
+        }
+        for host in 1..=servers {
+            bed.wait_ready(host);
+        }
+        bed
+    }
+
+    fn hosts(servers: usize) -> Vec<usize> {
+        (1..=servers).chain([9]).collect()
+    }
+
+    fn network(&self, servers: usize) {
+        let hub = format!("{}-hub", self.tag);
+        run("ip", &["netns", "add", &hub]);
+        ip(&hub, "link add br0 type bridge");
+        ip(&hub, "link set br0 up");
+        for host in Self::hosts(servers) {
+            let ns = self.ns(host);
+            run("ip", &["netns", "add", &ns]);
+            ip(
+                &ns,
+                &format!("link add {NIC} type veth peer name p{host} netns {hub}"),
+            );
+            ip(&hub, &format!("link set p{host} master br0 up"));
+            ip(&ns, "link set lo up");
+            ip(&ns, &format!("link set {NIC} up"));
+            ip(&ns, &format!("addr add 10.77.0.{host}/24 dev {NIC}"));
+            ip(&ns, &format!("addr add fd77::{host}/64 dev {NIC} nodad"));
+        }
+    }
+
+    pub fn ns(&self, host: usize) -> String {
+        format!("{}-{host}", self.tag)
+    }
+
+    pub fn ip(&self, host: usize) -> IpAddr {
+        IpAddr::from([10, 77, 0, u8::try_from(host).unwrap()])
+    }
+
+    fn data(&self, host: usize) -> PathBuf {
+        self.dir.path().join(format!("db{host}"))
+    }
+
+    pub fn socket(&self, host: usize) -> PathBuf {
+        self.data(host).join("s")
+    }
+
+    fn spawn(&self, host: usize) -> Child {
+        let data = self.data(host);
+        if !data.exists() {
+            for (name, bytes) in template() {
+                let path = data.join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+        }
+        let log = fs::File::create(data.join("log")).unwrap();
+        let mut command = Command::new("ip");
+        command.args([
+            "netns",
+            "exec",
+            &self.ns(host),
+            "mariadbd",
+            "--no-defaults",
+            "--user=root",
+        ]);
+        command.arg(format!("--datadir={}", data.display()));
+        command.arg(format!("--socket={}", data.join("s").display()));
+        command.arg(format!("--server-id={host}"));
+        for option in OPTIONS {
+            command.arg(format!("--{option}"));
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        command
+            .spawn()
+            .expect("mariadbd: apt install mariadb-server iproute2")
+    }
+
+    fn wait_ready(&self, host: usize) {
+        wait(&format!("server {host} to answer"), || {
+            let path = self.socket(host);
+            sql_cli(&path, "select 1").map(|_| ())
+        });
+    }
+
+    /// Kills the server's process, as `kill -9` does.
+    pub fn kill(&mut self, host: usize) {
+        let child = &mut self.servers[host - 1];
+        child.kill().unwrap();
+    }
+
+    /// Starts a killed server again.
+    pub fn restart(&mut self, host: usize) {
+        self.servers[host - 1].wait().unwrap();
+        self.servers[host - 1] = self.spawn(host);
+        self.wait_ready(host);
+    }
+
+    pub fn signal(&self, host: usize, signal: Signal) {
+        let pid = i32::try_from(self.servers[host - 1].id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    /// As the server's root by its socket: the first column of all rows.
+    pub fn root(&self, host: usize, sql: &str) -> String {
+        sql_cli(&self.socket(host), sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
+    }
+
+    /// Runs `work` in the namespace of a host.
+    pub fn on<T: Send, F: Future<Output = T>>(
+        &self,
+        host: usize,
+        work: impl FnOnce() -> F + Send,
+    ) -> T {
+        let ns = self.ns(host);
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || inside(&ns, work));
+            match thread.join() {
+                Ok(value) => value,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    pub fn access(&self, host: usize) -> ServerAccess {
+        ServerAccess {
+            host: format!("db{host}"),
+            ip: self.ip(host),
+            port: 3306,
+            socket: None,
+            user: "mmm_agent".to_owned(),
+            password: Secret::new("agent's \\ pw"),
+            replication_user: "repl".to_owned(),
+            replication_password: Secret::new("repl's \\ pw"),
+            monitor_user: "mmm_monitor".to_owned(),
+            connect_timeout: Span::ms(1000),
+        }
+    }
+
+    pub fn server(&self, host: usize) -> Server {
+        Server::new(self.access(host))
+    }
+
+    /// To be called inside the namespace of that host.
+    pub async fn hands(&self, host: usize) -> Hands {
+        let addresses = Addresses::open(NIC).await.unwrap();
+        let announcer = Announcer::open(NIC).unwrap();
+        let refusal = Refusal::new(3306);
+        refusal.available().await.unwrap();
+        let server = self.server(host);
+        server.warm_up(Span::secs(5)).await.unwrap();
+        Hands::new(server, addresses, announcer, refusal)
+    }
+
+    /// A client on host 9, connected to `to` as the application.
+    pub async fn client(&self, to: IpAddr) -> Client {
+        Client::connect(self.ns(9), to, "app", "app").await.unwrap()
+    }
+
+    pub async fn client_as(&self, to: IpAddr, user: &str) -> Result<Client, String> {
+        Client::connect(self.ns(9), to, user, user).await
+    }
+
+    /// Connects from host 9 and waits for the greeting; how long it took.
+    pub async fn connect(&self, to: IpAddr) -> (Duration, std::io::Result<()>) {
+        let ns = self.ns(9);
+        let (tell, told) = oneshot::channel();
+        std::thread::spawn(move || {
+            enter(&ns);
+            let began = Instant::now();
+            let limit = Duration::from_secs(2);
+            let done = TcpStream::connect_timeout(&SocketAddr::new(to, 3306), limit);
+            let done = done.and_then(|mut stream| {
+                stream.set_read_timeout(Some(limit))?;
+                std::io::Read::read_exact(&mut stream, &mut [0; 4])
+            });
+            let _ = tell.send((began.elapsed(), done));
+        });
+        told.await.unwrap()
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let servers = self.servers.len();
+        for child in &mut self.servers {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for host in Self::hosts(servers) {
+            run("ip", &["netns", "del", &self.ns(host)]);
+        }
+        run("ip", &["netns", "del", &format!("{}-hub", self.tag)]);
+    }
+}
+
+/// A client with one connection, on a thread of its own.
+pub struct Client {
+    ask: mpsc::UnboundedSender<(String, oneshot::Sender<Answer>)>,
+    pub id: u64,
+}
+
+pub type Answer = Result<Vec<String>, String>;
+
+impl Client {
+    async fn connect(ns: String, to: IpAddr, user: &str, password: &str) -> Result<Self, String> {
+        let (ask, mut asked) = mpsc::unbounded_channel::<(String, oneshot::Sender<Answer>)>();
+        let (ready, connected) = oneshot::channel();
+        let opts = OptsBuilder::default()
+            .ip_or_hostname(to.to_string())
+            .resolved_ips(Some(vec![to]))
+            .user(Some(user))
+            .pass(Some(password))
+            .prefer_socket(false)
+            .max_allowed_packet(Some(1 << 20))
+            .wait_timeout(Some(1000));
+        std::thread::spawn(move || {
+            inside(&ns, || async move {
+                let conn = tokio::time::timeout(PATIENCE, Conn::new(opts)).await;
+                let mut conn = match conn {
+                    Ok(Ok(conn)) => conn,
+                    Ok(Err(error)) => return drop(ready.send(Err(error.to_string()))),
+                    Err(_) => return drop(ready.send(Err("no greeting".to_owned()))),
+                };
+                let _ = ready.send(Ok(u64::from(conn.id())));
+                while let Some((sql, answer)) = asked.recv().await {
+                    let rows: Result<Vec<Row>, _> = conn.query(sql).await;
+                    let rows = rows.map_err(|error| error.to_string());
+                    let _ = answer.send(rows.map(|rows| rows.iter().map(first).collect()));
+                }
+            });
+        });
+        let id = connected.await.unwrap()?;
+        Ok(Self { ask, id })
+    }
+
+    /// Begins a statement; the answer comes when it has ended.
+    pub fn start(&self, sql: &str) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.ask.send((sql.to_owned(), answer));
+        answered
+    }
+
+    /// Runs a statement: the first column of its rows.
+    pub async fn sql(&self, sql: &str) -> Answer {
+        ended(self.start(sql)).await
+    }
+}
+
+/// Waits for the end of a statement.
+pub async fn ended(answer: oneshot::Receiver<Answer>) -> Answer {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err("the client ended".to_owned()),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+fn first(row: &Row) -> String {
+    match row.as_ref(0) {
+        Some(mysql_async::Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn enter(ns: &str) {
+    let file = fs::File::open(format!("/run/netns/{ns}")).unwrap();
+    setns(file, CloneFlags::CLONE_NEWNET).unwrap();
+}
+
+fn inside<T, F: Future<Output = T>>(ns: &str, work: impl FnOnce() -> F) -> T {
+    enter(ns);
+    // One thread: everything that is opened belongs to the namespace.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { work().await })
+}
+
+/// Waits until `probe` succeeds; panics with what it last said.
+pub fn wait<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match probe() {
+            Ok(value) => return value,
+            Err(why) if began.elapsed() > PATIENCE => panic!("waiting for {what}: {why}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// The same inside a runtime.
+pub async fn until<T, F: Future<Output = Result<T, String>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let began = Instant::now();
+    loop {
+        match probe().await {
+            Ok(value) => return value,
+            Err(why) if began.elapsed() > PATIENCE => panic!("waiting for {what}: {why}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let root = if memory.is_dir() {
+        memory.to_path_buf()
+    } else {
+        std::env::temp_dir()
+    };
+    tempfile::Builder::new()
+        .prefix("mmm-agent-host-")
+        .tempdir_in(root)
+        .unwrap()
+}
+
+/// The files of a data directory with the accounts, made once and kept in memory: nothing of it is left on
+/// disk when the process ends.
+fn template() -> &'static [(PathBuf, Vec<u8>)] {
+    TEMPLATE.get_or_init(|| {
+        let dir = scratch();
+        let script = dir.path().join("accounts.sql");
+        fs::write(&script, ACCOUNTS).unwrap();
+        let data = dir.path().join("data");
+        run(
+            "mariadb-install-db",
+            &[
+                "--no-defaults",
+                &format!("--datadir={}", data.display()),
+                &format!("--extra-file={}", script.display()),
+                "--user=root",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+                "--innodb-log-file-size=4M",
+            ],
+        );
+        let mut files = Vec::new();
+        collect(&data, Path::new(""), &mut files);
+        files
+    })
+}
+
+fn collect(root: &Path, below: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(root.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let name = below.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            collect(root, &name, files);
+        } else {
+            files.push((name, fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn ip(ns: &str, words: &str) {
+    let mut all = vec!["-n", ns];
+    all.extend(words.split(' '));
+    run("ip", &all);
+}
+
+fn run(program: &str, args: &[&str]) {
+    let done = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; apt install mariadb-server iproute2"));
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{program} {args:?}: {words}");
+}
+
+fn sql_cli(socket: &Path, sql: &str) -> Result<String, String> {
+    let done = Command::new("mariadb")
+        .args([
+            "--no-defaults",
+            "-uroot",
+            "-N",
+            "-B",
+            "-e",
+            sql,
+            "-S",
+            text(socket),
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr).trim().to_owned());
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+}
+
+const OPTIONS: [&str; 22] = [
+    "skip-name-resolve",
+    "bind-address=*",
+    "port=3306",
+    "log-bin=bin",
+    "relay-log=relay",
+    "log-slave-updates",
+    "gtid-strict-mode=1",
+    "skip-slave-start",
+    "innodb-log-file-size=4M",
+    "innodb-buffer-pool-size=16M",
+    "innodb-flush-log-at-trx-commit=0",
+    "innodb-flush-method=nosync",
+    "innodb-doublewrite=0",
+    "innodb-use-native-aio=0",
+    "sync-binlog=0",
+    "performance-schema=OFF",
+    "aria-pagecache-buffer-size=1M",
+    "key-buffer-size=1M",
+    "table-open-cache=100",
+    "max-connections=200",
+    "innodb-fast-shutdown=2",
+    "lc-messages=en_US",
+];
+
+/// Least privileges for the agent; `admin` writes under read_only.
+const ACCOUNTS: &str = r"
+CREATE USER mmm_agent@'%' IDENTIFIED BY 'agent''s \\ pw';
+GRANT SLAVE MONITOR, BINLOG MONITOR, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, BINLOG ADMIN, PROCESS, RELOAD ON *.* TO mmm_agent@'%';
+CREATE USER mmm_monitor@'%' IDENTIFIED BY 'mmm_monitor';
+CREATE USER repl@'%' IDENTIFIED BY 'repl''s \\ pw';
+GRANT REPLICATION SLAVE ON *.* TO repl@'%';
+CREATE DATABASE t;
+CREATE TABLE t.a (i INT PRIMARY KEY, v INT);
+INSERT INTO t.a VALUES (1, 1), (2, 2);
+CREATE USER app@'%' IDENTIFIED BY 'app';
+GRANT ALL ON t.* TO app@'%';
+CREATE USER admin@'%' IDENTIFIED BY 'admin';
+GRANT ALL ON *.* TO admin@'%';
+";
