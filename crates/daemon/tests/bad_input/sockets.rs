@@ -21,8 +21,14 @@ use super::{Row, check};
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A good hello of a monitor, of a console.
-const MONITOR: &str = r#"{"kind":"hello","protocol":1,"oldest":1,"program":"monitor","cluster":"shop","version":"0"}"#;
-const CONSOLE: &str = r#"{"kind":"hello","protocol":1,"oldest":1,"program":"console","cluster":"shop","version":"0"}"#;
+const MONITOR: &str = concat!(
+    r#"{"kind":"hello","protocol":1,"oldest":1,"program":"monitor","#,
+    r#""cluster":"shop","version":"0"}"#
+);
+const CONSOLE: &str = concat!(
+    r#"{"kind":"hello","protocol":1,"oldest":1,"program":"console","#,
+    r#""cluster":"shop","version":"0"}"#
+);
 
 /// A kind that nobody knows: who answers it is still there.
 const PROBE: &str = r#"{"kind":"are_you_there"}"#;
@@ -139,12 +145,14 @@ async fn an_agent_refuses_broken_lines() {
     let (_keyed, mut kept, closed) = agent(Some("s3cr3t-0123456789abcdef")).await;
     let giant = "x".repeat(2 * 1024 * 1024);
     let cut = "{\"kind\":\"order\",\"id\":1,";
-    let order =
-        r#"{"kind":"order","id":1,"stamp":{"term":1,"seq":-4},"limit":9,"step":{"step":"look"}}"#;
-    let step =
-        r#"{"kind":"order","id":1,"stamp":{"term":1,"seq":4},"limit":9,"step":{"step":"reboot"}}"#;
-    let fetch = r#"{"kind":"order","id":1,"stamp":{"term":1,"seq":4},"limit":9,"step":{"step":"fetch","from":"db 3","to":""}}"#;
-    let gtid = r#"{"kind":"order","id":1,"stamp":{"term":1,"seq":4},"limit":9,"step":{"step":"catch_up","to":"0-1"}}"#;
+    let order = |seq: i64, step: &str| {
+        let stamp = format!("{{\"term\":1,\"seq\":{seq}}}");
+        format!("{{\"kind\":\"order\",\"id\":1,\"stamp\":{stamp},\"limit\":9,\"step\":{step}}}")
+    };
+    let look = order(-4, r#"{"step":"look"}"#);
+    let step = order(4, r#"{"step":"reboot"}"#);
+    let fetch = order(4, r#"{"step":"fetch","from":"db 3","to":""}"#);
+    let gtid = order(4, r#"{"step":"catch_up","to":"0-1"}"#);
     let future = MONITOR.replace("\"protocol\":1,\"oldest\":1", "\"protocol\":9,\"oldest\":8");
     let past = MONITOR.replace("\"protocol\":1,\"oldest\":1", "\"protocol\":0,\"oldest\":0");
     let blog = MONITOR.replace("shop", "blog");
@@ -158,7 +166,7 @@ async fn an_agent_refuses_broken_lines() {
     let rows = [
         talk("silence instead of a hello", addr, &[""]).await,
         talk("garbage instead of a hello", addr, &["GET / HTTP/1.1"]).await,
-        talk("an order before the hello", addr, &[order]).await,
+        talk("an order before the hello", addr, &[&look]).await,
         talk("a proof before the hello", addr, &[proof]).await,
         talk("a console", addr, &[CONSOLE, PROBE]).await,
         talk("a monitor of the future", addr, &[&future]).await,
@@ -177,10 +185,10 @@ async fn an_agent_refuses_broken_lines() {
             &[MONITOR, "{\"kind\":\"dance\"}", PROBE],
         )
         .await,
-        talk("a negative number", addr, &[MONITOR, order]).await,
-        talk("an unknown step", addr, &[MONITOR, step]).await,
-        talk("a host that is no name", addr, &[MONITOR, fetch]).await,
-        talk("a position that is none", addr, &[MONITOR, gtid]).await,
+        talk("a negative number", addr, &[MONITOR, &look]).await,
+        talk("an unknown step", addr, &[MONITOR, &step]).await,
+        talk("a host that is no name", addr, &[MONITOR, &fetch]).await,
+        talk("a position that is none", addr, &[MONITOR, &gtid]).await,
     ];
     check("agent", &rows);
     while let Ok(event) = heard.try_recv() {
