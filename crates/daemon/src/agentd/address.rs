@@ -142,6 +142,11 @@ impl Addresses {
         }
         let before: Vec<AddressMessage> = self.with_ip(ip).await?;
         let full = if ip.is_ipv4() { 32 } else { 128 };
+        // With another prefix it is a second address that would outlive ours, or with IPv6 the same one,
+        // which a replacement would not alter. IPv4 adds first, so that the address is never away.
+        if ip.is_ipv6() {
+            self.delete_strangers(ip, full, &before).await?;
+        }
         let mut request = self.handle.address().add(self.index, ip, full).replace();
         dress(request.message_mut(), ip, lifetime);
         match request.execute().await {
@@ -149,11 +154,20 @@ impl Addresses {
             Err(error) if errno(&error) == Some(EEXIST) => {}
             Err(error) => return Err(self.explain(&format!("add {ip}"), &error)),
         }
-        // With another prefix it would be a second address, and outlive ours: only one may stay.
-        for stranger in before.iter().filter(|m| m.header.prefix_len != full) {
+        self.delete_strangers(ip, full, &before).await?;
+        Ok(before.is_empty())
+    }
+
+    async fn delete_strangers(
+        &self,
+        ip: IpAddr,
+        full: u8,
+        there: &[AddressMessage],
+    ) -> Result<(), AddressError> {
+        for stranger in there.iter().filter(|m| m.header.prefix_len != full) {
             self.delete(ip, stranger.clone()).await?;
         }
-        Ok(before.is_empty())
+        Ok(())
     }
 
     /// Removes `ip`, whatever its prefix, and reads back that it is gone. Returns whether it was there.

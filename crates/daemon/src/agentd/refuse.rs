@@ -7,10 +7,12 @@
 //! ARP entry after the address has left. Only incoming packets are looked at: what the server sends to
 //! close its sessions gets out. Incoming resets pass, so that the server learns of a client that gave up.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mmm_proto::Span;
@@ -46,6 +48,8 @@ pub struct Refusal {
     program: Option<&'static str>,
     /// Set once it worked; a failure is tried again the next time.
     prepared: OnceCell<()>,
+    /// Refused by this agent, without end.
+    refused: Mutex<BTreeSet<IpAddr>>,
 }
 
 impl Refusal {
@@ -56,6 +60,7 @@ impl Refusal {
             port,
             program,
             prepared: OnceCell::new(),
+            refused: Mutex::default(),
         }
     }
 
@@ -68,6 +73,7 @@ impl Refusal {
     /// New connections to `vip` get a reset; the present ones go on.
     pub async fn new_connections(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        self.refused().insert(vip);
         let script = format!("add element {}\n", element("new", vip));
         self.run(&format!("refuse new connections to {vip}"), script)
             .await
@@ -76,6 +82,7 @@ impl Refusal {
     /// Every packet to `vip` gets a reset.
     pub async fn everything(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        self.refused().insert(vip);
         let script = format!("add element {}\n", element("all", vip));
         self.run(&format!("refuse all packets to {vip}"), script)
             .await
@@ -92,7 +99,9 @@ impl Refusal {
              add element {all}\ndelete element {all}\nadd element {fading}\n"
         );
         self.run(&format!("let the refusal of {vip} fade"), script)
-            .await
+            .await?;
+        self.refused().remove(&vip);
+        Ok(())
     }
 
     /// `vip` is served again.
@@ -105,7 +114,9 @@ impl Refusal {
             .map(|e| format!("add element {e}\ndelete element {e}\n"))
             .collect();
         self.run(&format!("lift the refusal of {vip}"), script)
-            .await
+            .await?;
+        self.refused().remove(&vip);
+        Ok(())
     }
 
     /// All VIPs are served again.
@@ -115,13 +126,24 @@ impl Refusal {
             .iter()
             .map(|(set, _)| format!("flush set inet mmm_agentd {set}\n"))
             .collect();
-        self.run("lift all refusals", script).await
+        self.run("lift all refusals", script).await?;
+        self.refused().clear();
+        Ok(())
     }
 
     /// Takes the table away altogether.
     pub async fn remove(&self) -> Result<(), RefuseError> {
         let script = "add table inet mmm_agentd\ndelete table inet mmm_agentd\n";
         self.run("remove its table", script.to_owned()).await
+    }
+
+    /// Whether this agent refuses `vip`, be it new connections or everything.
+    pub fn refuses(&self, vip: IpAddr) -> bool {
+        self.refused().contains(&vip)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, BTreeSet<IpAddr>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepare(&self) -> Result<(), RefuseError> {

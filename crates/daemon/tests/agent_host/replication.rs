@@ -197,6 +197,9 @@ fn draining_applies_what_was_received_although_the_source_is_dead() {
             matches!(error, ServerError::Behind { left: 20, .. }),
             "{error}"
         );
+        // Had the receiver been stopped too, the server would now throw away what it received.
+        let io = two.look(SEC).await.replication.unwrap().io;
+        assert_eq!(io, Thread::Connecting);
         bed.root(2, "start slave sql_thread");
         assert_eq!(two.drain(LONG).await.unwrap(), to);
         let facts = two.look(SEC).await;

@@ -45,14 +45,7 @@ impl Agent {
     pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease) {
         let secs = lease.kernel_secs(self.now.boot);
         if secs > 0 {
-            let running = self.begin(
-                Act::Hold {
-                    vip,
-                    secs,
-                },
-                ADDRESS_LIMIT,
-                None,
-            );
+            let running = self.begin(Act::Hold { vip, secs }, ADDRESS_LIMIT, None);
             self.addressing.insert(vip, running);
         }
     }
