@@ -22,7 +22,10 @@ fn an_address_is_held_and_dropped_however_often_it_is_asked() {
     bed.on(9, || async {
         let addresses = Addresses::open(NIC).await.unwrap();
         for vip in vips() {
+            let began = Instant::now();
             assert!(addresses.hold(vip, None).await.unwrap(), "new");
+            let took = began.elapsed();
+            assert!(took < Duration::from_millis(50), "{vip}: {took:?}");
             assert!(!addresses.hold(vip, None).await.unwrap(), "there already");
             let found = find(&addresses, vip).await.unwrap();
             assert_eq!(found.prefix, if vip.is_ipv4() { 32 } else { 128 });
@@ -150,7 +153,7 @@ fn clients_follow_an_announced_address_at_once() {
             hands.hold_vip(vip, None).await.unwrap();
             let (took, done) = bed.connect(vip).await;
             done.unwrap();
-            assert!(took < Duration::from_millis(100), "{vip}: {took:?}");
+            assert!(took < Duration::from_millis(250), "{vip}: {took:?}");
             let client = bed.client(vip).await;
             assert_eq!(client.sql("select @@server_id").await.unwrap(), ["2"]);
         });
@@ -228,5 +231,5 @@ async fn refused(bed: &Bed, vip: IpAddr) {
     let (took, done) = bed.connect(vip).await;
     let kind = done.unwrap_err().kind();
     assert_eq!(kind, std::io::ErrorKind::ConnectionRefused, "{vip}");
-    assert!(took < Duration::from_millis(20), "{vip}: {took:?}");
+    assert!(took < Duration::from_millis(200), "{vip}: {took:?}");
 }

@@ -106,7 +106,7 @@ fn a_killed_server_is_gone_and_a_stopped_one_is_silent() {
                 "{:?}",
                 facts.reach
             );
-            assert!(took < Duration::from_millis(60), "{took:?}");
+            assert!(took < Duration::from_millis(250), "{took:?}");
             assert!(server.position(SEC).await.unwrap_err().is_gone());
         }
     });
@@ -181,8 +181,8 @@ fn the_sentinel_notices_a_kill_at_once_and_the_return() {
     assert!(matches!(pulse, Pulse::Gone(_)), "{pulse:?}");
     let (lost, gone) = (lost - killed, gone - killed);
     eprintln!("after the kill: lost {lost:?}, gone {gone:?}");
-    assert!(lost < Duration::from_millis(60), "lost after {lost:?}");
-    assert!(gone < Duration::from_millis(200), "gone after {gone:?}");
+    assert!(lost < Duration::from_millis(100), "lost after {lost:?}");
+    assert!(gone < Duration::from_millis(250), "gone after {gone:?}");
     bed.restart(1);
     assert_eq!(get().1, Pulse::Up);
     watcher.join().unwrap();
