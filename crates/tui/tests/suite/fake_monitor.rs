@@ -1,6 +1,6 @@
 //! A monitor that says what a test wants: real socket, real lines, scripted answers.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
