@@ -143,8 +143,11 @@ impl Hands {
 
     /// Undoes a freeze: writable, the VIP served again.
     pub async fn thaw(&self, vip: IpAddr, limit: Span) -> Result<(), String> {
-        let writable = self.server.set_read_only(false, limit).await;
-        let lifted = self.refusal.lift(vip).await;
+        // Side by side: a client that comes in between is refused by the one or by the other.
+        let (writable, lifted) = tokio::join!(
+            self.server.set_read_only(false, limit),
+            self.refusal.lift(vip)
+        );
         writable.map_err(|e| e.to_string())?;
         // A refusal that cannot be set need not be lifted; one that is stuck keeps clients out.
         match lifted {

@@ -50,6 +50,8 @@ pub struct Refusal {
     prepared: OnceCell<()>,
     /// Refused by this agent, without end.
     refused: Mutex<BTreeSet<IpAddr>>,
+    /// Known to be refused in no way: lifting again would cost a process for nothing.
+    lifted: Mutex<BTreeSet<IpAddr>>,
 }
 
 impl Refusal {
@@ -61,6 +63,7 @@ impl Refusal {
             program,
             prepared: OnceCell::new(),
             refused: Mutex::default(),
+            lifted: Mutex::default(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Refusal {
     /// New connections to `vip` get a reset; the present ones go on.
     pub async fn new_connections(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        self.lifted().remove(&vip);
         self.refused().insert(vip);
         let script = format!("add element {}\n", element("new", vip));
         self.run(&format!("refuse new connections to {vip}"), script)
@@ -82,6 +86,7 @@ impl Refusal {
     /// Every packet to `vip` gets a reset.
     pub async fn everything(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        self.lifted().remove(&vip);
         self.refused().insert(vip);
         let script = format!("add element {}\n", element("all", vip));
         self.run(&format!("refuse all packets to {vip}"), script)
@@ -92,6 +97,7 @@ impl Refusal {
     /// then the kernel forgets it, so that whatever this host forwards reaches the new holder.
     pub async fn fade(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        self.lifted().remove(&vip);
         let (new, all) = (element("new", vip), element("all", vip));
         let fading = all.replace(" }", &format!(" timeout {}s }}", FADE.as_secs()));
         let script = format!(
@@ -107,6 +113,9 @@ impl Refusal {
     /// `vip` is served again.
     pub async fn lift(&self, vip: IpAddr) -> Result<(), RefuseError> {
         self.prepare().await?;
+        if self.lifted().contains(&vip) {
+            return Ok(());
+        }
         // Adding first makes the deletion succeed whether it was there or not.
         let script: String = ["new", "all"]
             .map(|set| element(set, vip))
@@ -115,6 +124,7 @@ impl Refusal {
             .collect();
         self.run(&format!("lift the refusal of {vip}"), script)
             .await?;
+        self.lifted().insert(vip);
         self.refused().remove(&vip);
         Ok(())
     }
@@ -140,6 +150,10 @@ impl Refusal {
     /// Whether this agent refuses `vip`, be it new connections or everything.
     pub fn refuses(&self, vip: IpAddr) -> bool {
         self.refused().contains(&vip)
+    }
+
+    fn lifted(&self) -> MutexGuard<'_, BTreeSet<IpAddr>> {
+        self.lifted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refused(&self) -> MutexGuard<'_, BTreeSet<IpAddr>> {

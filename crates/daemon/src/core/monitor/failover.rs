@@ -217,7 +217,7 @@ impl Monitor {
             (Phase::Apply, Outcome::Reached { at }) => {
                 self.end_step(
                     StepState::Done,
-                    &format!("applied all that it received, up to {at}"),
+                    &format!("applied all that it received{}", up_to(&at)),
                 );
                 let vip = self.writer_vip();
                 self.give(vip, to);
@@ -279,6 +279,15 @@ impl Monitor {
                 self.event(Level::Error, &name, "has parted from the new writer", &why);
             }
         }
+    }
+}
+
+/// `, up to 0-1-7`; nothing where nothing was ever written.
+fn up_to(at: &mmm_proto::GtidPos) -> String {
+    if at.is_empty() {
+        String::new()
+    } else {
+        format!(", up to {at}")
     }
 }
 
