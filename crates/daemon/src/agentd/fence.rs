@@ -143,14 +143,14 @@ impl Hands {
 
     /// Undoes a freeze: writable, the VIP served again.
     pub async fn thaw(&self, vip: IpAddr, limit: Span) -> Result<(), String> {
-        // Side by side: a client that comes in between is refused by the one or by the other.
-        let (writable, lifted) = tokio::join!(
-            self.server.set_read_only(false, limit),
-            self.refusal.lift(vip)
-        );
-        writable.map_err(|e| e.to_string())?;
-        // A refusal that cannot be set need not be lifted; one that is stuck keeps clients out.
-        match lifted {
+        let writable = self.server.set_read_only(false, limit).await;
+        let lifted = self.lift(vip).await;
+        writable.map_err(|e| e.to_string()).and(lifted)
+    }
+
+    /// A refusal that cannot be set need not be lifted; one that is stuck keeps clients out.
+    async fn lift(&self, vip: IpAddr) -> Result<(), String> {
+        match self.refusal.lift(vip).await {
             Err(error) if self.refusal.available().await.is_ok() => Err(error.to_string()),
             _ => Ok(()),
         }
@@ -166,7 +166,12 @@ impl Hands {
     ) -> Result<(), String> {
         let deadline = Deadline::after(limit);
         let work = deadline.less(reserve(limit));
-        let done = match self.thaw(vip, work.left().into()).await {
+        // Together, as lifting takes its time; the VIP is not there yet.
+        let (writable, lifted) = tokio::join!(
+            self.server.set_read_only(false, work.left().into()),
+            self.lift(vip),
+        );
+        let done = match writable.map_err(|e| e.to_string()).and(lifted) {
             Ok(()) => self.put_up(vip, lifetime).await,
             Err(why) => Err(why),
         };
@@ -186,8 +191,8 @@ impl Hands {
     /// announced, several times over the first second, and no refusal of it stays.
     pub async fn hold_vip(&self, vip: IpAddr, lifetime: Option<u32>) -> Result<(), String> {
         let there = self.timed(vip, self.addresses.holds(vip)).await?;
-        if !there && self.refusal.available().await.is_ok() {
-            self.refusal.lift(vip).await.map_err(|e| e.to_string())?;
+        if !there {
+            self.lift(vip).await?;
         }
         self.put_up(vip, lifetime).await
     }
@@ -204,18 +209,9 @@ impl Hands {
     /// Takes the VIP off, verified. If it was refused, clients that still come by a stale ARP entry are refused
     /// for some seconds more.
     pub async fn drop_vip(&self, vip: IpAddr) -> Result<(), String> {
-        self.take_down(vip).await?;
-        if self.refusal.refuses(vip)
-            && let Err(error) = self.refusal.fade(vip).await
-        {
-            tracing::warn!(%vip, %error, "its refusal stays until this host holds it again");
-        }
-        Ok(())
-    }
-
-    async fn take_down(&self, vip: IpAddr) -> Result<(), String> {
         self.hush(vip);
         self.timed(vip, self.addresses.drop(vip)).await?;
+        self.refusal.fade(vip);
         Ok(())
     }
 

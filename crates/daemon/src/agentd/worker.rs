@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use mmm_proto::agent::Duty;
 use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
@@ -91,6 +92,18 @@ impl Worker {
         let boot_id = clock.boot_id().map_err(anyhow::Error::msg)?;
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = Arc::new(hands(config).await?);
+        if kept
+            .as_ref()
+            .is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None))
+        {
+            // Left by an agent that ended in between; a frozen host keeps its refusal until it is fenced.
+            if let Err(error) = hands.refusal.clear().await {
+                tracing::debug!(%error, "no refusals to lift");
+            }
+        }
+        let server = hands.server.clone();
+        // Connections that acts will need, made while nobody waits for them.
+        tokio::spawn(async move { server.warm_up(LOOK_LIMIT).await });
         let (links_tx, links_rx) = mpsc::channel(256);
         let mut hello = Hello::new(Program::Agent, config.cluster.clone());
         hello.host = Some(me.name.clone());

@@ -149,10 +149,11 @@ impl Bed {
         });
     }
 
-    /// Kills the server's process, as `kill -9` does.
+    /// Kills the server's process, as `kill -9` does, and waits for its end.
     pub(crate) fn kill(&mut self, host: usize) {
         let child = &mut self.servers[host - 1];
         child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Starts a killed server again.

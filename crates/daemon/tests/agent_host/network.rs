@@ -200,14 +200,29 @@ fn packets_by_a_stale_arp_entry_are_refused_after_the_address_left() {
             hands.refusal.everything(vip).await.unwrap();
             hands.drop_vip(vip).await.unwrap();
             refused(&bed, vip).await;
-            hands.refusal.fade(vip).await.unwrap();
-            refused(&bed, vip).await;
         }
-        let rules = std::process::Command::new("nft")
-            .args(["list", "ruleset"])
-            .output();
-        let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
-        assert!(rules.contains("timeout 10s"), "{rules}");
+        // What this host forwards must reach the new holder: it does not last.
+        until("the refusals to fade", || async {
+            let rules = std::process::Command::new("nft")
+                .args(["list", "ruleset"])
+                .output();
+            let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
+            if rules.contains("refuse") && !rules.contains("elements") {
+                Ok(())
+            } else {
+                Err(rules)
+            }
+        })
+        .await;
+        // Set again before it fades, it stays.
+        let vip = vips()[0];
+        hands.refusal.everything(vip).await.unwrap();
+        hands.refusal.fade(vip);
+        hands.refusal.lift(vip).await.unwrap();
+        hands.hold_vip(vip, None).await.unwrap();
+        hands.refusal.new_connections(vip).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2200)).await;
+        refused(&bed, vip).await;
     });
 }
 

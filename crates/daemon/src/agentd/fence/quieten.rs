@@ -21,7 +21,7 @@ impl Hands {
         let quiet = self.quieten(vips, work, &mut progress).await;
         let (mut gone, mut left) = (Vec::new(), Vec::new());
         for vip in vips {
-            match self.take_down(*vip).await {
+            match self.drop_vip(*vip).await {
                 Ok(()) => gone.push(*vip),
                 Err(why) => left.push((*vip, why)),
             }
@@ -33,9 +33,6 @@ impl Hands {
         };
         if matches!(read_only, ReadOnly::ServerGone(_)) {
             progress.left.clear();
-        }
-        for vip in &gone {
-            progress.note(self.refusal.fade(*vip).await);
         }
         Fenced {
             read_only,
