@@ -71,8 +71,7 @@ pub async fn run(
 /// The reason in the few words that fit the attention line.
 fn short(error: &OpenError) -> String {
     match error {
-        OpenError::Unreachable { tried, .. } => tried.clone(),
-        OpenError::Refused { why, .. } => why.clone(),
+        OpenError::Unreachable { why, .. } | OpenError::Refused { why, .. } => why.clone(),
     }
 }
 
