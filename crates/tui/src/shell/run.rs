@@ -27,6 +27,9 @@ const FRAME: Duration = Duration::from_millis(100);
 /// How long the kernel may take to stop us after we asked for it.
 const STOP_LIMIT: Duration = Duration::from_millis(300);
 
+/// How long the loop may take to leave after a signal.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+
 /// What wakes the loop.
 #[derive(Debug)]
 pub enum Wake {
@@ -85,6 +88,9 @@ fn start(
             runtime.spawn(async move {
                 let told = signals::watch(|signal| {
                     let _ = signals_to.send(Wake::Signal(signal));
+                    if let Signal::Leave(exit) = signal {
+                        leave_by_force(exit);
+                    }
                 });
                 if let Err(error) = told.await {
                     tracing::error!(%error, "signals cannot be taken");
@@ -97,6 +103,19 @@ fn start(
             }));
         })
         .map(drop)
+}
+
+/// Ends the program although the loop does not: it is held up by a terminal that takes nothing.
+fn leave_by_force(exit: u8) {
+    let thread = std::thread::Builder::new().name("leave".to_owned());
+    let started = thread.spawn(move || {
+        std::thread::sleep(LEAVE_LIMIT);
+        terminal::leave_mute();
+        std::process::exit(i32::from(exit));
+    });
+    if let Err(error) = started {
+        tracing::error!(%error, "no thread to be had");
+    }
 }
 
 fn drive(

@@ -59,6 +59,15 @@ pub fn leave() {
     let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &before);
 }
 
+/// Gives the terminal its settings back without writing to it, for a terminal that takes nothing any more.
+pub fn leave_mute() {
+    if let Ok(before) = BEFORE.try_lock()
+        && let Some(before) = before.as_ref()
+    {
+        let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, before);
+    }
+}
+
 /// Makes a panic leave the terminal first, say one line, and exit 70.
 pub fn hook_panics() {
     std::panic::set_hook(Box::new(|info| {

@@ -123,8 +123,8 @@ impl Tty {
         });
     }
 
-    /// Closes the terminal. The reader holds it open as well, so it is made to read something and go.
-    fn hang_up(&mut self) {
+    /// Stops reading what the program writes. The reader waits for more, so it is made to read something.
+    fn stop_reading(&mut self) {
         self.deaf.store(true, Ordering::SeqCst);
         self.send("?");
         let feed = Arc::downgrade(&self.screen);
@@ -132,6 +132,11 @@ impl Tty {
             1 => Ok(()),
             count => Err(count.to_string()),
         });
+    }
+
+    /// Closes the terminal, which the reader would hold open.
+    fn hang_up(&mut self) {
+        self.stop_reading();
         self.writer = None;
         self.master = None;
     }
@@ -355,4 +360,29 @@ fn a_new_size_is_drawn_at_once_without_asking_the_terminal_anything() {
     tty.sees("> db2");
     tty.send("q");
     assert_eq!(tty.exits(), 0);
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
+    let monitor = FakeMonitor::start(obedient);
+    let mut tty = Tty::console(&monitor);
+    tty.sees("> db1");
+    tty.stop_reading();
+    // Each Ctrl-L is a whole picture of some kilobytes, far more than a terminal buffers.
+    tty.send(&"\x0c".repeat(200));
+    let pid = i32::try_from(tty.child.process_id().unwrap()).unwrap();
+    let (mut last, mut still) = (String::new(), 0);
+    until("the console to be stuck in writing", || {
+        let now = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+        let written = now.lines().find(|line| line.starts_with("wchar")).unwrap();
+        still = if written == last { still + 1 } else { 0 };
+        last = written.to_owned();
+        if still > 20 {
+            Ok(())
+        } else {
+            Err(last.clone())
+        }
+    });
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    assert_eq!(tty.exits(), 143);
 }
