@@ -1,4 +1,5 @@
-//! Acting: an action asks for a plan, the plan is shown, a second act confirms it, its outcome is told.
+//! Acting: an action asks for a plan, the plan is shown, a second act confirms it, its outcome is
+//! told.
 
 use mmm_proto::console::{Answer, ToMonitor};
 use mmm_proto::{Span, Verb};

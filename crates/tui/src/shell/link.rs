@@ -1,5 +1,5 @@
-//! The link to the monitor, in a task of its own: dial, subscribe, pass on what is said, and try again when
-//! it breaks. Keys and drawing can neither hold it up nor restart its waits.
+//! The link to the monitor, in a task of its own: dial, subscribe, pass on what is said, and try
+//! again when it breaks. Keys and drawing can neither hold it up nor restart its waits.
 
 use std::time::Duration;
 
@@ -92,7 +92,8 @@ async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> bool {
     }
 }
 
-/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a picture came.
+/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a
+/// picture came.
 async fn talk(
     mut wire: Wire,
     wishes: &mut UnboundedReceiver<Wish>,

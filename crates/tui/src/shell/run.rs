@@ -127,7 +127,8 @@ fn drive(
     let mut screen = Screen::new(model.size)?;
     let mut drawn = Instant::now();
     draw(&mut model, &mut screen)?;
-    // News that came too soon after the last frame wait for the rest of its time; a key draws at once.
+    // News that came too soon after the last frame wait for the rest of its time; a key draws at
+    // once.
     let mut waits = false;
     loop {
         let rest = FRAME.saturating_sub(drawn.elapsed());
@@ -216,8 +217,9 @@ fn suspend(wakes: &Receiver<Wake>) -> io::Result<()> {
         nix::unistd::Pid::from_raw(0),
         nix::sys::signal::Signal::SIGTSTP,
     )?;
-    // The stop may strike another thread first, so the terminal is taken back only after the return was
-    // told. Without job control nothing stops and nothing returns: then the wait ends by itself.
+    // The stop may strike another thread first, so the terminal is taken back only after the return
+    // was told. Without job control nothing stops and nothing returns: then the wait ends by
+    // itself.
     let deadline = Instant::now() + STOP_LIMIT;
     loop {
         match wakes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

@@ -77,9 +77,8 @@ impl std::fmt::Debug for Wire {
 
 /// Dials the addresses of `target` in turn until one lets us in.
 ///
-/// # Errors
-/// [`OpenError::Refused`] as soon as a monitor answers and refuses, [`OpenError::Unreachable`] when nobody
-/// answers within `limit` each.
+/// # Errors [`OpenError::Refused`] as soon as a monitor answers and refuses,
+/// [`OpenError::Unreachable`] when nobody answers within `limit` each.
 pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
     let mut tried = Vec::new();
     let mut last = String::new();
@@ -130,7 +129,8 @@ async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
 
 type GreetError = (Enter, Option<ClusterName>);
 
-/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is another.
+/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is
+/// another.
 async fn greet(
     endpoint: &Endpoint,
     target: &Target,
@@ -266,8 +266,8 @@ impl Wire {
         self.send(request).await
     }
 
-    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost when the
-    /// wait is broken off.
+    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost
+    /// when the wait is broken off.
     ///
     /// # Errors
     /// When the connection ends or what comes is no message.

@@ -1,5 +1,5 @@
-//! The real `mmm-tui` in a real pseudo-terminal that answers no query: start, the way of a plan, restarts of
-//! the monitor, and every way out.
+//! The real `mmm-tui` in a real pseudo-terminal that answers no query: start, the way of a plan,
+//! restarts of the monitor, and every way out.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -123,7 +123,8 @@ impl Tty {
         });
     }
 
-    /// Stops reading what the program writes. The reader waits for more, so it is made to read something.
+    /// Stops reading what the program writes. The reader waits for more, so it is made to read
+    /// something.
     fn stop_reading(&mut self) {
         self.deaf.store(true, Ordering::SeqCst);
         self.send("?");
@@ -192,7 +193,8 @@ fn the_writer_is_moved_by_keys_and_the_terminal_is_left_clean() {
     );
     tty.send("jW");
     tty.sees("Plan 119: move writer db1 -> db2");
-    // The dialog is deaf for half a second: Enter is thrown away, then refused, because nothing is typed.
+    // The dialog is deaf for half a second: Enter is thrown away, then refused, because nothing is
+    // typed.
     until("the dialog to hear", || {
         if tty.text().contains("that is not \"db2\"; nothing was done") {
             return Ok(());
