@@ -68,7 +68,10 @@ fn show_prints_what_scripts_of_the_original_expect() {
     let wants = [
         "# Warning: agent on host db4 is not reachable",
         "  db1(192.168.0.31) master/ONLINE. Roles: reader(192.168.0.51), writer(192.168.0.50)",
-        &format!("  db2(192.168.0.32) master/ONLINE. Roles: {}", readers.join(", ")),
+        &format!(
+            "  db2(192.168.0.32) master/ONLINE. Roles: {}",
+            readers.join(", ")
+        ),
         "  db3(192.168.0.33) slave/REPLICATION_DELAY. Roles: ",
         "  db4(192.168.0.34) slave/HARD_OFFLINE. Roles: ",
         "  db5(192.168.0.35) slave/ADMIN_OFFLINE. Roles: ",
