@@ -1,7 +1,8 @@
-//! Acting: an action asks for a plan, the plan is shown, a second act confirms it, its outcome is told.
+//! Acting: an action asks for a plan, the plan is shown, a second act confirms it, its outcome is
+//! told.
 
-use mmm_proto::Verb;
 use mmm_proto::console::{Answer, ToMonitor};
+use mmm_proto::{Span, Verb};
 
 use super::cmd::Cmd;
 use super::confirm::{Dialog, Stage, Verdict};
@@ -157,7 +158,13 @@ pub(super) fn on_answer(model: &mut Model, id: u64, answer: Answer) -> Vec<Cmd> 
             }
             model.say(Tone::Info, format!("plan {plan} runs"));
         }
-        Answer::Done { text, took } => model.say(Tone::Info, format!("OK: {text} ({took})")),
+        Answer::Done { text, took } => {
+            let took = match took {
+                Span::ZERO => String::new(),
+                took => format!(" ({took})"),
+            };
+            model.say(Tone::Info, format!("OK: {text}{took}"));
+        }
         Answer::Refused { refusal } => model.say(Tone::Error, refusal.reason),
         Answer::Failed { undone, why } => {
             let how = if undone {

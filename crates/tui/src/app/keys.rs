@@ -1,5 +1,6 @@
-//! The one table of keys. Dispatch, hints, help and the tests of the README read it; nothing else decides
-//! what a key does on a screen. Dialogs, menus and the prompt take their keys before this table.
+//! The one table of keys. Dispatch, hints, help and the tests of the README read it; nothing else
+//! decides what a key does on a screen. Dialogs, menus and the prompt take their keys before this
+//! table.
 
 use super::Screen;
 use super::msg::Key;
@@ -273,8 +274,8 @@ pub const TABLE: &[Row] = &[
     ),
 ];
 
-/// Letters that end the escape sequences of arrows, function keys, mouse and pastes. They must never act,
-/// because a slow line may cut such a sequence in two.
+/// Letters that end the escape sequences of arrows, function keys, mouse and pastes. They must
+/// never act, because a slow line may cut such a sequence in two.
 pub const NEVER: &[char] = &[
     'A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~',
 ];

@@ -1,5 +1,5 @@
-//! What the console knows and shows, and how that changes. Pure: time comes in with each message, wishes go
-//! out as commands; nothing here draws, waits or touches a socket.
+//! What the console knows and shows, and how that changes. Pure: time comes in with each message,
+//! wishes go out as commands; nothing here draws, waits or touches a socket.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod acting;

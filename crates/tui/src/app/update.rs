@@ -1,5 +1,5 @@
-//! One message in, the changed model and wishes out. Everything that a key does passes through here, and an
-//! acting request leaves only by way of a confirmed plan.
+//! One message in, the changed model and wishes out. Everything that a key does passes through
+//! here, and an acting request leaves only by way of a confirmed plan.
 
 use mmm_proto::console::ToMonitor;
 use mmm_proto::{Span, Time, Verb};

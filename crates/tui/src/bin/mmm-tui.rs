@@ -1,4 +1,5 @@
-//! `mmm-tui`: the live console. Flags, the log file, the form of the screen; the work is in the library.
+//! `mmm-tui`: the live console. Flags, the log file, the form of the screen; the work is in the
+//! library.
 #![allow(
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -108,7 +109,8 @@ fn utf8() -> bool {
         })
 }
 
-/// Logs to a file that only its owner reads, and to nothing else: the terminal belongs to the screen.
+/// Logs to a file that only its owner reads, and to nothing else: the terminal belongs to the
+/// screen.
 fn log_to(file: &PathBuf) -> std::io::Result<()> {
     let file = OpenOptions::new()
         .create(true)

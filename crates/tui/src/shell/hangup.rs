@@ -1,7 +1,7 @@
 //! A thread that ends the program when its terminal goes away.
 //!
-//! SIGHUP is not enough: the kernel sends it to the session's leader only, and a leader that traps it leaves
-//! us behind; crossterm's reader then spins on the dead terminal at most of a core.
+//! SIGHUP is not enough: the kernel sends it to the session's leader only, and a leader that traps
+//! it leaves us behind; crossterm's reader then spins on the dead terminal at most of a core.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -41,6 +41,7 @@ fn watch() {
 
 /// Ends the process without running anything else.
 fn quit(code: i32) -> ! {
-    // The standard library only tries the lock of stdout here, so a blocked writer does not hold us up.
+    // The standard library only tries the lock of stdout here, so a blocked writer does not hold us
+    // up.
     std::process::exit(code)
 }

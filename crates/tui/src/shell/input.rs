@@ -1,5 +1,5 @@
-//! A thread that reads keys. Repairs escape sequences that a slow line cut in two, drops key releases, and
-//! marks pastes so that they never become keys.
+//! A thread that reads keys. Repairs escape sequences that a slow line cut in two, drops key
+//! releases, and marks pastes so that they never become keys.
 
 use std::io;
 use std::sync::mpsc::Sender;
@@ -30,7 +30,8 @@ fn read(to: &Sender<Wake>) {
     loop {
         match next(&mut source) {
             Ok(Some(msg)) => {
-                // The time of reading, not of handling: what was typed before a dialog stays before it.
+                // The time of reading, not of handling: what was typed before a dialog stays before
+                // it.
                 if to.send(Wake::Happened(clock::now(), msg)).is_err() {
                     return;
                 }

@@ -1,5 +1,5 @@
-//! The link to the monitor, in a task of its own: dial, subscribe, pass on what is said, and try again when
-//! it breaks. Keys and drawing can neither hold it up nor restart its waits.
+//! The link to the monitor, in a task of its own: dial, subscribe, pass on what is said, and try
+//! again when it breaks. Keys and drawing can neither hold it up nor restart its waits.
 
 use std::time::Duration;
 
@@ -71,8 +71,7 @@ pub async fn run(
 /// The reason in the few words that fit the attention line.
 fn short(error: &OpenError) -> String {
     match error {
-        OpenError::Unreachable { tried, .. } => tried.clone(),
-        OpenError::Refused { why, .. } => why.clone(),
+        OpenError::Unreachable { why, .. } | OpenError::Refused { why, .. } => why.clone(),
     }
 }
 
@@ -93,7 +92,8 @@ async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> bool {
     }
 }
 
-/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a picture came.
+/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a
+/// picture came.
 async fn talk(
     mut wire: Wire,
     wishes: &mut UnboundedReceiver<Wish>,

@@ -1,7 +1,7 @@
 //! From the link to the screen: what is new, never more than a screen can use.
 //!
-//! A blocked terminal must not hold up the link. So the link never waits here: the newest picture replaces
-//! an unseen older one, beats are not queued twice, and answers and events have a bound.
+//! A blocked terminal must not hold up the link. So the link never waits here: the newest picture
+//! replaces an unseen older one, beats are not queued twice, and answers and events have a bound.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -27,6 +27,9 @@ const FRAME: Duration = Duration::from_millis(100);
 /// How long the kernel may take to stop us after we asked for it.
 const STOP_LIMIT: Duration = Duration::from_millis(300);
 
+/// How long the loop may take to leave after a signal.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+
 /// What wakes the loop.
 #[derive(Debug)]
 pub enum Wake {
@@ -85,6 +88,9 @@ fn start(
             runtime.spawn(async move {
                 let told = signals::watch(|signal| {
                     let _ = signals_to.send(Wake::Signal(signal));
+                    if let Signal::Leave(exit) = signal {
+                        leave_by_force(exit);
+                    }
                 });
                 if let Err(error) = told.await {
                     tracing::error!(%error, "signals cannot be taken");
@@ -99,6 +105,19 @@ fn start(
         .map(drop)
 }
 
+/// Ends the program although the loop does not: it is held up by a terminal that takes nothing.
+fn leave_by_force(exit: u8) {
+    let thread = std::thread::Builder::new().name("leave".to_owned());
+    let started = thread.spawn(move || {
+        std::thread::sleep(LEAVE_LIMIT);
+        terminal::leave_mute();
+        std::process::exit(i32::from(exit));
+    });
+    if let Err(error) = started {
+        tracing::error!(%error, "no thread to be had");
+    }
+}
+
 fn drive(
     mut model: Model,
     wakes: &Receiver<Wake>,
@@ -108,7 +127,8 @@ fn drive(
     let mut screen = Screen::new(model.size)?;
     let mut drawn = Instant::now();
     draw(&mut model, &mut screen)?;
-    // News that came too soon after the last frame wait for the rest of its time; a key draws at once.
+    // News that came too soon after the last frame wait for the rest of its time; a key draws at
+    // once.
     let mut waits = false;
     loop {
         let rest = FRAME.saturating_sub(drawn.elapsed());
@@ -197,8 +217,9 @@ fn suspend(wakes: &Receiver<Wake>) -> io::Result<()> {
         nix::unistd::Pid::from_raw(0),
         nix::sys::signal::Signal::SIGTSTP,
     )?;
-    // The stop may strike another thread first, so the terminal is taken back only after the return was
-    // told. Without job control nothing stops and nothing returns: then the wait ends by itself.
+    // The stop may strike another thread first, so the terminal is taken back only after the return
+    // was told. Without job control nothing stops and nothing returns: then the wait ends by
+    // itself.
     let deadline = Instant::now() + STOP_LIMIT;
     loop {
         match wakes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

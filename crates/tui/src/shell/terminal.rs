@@ -1,5 +1,5 @@
-//! Entering and leaving the terminal: the only place that changes it. Used by start, exit, error, panic,
-//! signal and suspension alike.
+//! Entering and leaving the terminal: the only place that changes it. Used by start, exit, error,
+//! panic, signal and suspension alike.
 //!
 //! No query is ever sent: a terminal that does not answer would hold the program up.
 
@@ -28,7 +28,8 @@ pub fn enter() -> io::Result<()> {
     let mut raw = before.get_or_insert(now).clone();
     cfmakeraw(&mut raw);
     tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &raw)?;
-    // Our theme decides about colour (and knows NO_COLOR); crossterm's way of obeying it loses REVERSE.
+    // Our theme decides about colour (and knows NO_COLOR); crossterm's way of obeying it loses
+    // REVERSE.
     crossterm::style::force_color_output(true);
     execute!(
         io::stdout(),
@@ -38,8 +39,8 @@ pub fn enter() -> io::Result<()> {
     )
 }
 
-/// Gives the terminal back as it was. Harmless when it is not ours. Tells nobody about failures: whoever
-/// leaves can do nothing about them.
+/// Gives the terminal back as it was. Harmless when it is not ours. Tells nobody about failures:
+/// whoever leaves can do nothing about them.
 pub fn leave() {
     // A panic may strike while this is locked; then leaving twice is better than not at all.
     let before = match BEFORE.try_lock() {
@@ -57,6 +58,16 @@ pub fn leave() {
         term::LeaveAlternateScreen
     );
     let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &before);
+}
+
+/// Gives the terminal its settings back without writing to it, for a terminal that takes nothing
+/// any more.
+pub fn leave_mute() {
+    if let Ok(before) = BEFORE.try_lock()
+        && let Some(before) = before.as_ref()
+    {
+        let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, before);
+    }
 }
 
 /// Makes a panic leave the terminal first, say one line, and exit 70.

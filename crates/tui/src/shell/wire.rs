@@ -32,7 +32,12 @@ pub enum OpenError {
         "cannot reach the monitor at {tried}; is mmm-mond running? (--config, --socket and \
              --connect say where it is){note}"
     )]
-    Unreachable { tried: String, note: String },
+    Unreachable {
+        tried: String,
+        /// The reason of the last try alone, for where there is little room.
+        why: String,
+        note: String,
+    },
     /// Somebody answers and will not talk to us, or we not to them.
     #[error("no conversation with the monitor at {at}: {why}")]
     Refused { at: String, why: String },
@@ -72,11 +77,11 @@ impl std::fmt::Debug for Wire {
 
 /// Dials the addresses of `target` in turn until one lets us in.
 ///
-/// # Errors
-/// [`OpenError::Refused`] as soon as a monitor answers and refuses, [`OpenError::Unreachable`] when nobody
-/// answers within `limit` each.
+/// # Errors [`OpenError::Refused`] as soon as a monitor answers and refuses,
+/// [`OpenError::Unreachable`] when nobody answers within `limit` each.
 pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
     let mut tried = Vec::new();
+    let mut last = String::new();
     for endpoint in &target.endpoints {
         match timeout(limit, enter(endpoint, target)).await {
             Ok(Ok(wire)) => return Ok(wire),
@@ -84,15 +89,14 @@ pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
                 let at = endpoint.to_string();
                 return Err(OpenError::Refused { at, why });
             }
-            Ok(Err(Enter::Silent(why))) => tried.push(format!("{endpoint} ({why})")),
-            Err(_) => tried.push(format!(
-                "{endpoint} (no answer within {:.1} s)",
-                limit.as_secs_f32()
-            )),
+            Ok(Err(Enter::Silent(why))) => last = why,
+            Err(_) => last = format!("no answer within {:.1} s", limit.as_secs_f32()),
         }
+        tried.push(format!("{endpoint} ({last})"));
     }
     Err(OpenError::Unreachable {
         tried: tried.join(" nor "),
+        why: last,
         note: if target.note.is_empty() {
             String::new()
         } else {
@@ -125,7 +129,8 @@ async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
 
 type GreetError = (Enter, Option<ClusterName>);
 
-/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is another.
+/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is
+/// another.
 async fn greet(
     endpoint: &Endpoint,
     target: &Target,
@@ -261,8 +266,8 @@ impl Wire {
         self.send(request).await
     }
 
-    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost when the
-    /// wait is broken off.
+    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost
+    /// when the wait is broken off.
     ///
     /// # Errors
     /// When the connection ends or what comes is no message.

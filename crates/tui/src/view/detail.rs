@@ -1,4 +1,5 @@
-//! All about one host: state and why, checks, replication, roles and agent, what may be done, its events.
+//! All about one host: state and why, checks, replication, roles and agent, what may be done, its
+//! events.
 
 use mmm_proto::agent::{Reach, Thread};
 use mmm_proto::view::{CheckView, HostView, Verdict};

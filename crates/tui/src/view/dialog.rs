@@ -1,4 +1,5 @@
-//! A plan before the person: effect, steps, checks, what happens when a step fails, and how to confirm.
+//! A plan before the person: effect, steps, checks, what happens when a step fails, and how to
+//! confirm.
 
 use mmm_proto::plan::{CheckVerdict, Level};
 use ratatui::buffer::Buffer;
@@ -11,8 +12,8 @@ use super::theme::{Meaning, Theme};
 use crate::app::Model;
 use crate::app::confirm::{Dialog, Stage};
 
-/// Draws the dialog. What confirms it is always visible; when rows are short the steps give way, and the box
-/// says so.
+/// Draws the dialog. What confirms it is always visible; when rows are short the steps give way,
+/// and the box says so.
 pub(super) fn draw(model: &Model, dialog: &Dialog, theme: Theme, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width.saturating_sub(6).min(74));
     let room = usize::from(area.height.saturating_sub(4));

@@ -1,4 +1,5 @@
-//! What happened: the pane of the overview and the screen of its own with the why of the selected one.
+//! What happened: the pane of the overview and the screen of its own with the why of the selected
+//! one.
 
 use mmm_proto::Event;
 use mmm_proto::event::Level;
@@ -100,7 +101,10 @@ fn row(model: &Model, event: &Event, mark: &str, theme: Theme, width: usize) -> 
         Level::Info => " ",
         _ => meaning.sign(),
     };
-    let head = format!("{mark}{at} {sign} {} ", fit(&event.subject, 8));
+    // A VIP's subject, such as writer(10.0.0.90), is longer than a host's; it may push the rest
+    // aside.
+    let subject = event.subject.len().clamp(8, (width / 4).max(8));
+    let head = format!("{mark}{at} {sign} {} ", fit(&event.subject, subject));
     let room = width.saturating_sub(head.len());
     Line::from(vec![
         Span::raw(head),

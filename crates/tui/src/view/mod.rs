@@ -1,5 +1,5 @@
-//! Draws the model. Reads only: the same model always gives the same picture, and nothing is drawn outside
-//! the frame. Each pane is a file and makes lines; this file says which pane goes where.
+//! Draws the model. Reads only: the same model always gives the same picture, and nothing is drawn
+//! outside the frame. Each pane is a file and makes lines; this file says which pane goes where.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod addresses;
@@ -115,8 +115,8 @@ fn overview(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &m
     }
 }
 
-/// The panes one above the other. Rows are given out in this order: hosts (up to two thirds), the running
-/// plan or the addresses, the events.
+/// The panes one above the other. Rows are given out in this order: hosts (up to two thirds), the
+/// running plan or the addresses, the events.
 fn stacked(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let mut left = usize::from(area.height);
@@ -164,8 +164,8 @@ fn paint(lines: &[Line<'_>], area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// A framed box in the middle with a title above and a word at the right, cut at the bottom when there is
-/// too little room.
+/// A framed box in the middle with a title above and a word at the right, cut at the bottom when
+/// there is too little room.
 fn boxed(lines: &[Line<'_>], title: &str, right: &str, theme: Theme, area: Rect, buf: &mut Buffer) {
     let width = area.width.saturating_sub(2).min(78);
     let room = area.height.saturating_sub(2);

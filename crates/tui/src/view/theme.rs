@@ -1,5 +1,5 @@
-//! Styles by meaning and the signs that carry the meaning without colour. The terminal's own palette and
-//! REVERSE are all that is used.
+//! Styles by meaning and the signs that carry the meaning without colour. The terminal's own
+//! palette and REVERSE are all that is used.
 
 use mmm_proto::HostState;
 use ratatui::style::{Color, Modifier, Style};
@@ -21,8 +21,8 @@ pub enum Meaning {
 }
 
 impl Meaning {
-    /// The sign in front of the word. ASCII in every form, because other glyphs shift tables in some
-    /// terminals.
+    /// The sign in front of the word. ASCII in every form, because other glyphs shift tables in
+    /// some terminals.
     pub const fn sign(self) -> &'static str {
         match self {
             Self::Fine => "+",

@@ -298,7 +298,8 @@ fn read<M: Message>(stream: &mut impl std::io::Read, lines: &mut Lines) -> Optio
     }
 }
 
-/// A monitor on TCP that proves and asks for the cluster key, answers one snapshot and ends. Gives its address.
+/// A monitor on TCP that proves and asks for the cluster key, answers one snapshot and ends. Gives
+/// its address.
 pub(crate) fn keyed(key: &'static [u8]) -> (String, JoinHandle<Result<(), String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,5 @@
-//! The tests of both programs, linked once: pure ones first, then the real binaries against a scripted monitor.
+//! The tests of both programs, linked once: pure ones first, then the real binaries against a
+//! scripted monitor.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -73,7 +73,11 @@ fn confirms(before: &Option<Layer>, key: Key, plan: u64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_panics_and_nothing_acts_unconfirmed(

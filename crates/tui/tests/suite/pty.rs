@@ -1,5 +1,5 @@
-//! The real `mmm-tui` in a real pseudo-terminal that answers no query: start, the way of a plan, restarts of
-//! the monitor, and every way out.
+//! The real `mmm-tui` in a real pseudo-terminal that answers no query: start, the way of a plan,
+//! restarts of the monitor, and every way out.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -123,8 +123,9 @@ impl Tty {
         });
     }
 
-    /// Closes the terminal. The reader holds it open as well, so it is made to read something and go.
-    fn hang_up(&mut self) {
+    /// Stops reading what the program writes. The reader waits for more, so it is made to read
+    /// something.
+    fn stop_reading(&mut self) {
         self.deaf.store(true, Ordering::SeqCst);
         self.send("?");
         let feed = Arc::downgrade(&self.screen);
@@ -132,6 +133,11 @@ impl Tty {
             1 => Ok(()),
             count => Err(count.to_string()),
         });
+    }
+
+    /// Closes the terminal, which the reader would hold open.
+    fn hang_up(&mut self) {
+        self.stop_reading();
         self.writer = None;
         self.master = None;
     }
@@ -187,7 +193,8 @@ fn the_writer_is_moved_by_keys_and_the_terminal_is_left_clean() {
     );
     tty.send("jW");
     tty.sees("Plan 119: move writer db1 -> db2");
-    // The dialog is deaf for half a second: Enter is thrown away, then refused, because nothing is typed.
+    // The dialog is deaf for half a second: Enter is thrown away, then refused, because nothing is
+    // typed.
     until("the dialog to hear", || {
         if tty.text().contains("that is not \"db2\"; nothing was done") {
             return Ok(());
@@ -355,4 +362,29 @@ fn a_new_size_is_drawn_at_once_without_asking_the_terminal_anything() {
     tty.sees("> db2");
     tty.send("q");
     assert_eq!(tty.exits(), 0);
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
+    let monitor = FakeMonitor::start(obedient);
+    let mut tty = Tty::console(&monitor);
+    tty.sees("> db1");
+    tty.stop_reading();
+    // Each Ctrl-L is a whole picture of some kilobytes, far more than a terminal buffers.
+    tty.send(&"\x0c".repeat(200));
+    let pid = i32::try_from(tty.child.process_id().unwrap()).unwrap();
+    let (mut last, mut still) = (String::new(), 0);
+    until("the console to be stuck in writing", || {
+        let now = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+        let written = now.lines().find(|line| line.starts_with("wchar")).unwrap();
+        still = if written == last { still + 1 } else { 0 };
+        last = written.to_owned();
+        if still > 20 {
+            Ok(())
+        } else {
+            Err(last.clone())
+        }
+    });
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    assert_eq!(tty.exits(), 143);
 }

@@ -1,4 +1,5 @@
-//! Keys in, wishes out: every state of the console crossed with every acting key, and the ways of a plan.
+//! Keys in, wishes out: every state of the console crossed with every acting key, and the ways of a
+//! plan.
 
 use mmm_proto::console::{Answer, FromMonitor, Refusal, RefusalCode, ToMonitor};
 use mmm_proto::plan::{CheckVerdict, Level};
@@ -12,7 +13,8 @@ use crate::sample;
 
 const SIZE: (u16, u16) = (80, 24);
 
-/// A state of the console: its name, how to get there, and why actions are off; empty when they are on.
+/// A state of the console: its name, how to get there, and why actions are off; empty when they are
+/// on.
 type Case = (&'static str, fn(&mut Console), &'static str);
 
 const STATES: &[Case] = &[
