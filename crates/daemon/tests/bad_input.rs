@@ -152,10 +152,8 @@ hosts = ["db1", "db2"]
 ips = ["10.0.0.90"]
 "#;
 
-#[test]
-fn the_daemons_refuse_broken_command_lines_and_configurations() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
+/// A good configuration and the broken ones made of it.
+fn configurations(dir: &Path) {
     put(dir, "good.toml", GOOD, 0o640);
     put(dir, "open.toml", GOOD, 0o644);
     let keyed = GOOD.replacen("cluster_key = ", "cluster_key_file = \"key\" #", 1);
@@ -179,6 +177,13 @@ fn the_daemons_refuse_broken_command_lines_and_configurations() {
         "[monitor]\nlease_ttl = \"1s\"\nheartbeat = \"1s\"",
     );
     put(dir, "hasty.toml", &hasty, 0o640);
+}
+
+#[test]
+fn the_daemons_refuse_broken_command_lines_and_configurations() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    configurations(dir);
     for program in ["mmm-mond", "mmm-agentd"] {
         let path = dir.join("good.toml");
         let out = match program {
