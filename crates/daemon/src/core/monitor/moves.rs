@@ -483,7 +483,6 @@ impl Monitor {
                 )
             }
             PlanOutcome::FailedUndone { why } => {
-                self.retry_at = now + Span::secs(60);
                 let answer = Answer::Failed {
                     undone: true,
                     why: why.clone(),
