@@ -95,7 +95,9 @@ impl Lines {
 pub fn decode<M: Message>(line: &str) -> Result<M, LineError> {
     if !line.trim_start().starts_with('{') {
         // serde would take a list for a message whose fields it names in order.
-        return Err(LineError::Malformed("a message is a JSON object in braces".to_owned()));
+        return Err(LineError::Malformed(
+            "a message is a JSON object in braces".to_owned(),
+        ));
     }
     serde_json::from_str(line).map_err(|error| {
         #[derive(serde::Deserialize)]

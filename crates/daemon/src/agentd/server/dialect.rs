@@ -34,6 +34,7 @@ pub(crate) fn kill_sessions(ids: &[u64]) -> String {
 
 /// Everything the server has, the same as its binary log knows it, and what it took from its source.
 pub(super) const POSITIONS: &str = "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
+pub(super) const PID_FILE: &str = "SELECT @@global.pid_file, @@global.datadir";
 pub(super) const REPLICATION: &str = "SHOW SLAVE STATUS";
 pub(super) const STOP: &str = "STOP SLAVE";
 pub(super) const STOP_RECEIVING: &str = "STOP SLAVE IO_THREAD";
