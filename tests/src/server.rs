@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use mmm_proto::GtidPos;
 use nix::sys::signal::Signal;
 
 use crate::net::Host;
@@ -309,10 +310,12 @@ impl Server {
 
     /// Waits until it has everything that `source` has now.
     pub fn wait_caught_up(&self, source: &Server, limit: Duration) -> Result<()> {
-        let goal = source.gtid()?;
+        let goal: GtidPos = source.gtid()?.parse()?;
         until(&format!("{} to reach {goal}", self.name()), limit, || {
             let at = self.gtid().map_err(|e| format!("{e:#}"))?;
-            if at == goal {
+            let at: GtidPos = at.parse().map_err(|e| format!("{e}"))?;
+            // More is as good: the source may be written to meanwhile.
+            if at.includes(&goal) {
                 Ok(())
             } else {
                 Err(format!("it is at {at:?}"))

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::print_stdout)]
 
+mod e2e;
 mod lab_itself;
 mod lab_teardown;
 mod lab_tools;

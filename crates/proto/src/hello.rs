@@ -123,7 +123,7 @@ impl Hello {
         }
         if theirs.program != expected {
             return Err(format!(
-                "expected a {}, a {} answered: check address and port",
+                "expected the {}, the {} answered: check address and port",
                 expected.word(),
                 theirs.program.word()
             ));

@@ -93,6 +93,12 @@ impl Lines {
 /// [`LineError::UnknownKind`] when it is a message of a kind not in `M::KINDS`, else
 /// [`LineError::Malformed`] with what is wrong and where; the line itself is not repeated.
 pub fn decode<M: Message>(line: &str) -> Result<M, LineError> {
+    if !line.trim_start().starts_with('{') {
+        // serde would take a list for a message whose fields it names in order.
+        return Err(LineError::Malformed(
+            "a message is a JSON object in braces".to_owned(),
+        ));
+    }
     serde_json::from_str(line).map_err(|error| {
         #[derive(serde::Deserialize)]
         struct Kind {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mmm_proto::agent::Reach;
 use mmm_proto::{HostName, Span};
 
+use super::escalate::ServerProcess;
 use super::fence::{Hands, ReadOnly};
 use super::server::ServerError;
 use crate::core::agent::{Act, ActResult, Roster};
@@ -13,17 +14,30 @@ use crate::core::agent::{Act, ActResult, Roster};
 /// Waited for on top of an act's own limit, for what it undoes after its limit is over.
 const SLACK: Span = Span::secs(2);
 
+/// How long a killed server may take to be gone.
+const KILL_LIMIT: Span = Span::secs(1);
+
+/// What the acts work with.
+#[derive(Debug)]
+pub struct Tools {
+    pub hands: Hands,
+    pub roster: Roster,
+    /// Ended when a fence cannot be verified; none with `fence_escalation = "none"`.
+    pub process: Option<ServerProcess>,
+}
+
 /// Carries out one act.
-pub async fn carry_out(hands: Arc<Hands>, roster: Arc<Roster>, act: Act, limit: Span) -> ActResult {
+pub async fn carry_out(tools: Arc<Tools>, act: Act, limit: Span) -> ActResult {
     let words = format!("{act:?}");
-    let work = perform(&hands, &roster, act, limit);
+    let work = perform(&tools, act, limit);
     match tokio::time::timeout((limit + SLACK).into(), work).await {
         Ok(result) => result,
         Err(_) => failed(format!("no end after {}: {words}", limit + SLACK)),
     }
 }
 
-async fn perform(hands: &Hands, roster: &Roster, act: Act, limit: Span) -> ActResult {
+async fn perform(tools: &Tools, act: Act, limit: Span) -> ActResult {
+    let (hands, roster) = (&tools.hands, &tools.roster);
     match act {
         Act::Open { vip, secs } => done(hands.open(vip, Some(secs), limit).await),
         Act::Thaw { vip } => done(hands.thaw(vip, limit).await),
@@ -45,7 +59,7 @@ async fn perform(hands: &Hands, roster: &Roster, act: Act, limit: Span) -> ActRe
                 blockers: error.blockers,
             },
         },
-        Act::Fence { vips } => fence(hands, &vips, limit).await,
+        Act::Fence { vips } => fence(tools, &vips, limit).await,
         Act::Look => ActResult::Looked(Box::new(hands.server.look(limit).await)),
         Act::CatchUp { to } => reached(hands.server.catch_up(&to, limit).await),
         Act::Drain => reached(hands.server.drain(limit).await),
@@ -65,8 +79,10 @@ async fn follow(hands: &Hands, roster: &Roster, from: &HostName, limit: Span) ->
     }
 }
 
-async fn fence(hands: &Hands, vips: &[IpAddr], limit: Span) -> ActResult {
-    let fenced = hands.fence(vips, limit).await;
+/// Half of what is left of the grant is for the order of the fence; if that could not be verified, the other
+/// half is for ending the server.
+async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
+    let fenced = tools.hands.fence(vips, Span::ms(limit.as_ms() / 2)).await;
     for note in &fenced.notes {
         tracing::warn!(note, "while fencing");
     }
@@ -93,8 +109,23 @@ async fn fence(hands: &Hands, vips: &[IpAddr], limit: Span) -> ActResult {
         complete = fenced.complete(),
         "fenced"
     );
+    let mut safe =
+        fenced.sessions_left.is_empty() && !matches!(fenced.read_only, ReadOnly::Failed(_));
+    if let (false, Some(process)) = (safe, &tools.process) {
+        match process.end(KILL_LIMIT).await {
+            Ok(pid) => {
+                tracing::error!(
+                    pid,
+                    why = trouble.join("; "),
+                    "the server was killed to fence it"
+                );
+                safe = true;
+            }
+            Err(why) => trouble.push(why),
+        }
+    }
     ActResult::Fenced {
-        safe: fenced.sessions_left.is_empty() && !matches!(fenced.read_only, ReadOnly::Failed(_)),
+        safe,
         gone: fenced.vips_left.is_empty(),
         trouble: trouble.join("; "),
     }

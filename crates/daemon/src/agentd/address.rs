@@ -4,19 +4,26 @@
 //! is remembered here, every answer is read back. What must not be here: whether a VIP should be held, and
 //! telling the neighbours (that is `announce`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
-use rtnetlink::{Error as NetlinkError, Handle, new_connection};
+use rtnetlink::packet_route::route::{RouteHeader, RouteType};
+use rtnetlink::{Error as NetlinkError, Handle, RouteMessageBuilder, new_connection};
 use tokio::task::JoinHandle;
 
 /// Marks addresses as ours (`IFA_PROTO`), so that `ip -d addr` shows whose they are. 77 is `M`.
 const OUR_TAG: u8 = 77;
 /// The kernel's word for "no end".
 const FOR_EVER: u32 = u32::MAX;
+
+/// How often, and how far apart, a new IPv6 address is looked for in the routes.
+const ROUTE_TRIES: u32 = 100;
+const ROUTE_PAUSE: Duration = Duration::from_millis(1);
 
 const EPERM: i32 = 1;
 const EEXIST: i32 = 17;
@@ -142,6 +149,11 @@ impl Addresses {
         }
         let before: Vec<AddressMessage> = self.with_ip(ip).await?;
         let full = if ip.is_ipv4() { 32 } else { 128 };
+        // With another prefix it is a second address that would outlive ours, or with IPv6 the same one,
+        // which a replacement would not alter. IPv4 adds first, so that the address is never away.
+        if ip.is_ipv6() {
+            self.delete_strangers(ip, full, &before).await?;
+        }
         let mut request = self.handle.address().add(self.index, ip, full).replace();
         dress(request.message_mut(), ip, lifetime);
         match request.execute().await {
@@ -149,11 +161,45 @@ impl Addresses {
             Err(error) if errno(&error) == Some(EEXIST) => {}
             Err(error) => return Err(self.explain(&format!("add {ip}"), &error)),
         }
-        // With another prefix it would be a second address, and outlive ours: only one may stay.
-        for stranger in before.iter().filter(|m| m.header.prefix_len != full) {
-            self.delete(ip, stranger.clone()).await?;
+        self.delete_strangers(ip, full, &before).await?;
+        if let (IpAddr::V6(ip), true) = (ip, before.is_empty()) {
+            self.await_route(ip).await;
         }
         Ok(before.is_empty())
+    }
+
+    /// The kernel accepts packets for a new IPv6 address only a moment after it has confirmed it. Whoever
+    /// comes in between waits a second for the next attempt, so nobody is told before.
+    async fn await_route(&self, ip: Ipv6Addr) {
+        for _ in 0..ROUTE_TRIES {
+            let mut wanted = RouteMessageBuilder::<Ipv6Addr>::new()
+                .destination_prefix(ip, 128)
+                .build();
+            // A question about a route says nothing but where to.
+            wanted.header = RouteHeader::default();
+            wanted.header.address_family = AddressFamily::Inet6;
+            wanted.header.destination_prefix_length = 128;
+            let mut routes = std::pin::pin!(self.handle.route().get(wanted).execute());
+            if let Ok(Some(route)) = routes.try_next().await
+                && route.header.kind == RouteType::Local
+            {
+                return;
+            }
+            tokio::time::sleep(ROUTE_PAUSE).await;
+        }
+        tracing::warn!(%ip, interface = self.interface, "the kernel does not accept packets for it yet");
+    }
+
+    async fn delete_strangers(
+        &self,
+        ip: IpAddr,
+        full: u8,
+        there: &[AddressMessage],
+    ) -> Result<(), AddressError> {
+        for stranger in there.iter().filter(|m| m.header.prefix_len != full) {
+            self.delete(ip, stranger.clone()).await?;
+        }
+        Ok(())
     }
 
     /// Removes `ip`, whatever its prefix, and reads back that it is gone. Returns whether it was there.

@@ -3,6 +3,7 @@
 pub mod acts;
 pub mod address;
 pub mod announce;
+pub mod escalate;
 pub mod fence;
 pub mod link;
 pub mod refuse;

@@ -168,6 +168,21 @@ impl Server {
             .map_err(|why| self.nonsense(STEP, why))
     }
 
+    /// Where the server keeps its pid.
+    pub async fn pid_file(&self, limit: Span) -> Result<std::path::PathBuf, ServerError> {
+        const STEP: &str = "asking for its pid file";
+        let deadline = Deadline::after(limit);
+        let mut session = self.session(deadline).await?;
+        let rows = session.rows(STEP, dialect::PID_FILE, deadline).await?;
+        self.keep(session);
+        let text = |place| rows.first().and_then(|row| session::column(row, place));
+        let (Some(file), Some(folder)) = (text(0), text(1)) else {
+            return Err(self.nonsense(STEP, "no answer".to_owned()));
+        };
+        // A relative one is relative to the data directory.
+        Ok(std::path::Path::new(&folder).join(file))
+    }
+
     /// What stands in the way of `read_only`, oldest first: running writes, holders of table locks where the
     /// server tells, and open transactions that have written.
     pub async fn blockers(&self, limit: Span) -> Result<Vec<Blocker>, ServerError> {

@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use mmm_proto::agent::Duty;
 use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
-use super::acts::{carry_out, reach_of};
+use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
+use super::escalate::{self, ServerProcess};
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use super::refuse::Refusal;
@@ -21,9 +24,9 @@ use super::server::{Pulse, Secret, Server, ServerAccess};
 use super::{roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, FenceEscalation};
 use crate::core::Now;
-use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept, Roster};
+use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
 use crate::signals::Signals;
 use crate::store::Store;
 
@@ -69,8 +72,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 struct Worker {
     clock: Clock,
     core: Agent,
-    roster: Arc<Roster>,
-    hands: Arc<Hands>,
+    tools: Arc<Tools>,
+    /// `mysql_pidfile`, where the server is not to be asked.
+    pid_file: Option<PathBuf>,
     links: MonitorLinks,
     links_rx: mpsc::Receiver<MonitorEvent>,
     pulses: mpsc::Receiver<Pulse>,
@@ -86,11 +90,23 @@ struct Worker {
 impl Worker {
     async fn start(config: &Config) -> anyhow::Result<Self> {
         let clock = Clock;
-        let roster = Arc::new(roster::roster(config)?);
+        let roster = roster::roster(config)?;
         let me = config.this_host().context("`this` names no host")?;
         let boot_id = clock.boot_id().map_err(anyhow::Error::msg)?;
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
-        let hands = Arc::new(hands(config).await?);
+        let hands = hands(config).await?;
+        if kept
+            .as_ref()
+            .is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None))
+        {
+            // Left by an agent that ended in between; a frozen host keeps its refusal until it is fenced.
+            if let Err(error) = hands.refusal.clear().await {
+                tracing::debug!(%error, "no refusals to lift");
+            }
+        }
+        let server = hands.server.clone();
+        // Connections that acts will need, made while nobody waits for them.
+        tokio::spawn(async move { server.warm_up(LOOK_LIMIT).await });
         let (links_tx, links_rx) = mpsc::channel(256);
         let mut hello = Hello::new(Program::Agent, config.cluster.clone());
         hello.host = Some(me.name.clone());
@@ -108,25 +124,32 @@ impl Worker {
         let (inputs, inputs_rx) = mpsc::channel(256);
         let look = Arc::new(Notify::new());
         let vips: Vec<IpAddr> = roster.vips.iter().map(|vip| vip.ip).collect();
+        let kill = config.fence_escalation == FenceEscalation::Kill;
+        let process = kill.then(ServerProcess::default);
+        let tools = Arc::new(Tools {
+            hands,
+            roster,
+            process,
+        });
         tokio::spawn(watch_server(
             clock,
-            Arc::clone(&hands),
+            Arc::clone(&tools),
             Arc::clone(&look),
             inputs.clone(),
         ));
-        tokio::spawn(watch_addresses(Arc::clone(&hands), vips, inputs.clone()));
+        tokio::spawn(watch_addresses(Arc::clone(&tools), vips, inputs.clone()));
         let now = Now {
             boot: clock.now(),
             wall: clock.wall(),
         };
         let resumes = kept.as_ref().map(|kept| kept.duty);
-        let core = Agent::new(roster.as_ref().clone(), kept, &boot_id, now);
+        let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
         tracing::info!(host = %me.name, addr = %me.agent_address(), kept_duty = ?resumes, "agent started");
         Ok(Self {
             clock,
             core,
-            roster,
-            hands,
+            tools,
+            pid_file: me.mysql_pidfile.clone(),
             links,
             links_rx,
             pulses,
@@ -157,6 +180,12 @@ impl Worker {
         tracing::debug!(?pulse, "sentinel");
         // Whatever it noticed, the facts are old now.
         self.look.notify_one();
+        if pulse == Pulse::Up {
+            tokio::spawn(know_the_process(
+                Arc::clone(&self.tools),
+                self.pid_file.clone(),
+            ));
+        }
         reach_of(pulse).map_or(Input::Tick, |reach| Input::Lost { reach })
     }
 
@@ -273,10 +302,10 @@ impl Worker {
 
     fn begin(&mut self, id: u64, act: Act, limit: Span) {
         tracing::debug!(id, ?act, %limit, "act");
-        let (hands, roster) = (Arc::clone(&self.hands), Arc::clone(&self.roster));
+        let tools = Arc::clone(&self.tools);
         let inputs = self.inputs.clone();
         let task = tokio::spawn(async move {
-            let result = carry_out(hands, roster, act, limit).await;
+            let result = carry_out(tools, act, limit).await;
             // The loop only goes when the process does.
             let _ = inputs.send(Input::Ended { id, result }).await;
         });
@@ -323,16 +352,36 @@ async fn hands(config: &Config) -> anyhow::Result<Hands> {
     ))
 }
 
+/// While the server answers, learns which process it is: when it does not any more, that is too late.
+async fn know_the_process(tools: Arc<Tools>, configured: Option<PathBuf>) {
+    let Some(process) = &tools.process else {
+        return;
+    };
+    let known = match escalate::pid_file(configured, &tools.hands.server, LOOK_LIMIT).await {
+        Ok(path) => process.remember(&path),
+        Err(why) => Err(why),
+    };
+    match known {
+        Ok(pid) => tracing::info!(pid, "the server's process is known"),
+        Err(why) => {
+            tracing::warn!(
+                why,
+                "a server that hangs could not be ended to fence it (fence_escalation)"
+            );
+        }
+    }
+}
+
 /// Looks at the server at each beat, and at once when something happened.
 async fn watch_server(
     clock: Clock,
-    hands: Arc<Hands>,
+    tools: Arc<Tools>,
     now: Arc<Notify>,
     inputs: mpsc::Sender<Input>,
 ) {
     loop {
         let began: Time = clock.now();
-        let server = hands.server.look(LOOK_LIMIT).await;
+        let server = tools.hands.server.look(LOOK_LIMIT).await;
         if inputs.send(Input::Facts { server, began }).await.is_err() {
             return;
         }
@@ -341,10 +390,10 @@ async fn watch_server(
 }
 
 /// Looks at the interface at each beat, whoever may have changed it.
-async fn watch_addresses(hands: Arc<Hands>, vips: Vec<IpAddr>, inputs: mpsc::Sender<Input>) {
+async fn watch_addresses(tools: Arc<Tools>, vips: Vec<IpAddr>, inputs: mpsc::Sender<Input>) {
     let mut told = false;
     loop {
-        match tokio::time::timeout(LOOK_LIMIT.into(), hands.addresses.list()).await {
+        match tokio::time::timeout(LOOK_LIMIT.into(), tools.hands.addresses.list()).await {
             Ok(Ok(list)) => {
                 let mut found: Vec<IpAddr> = list
                     .into_iter()

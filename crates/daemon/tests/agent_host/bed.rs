@@ -27,22 +27,24 @@ use tokio::sync::{mpsc, oneshot};
 static ONE: Mutex<()> = Mutex::new(());
 static TEMPLATE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
 
-pub const VIP: &str = "10.77.0.100";
-pub const VIP6: &str = "fd77::100";
-pub const NIC: &str = "eth0";
+pub(crate) const VIP: &str = "10.77.0.100";
+pub(crate) const VIP6: &str = "fd77::100";
+pub(crate) const NIC: &str = "eth0";
 /// Long enough for a busy machine; nothing waits for it when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-pub struct Bed {
+pub(crate) struct Bed {
     tag: String,
     dir: tempfile::TempDir,
+    /// How many servers it has, once they run.
+    planned: usize,
     servers: Vec<Child>,
     _one: MutexGuard<'static, ()>,
 }
 
 impl Bed {
     /// Hosts 1..=`servers` with a server each, and host 9 for clients.
-    pub fn new(servers: usize) -> Self {
+    pub(crate) fn new(servers: usize) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests make network namespaces: run as root"
@@ -51,6 +53,7 @@ impl Bed {
         let mut bed = Self {
             tag: format!("mmah{}", std::process::id()),
             dir: scratch(),
+            planned: servers,
             servers: Vec::new(),
             _one: one,
         };
@@ -72,7 +75,7 @@ impl Bed {
     fn network(&self, servers: usize) {
         let hub = format!("{}-hub", self.tag);
         run("ip", &["netns", "add", &hub]);
-        ip(&hub, "link add br0 type bridge");
+        ip(&hub, "link add br0 type bridge mcast_snooping 0");
         ip(&hub, "link set br0 up");
         for host in Self::hosts(servers) {
             let ns = self.ns(host);
@@ -89,11 +92,11 @@ impl Bed {
         }
     }
 
-    pub fn ns(&self, host: usize) -> String {
+    pub(crate) fn ns(&self, host: usize) -> String {
         format!("{}-{host}", self.tag)
     }
 
-    pub fn ip(&self, host: usize) -> IpAddr {
+    pub(crate) fn ip(&self, host: usize) -> IpAddr {
         IpAddr::from([10, 77, 0, u8::try_from(host).unwrap()])
     }
 
@@ -101,7 +104,7 @@ impl Bed {
         self.dir.path().join(format!("db{host}"))
     }
 
-    pub fn socket(&self, host: usize) -> PathBuf {
+    pub(crate) fn socket(&self, host: usize) -> PathBuf {
         self.data(host).join("s")
     }
 
@@ -146,31 +149,32 @@ impl Bed {
         });
     }
 
-    /// Kills the server's process, as `kill -9` does.
-    pub fn kill(&mut self, host: usize) {
+    /// Kills the server's process, as `kill -9` does, and waits for its end.
+    pub(crate) fn kill(&mut self, host: usize) {
         let child = &mut self.servers[host - 1];
         child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Starts a killed server again.
-    pub fn restart(&mut self, host: usize) {
+    pub(crate) fn restart(&mut self, host: usize) {
         self.servers[host - 1].wait().unwrap();
         self.servers[host - 1] = self.spawn(host);
         self.wait_ready(host);
     }
 
-    pub fn signal(&self, host: usize, signal: Signal) {
+    pub(crate) fn signal(&self, host: usize, signal: Signal) {
         let pid = i32::try_from(self.servers[host - 1].id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
     /// As the server's root by its socket: the first column of all rows.
-    pub fn root(&self, host: usize, sql: &str) -> String {
+    pub(crate) fn root(&self, host: usize, sql: &str) -> String {
         sql_cli(&self.socket(host), sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
     }
 
     /// Runs `work` in the namespace of a host.
-    pub fn on<T: Send, F: Future<Output = T>>(
+    pub(crate) fn on<T: Send, F: Future<Output = T>>(
         &self,
         host: usize,
         work: impl FnOnce() -> F + Send,
@@ -185,7 +189,7 @@ impl Bed {
         })
     }
 
-    pub fn access(&self, host: usize) -> ServerAccess {
+    pub(crate) fn access(&self, host: usize) -> ServerAccess {
         ServerAccess {
             host: format!("db{host}"),
             ip: self.ip(host),
@@ -200,12 +204,12 @@ impl Bed {
         }
     }
 
-    pub fn server(&self, host: usize) -> Server {
+    pub(crate) fn server(&self, host: usize) -> Server {
         Server::new(self.access(host))
     }
 
     /// To be called inside the namespace of that host.
-    pub async fn hands(&self, host: usize) -> Hands {
+    pub(crate) async fn hands(&self, host: usize) -> Hands {
         let addresses = Addresses::open(NIC).await.unwrap();
         let announcer = Announcer::open(NIC).unwrap();
         let refusal = Refusal::new(3306);
@@ -216,16 +220,16 @@ impl Bed {
     }
 
     /// A client on host 9, connected to `to` as the application.
-    pub async fn client(&self, to: IpAddr) -> Client {
+    pub(crate) async fn client(&self, to: IpAddr) -> Client {
         Client::connect(self.ns(9), to, "app", "app").await.unwrap()
     }
 
-    pub async fn client_as(&self, to: IpAddr, user: &str) -> Result<Client, String> {
+    pub(crate) async fn client_as(&self, to: IpAddr, user: &str) -> Result<Client, String> {
         Client::connect(self.ns(9), to, user, user).await
     }
 
     /// Connects from host 9 and waits for the greeting; how long it took.
-    pub async fn connect(&self, to: IpAddr) -> (Duration, std::io::Result<()>) {
+    pub(crate) async fn connect(&self, to: IpAddr) -> (Duration, std::io::Result<()>) {
         let ns = self.ns(9);
         let (tell, told) = oneshot::channel();
         std::thread::spawn(move || {
@@ -245,25 +249,27 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let servers = self.servers.len();
         for child in &mut self.servers {
             let _ = child.kill();
             let _ = child.wait();
         }
-        for host in Self::hosts(servers) {
-            run("ip", &["netns", "del", &self.ns(host)]);
+        // Also after a failure half-way: what is not there need not go.
+        let hosts = Self::hosts(self.planned)
+            .into_iter()
+            .map(|host| self.ns(host));
+        for ns in hosts.chain([format!("{}-hub", self.tag)]) {
+            let _ = Command::new("ip").args(["netns", "del", &ns]).output();
         }
-        run("ip", &["netns", "del", &format!("{}-hub", self.tag)]);
     }
 }
 
 /// A client with one connection, on a thread of its own.
-pub struct Client {
+pub(crate) struct Client {
     ask: mpsc::UnboundedSender<(String, oneshot::Sender<Answer>)>,
-    pub id: u64,
+    pub(crate) id: u64,
 }
 
-pub type Answer = Result<Vec<String>, String>;
+pub(crate) type Answer = Result<Vec<String>, String>;
 
 impl Client {
     async fn connect(ns: String, to: IpAddr, user: &str, password: &str) -> Result<Self, String> {
@@ -298,20 +304,20 @@ impl Client {
     }
 
     /// Begins a statement; the answer comes when it has ended.
-    pub fn start(&self, sql: &str) -> oneshot::Receiver<Answer> {
+    pub(crate) fn start(&self, sql: &str) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let _ = self.ask.send((sql.to_owned(), answer));
         answered
     }
 
     /// Runs a statement: the first column of its rows.
-    pub async fn sql(&self, sql: &str) -> Answer {
+    pub(crate) async fn sql(&self, sql: &str) -> Answer {
         ended(self.start(sql)).await
     }
 }
 
 /// Waits for the end of a statement.
-pub async fn ended(answer: oneshot::Receiver<Answer>) -> Answer {
+pub(crate) async fn ended(answer: oneshot::Receiver<Answer>) -> Answer {
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err("the client ended".to_owned()),
@@ -342,7 +348,7 @@ fn inside<T, F: Future<Output = T>>(ns: &str, work: impl FnOnce() -> F) -> T {
 }
 
 /// Waits until `probe` succeeds; panics with what it last said.
-pub fn wait<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn wait<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {
         match probe() {
@@ -354,7 +360,7 @@ pub fn wait<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
 }
 
 /// The same inside a runtime.
-pub async fn until<T, F: Future<Output = Result<T, String>>>(
+pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(
     what: &str,
     mut probe: impl FnMut() -> F,
 ) -> T {
@@ -436,7 +442,8 @@ fn run(program: &str, args: &[&str]) {
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{program}: {error}; apt install mariadb-server iproute2"));
-    let words = String::from_utf8_lossy(&done.stderr);
+    let words = [done.stdout, done.stderr].concat();
+    let words = String::from_utf8_lossy(&words);
     assert!(done.status.success(), "{program} {args:?}: {words}");
 }
 
@@ -487,7 +494,7 @@ const OPTIONS: [&str; 22] = [
 ];
 
 /// Least privileges for the agent; `admin` writes under read_only.
-const ACCOUNTS: &str = r"
+const ACCOUNTS: &str = r"FLUSH PRIVILEGES;
 CREATE USER mmm_agent@'%' IDENTIFIED BY 'agent''s \\ pw';
 GRANT SLAVE MONITOR, BINLOG MONITOR, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, BINLOG ADMIN, PROCESS, RELOAD ON *.* TO mmm_agent@'%';
 CREATE USER mmm_monitor@'%' IDENTIFIED BY 'mmm_monitor';

@@ -41,7 +41,7 @@ async fn refused(bed: &Bed) {
     let (took, done) = bed.connect(vip()).await;
     let kind = done.unwrap_err().kind();
     assert_eq!(kind, std::io::ErrorKind::ConnectionRefused);
-    assert!(took < Duration::from_millis(20), "{took:?}");
+    assert!(took < Duration::from_millis(200), "{took:?}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_frozen_writer_holds_all_that_it_acknowledged_and_thaws() {
             .unwrap();
         let took = began.elapsed();
         eprintln!("frozen in {took:?}");
-        assert!(took < Duration::from_millis(100), "{took:?}");
+        assert!(took < Duration::from_millis(250), "{took:?}");
         assert_eq!((frozen.at, frozen.killed), (acknowledged, 3));
         assert_eq!(frozen.notes, [""; 0]);
         assert!(hands.server.is_read_only(SEC).await.unwrap());
@@ -174,14 +174,14 @@ fn acts_on_a_dead_server_are_quick_and_honest() {
             .unwrap_err();
         let took = began.elapsed();
         assert!(failed.why.contains("is gone"), "{}", failed.why);
-        assert!(took < Duration::from_millis(100), "{took:?}");
+        assert!(took < Duration::from_millis(250), "{took:?}");
         assert!(hands.addresses.holds(vip()).await.unwrap());
         let fresh = hands_on_a_dead_server(&bed).await;
         let began = Instant::now();
         let fenced = fresh.fence(&[vip()], SEC).await;
         let fence = began.elapsed();
         eprintln!("a dead server: freeze failed after {took:?}, fenced in {fence:?}");
-        assert!(fence < Duration::from_millis(100), "{fence:?}");
+        assert!(fence < Duration::from_millis(250), "{fence:?}");
         assert!(
             matches!(fenced.read_only, ReadOnly::ServerGone(_)),
             "{fenced:?}"
@@ -334,7 +334,7 @@ fn a_writer_opens_with_a_lifetime_and_not_at_all_when_a_step_fails() {
         hands.open(vip(), Some(30), LONG).await.unwrap();
         let took = began.elapsed();
         eprintln!("opened in {took:?}");
-        assert!(took < Duration::from_millis(100), "{took:?}");
+        assert!(took < Duration::from_millis(250), "{took:?}");
         let found = hands.addresses.list().await.unwrap();
         let found = found.iter().find(|found| found.ip == vip()).unwrap();
         assert!(
@@ -361,5 +361,59 @@ fn a_writer_opens_with_a_lifetime_and_not_at_all_when_a_step_fails() {
         assert!(took < Duration::from_millis(700), "{took:?}");
         assert!(!hands.addresses.holds(vip()).await.unwrap());
         bed.signal(1, Signal::SIGCONT);
+    });
+}
+
+#[test]
+fn a_server_killed_or_stopped_in_the_middle_of_a_freeze() {
+    for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+        let bed = Bed::new(1);
+        bed.on(1, || async {
+            let hands = opened(&bed).await;
+            let _slow = slow(&bed, &hands).await;
+            let fault = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                bed.signal(1, signal);
+            };
+            let began = Instant::now();
+            let freeze = hands.freeze(vip(), Span::ms(100), true, Span::ms(800));
+            let (frozen, ()) = tokio::join!(freeze, fault);
+            let took = began.elapsed();
+            let why = frozen.unwrap_err().why;
+            assert!(took < Duration::from_millis(1100), "{signal}: {took:?}");
+            // It cannot be undone on a server that does not answer, and that is said.
+            assert!(why.contains("undoing it failed"), "{signal}: {why}");
+            assert!(hands.addresses.holds(vip()).await.unwrap());
+        });
+    }
+}
+
+#[test]
+fn clients_of_other_addresses_who_come_back_at_once_do_not_hold_up_a_freeze() {
+    let bed = Bed::new(1);
+    bed.on(1, || async {
+        let hands = opened(&bed).await;
+        let (stop, over) = (tokio::sync::Notify::new(), std::cell::Cell::new(0));
+        let crowd = async {
+            loop {
+                tokio::select! {
+                    () = stop.notified() => return,
+                    client = bed.client_as(bed.ip(1), "app") => {
+                        over.set(over.get() + u32::from(client.is_ok()));
+                        drop(client);
+                    }
+                }
+            }
+        };
+        let freeze = async {
+            let began = Instant::now();
+            let frozen = hands.freeze(vip(), Span::ms(200), false, LONG).await;
+            stop.notify_one();
+            (frozen, began.elapsed())
+        };
+        let ((frozen, took), ()) = tokio::join!(freeze, crowd);
+        frozen.unwrap();
+        assert!(took < Duration::from_millis(300), "{took:?}");
+        assert!(over.get() > 0, "nobody came back");
     });
 }

@@ -22,7 +22,10 @@ fn an_address_is_held_and_dropped_however_often_it_is_asked() {
     bed.on(9, || async {
         let addresses = Addresses::open(NIC).await.unwrap();
         for vip in vips() {
+            let began = Instant::now();
             assert!(addresses.hold(vip, None).await.unwrap(), "new");
+            let took = began.elapsed();
+            assert!(took < Duration::from_millis(50), "{vip}: {took:?}");
             assert!(!addresses.hold(vip, None).await.unwrap(), "there already");
             let found = find(&addresses, vip).await.unwrap();
             assert_eq!(found.prefix, if vip.is_ipv4() { 32 } else { 128 });
@@ -150,7 +153,7 @@ fn clients_follow_an_announced_address_at_once() {
             hands.hold_vip(vip, None).await.unwrap();
             let (took, done) = bed.connect(vip).await;
             done.unwrap();
-            assert!(took < Duration::from_millis(100), "{vip}: {took:?}");
+            assert!(took < Duration::from_millis(250), "{vip}: {took:?}");
             let client = bed.client(vip).await;
             assert_eq!(client.sql("select @@server_id").await.unwrap(), ["2"]);
         });
@@ -197,14 +200,29 @@ fn packets_by_a_stale_arp_entry_are_refused_after_the_address_left() {
             hands.refusal.everything(vip).await.unwrap();
             hands.drop_vip(vip).await.unwrap();
             refused(&bed, vip).await;
-            hands.refusal.fade(vip).await.unwrap();
-            refused(&bed, vip).await;
         }
-        let rules = std::process::Command::new("nft")
-            .args(["list", "ruleset"])
-            .output();
-        let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
-        assert!(rules.contains("timeout 10s"), "{rules}");
+        // What this host forwards must reach the new holder: it does not last.
+        until("the refusals to fade", || async {
+            let rules = std::process::Command::new("nft")
+                .args(["list", "ruleset"])
+                .output();
+            let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
+            if rules.contains("refuse") && !rules.contains("elements") {
+                Ok(())
+            } else {
+                Err(rules)
+            }
+        })
+        .await;
+        // Set again before it fades, it stays.
+        let vip = vips()[0];
+        hands.refusal.everything(vip).await.unwrap();
+        hands.refusal.fade(vip);
+        hands.refusal.lift(vip).await.unwrap();
+        hands.hold_vip(vip, None).await.unwrap();
+        hands.refusal.new_connections(vip).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2200)).await;
+        refused(&bed, vip).await;
     });
 }
 
@@ -228,5 +246,5 @@ async fn refused(bed: &Bed, vip: IpAddr) {
     let (took, done) = bed.connect(vip).await;
     let kind = done.unwrap_err().kind();
     assert_eq!(kind, std::io::ErrorKind::ConnectionRefused, "{vip}");
-    assert!(took < Duration::from_millis(20), "{vip}: {took:?}");
+    assert!(took < Duration::from_millis(200), "{vip}: {took:?}");
 }

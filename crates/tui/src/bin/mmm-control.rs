@@ -1,5 +1,5 @@
-//! `mmm-control`: one verb for the monitor, in the original's words. Flags, printing and the exit code; the
-//! work is in the library.
+//! `mmm-control`: one verb for the monitor, in the original's words. Flags, printing and the exit
+//! code; the work is in the library.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::io::{IsTerminal as _, Write as _};
@@ -13,8 +13,8 @@ use mmm_tui::shell::target::TargetArgs;
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
 ///
-/// Exit codes: 0 done, 1 refused or failed, 2 usage, 3 monitor not reachable, 4 outcome unknown, 5 failed
-/// and undone.
+/// Exit codes: 0 done, 1 refused or failed, 2 usage, 3 monitor not reachable, 4 outcome unknown, 5
+/// failed and undone.
 #[derive(Parser, Debug)]
 #[command(name = "mmm-control", version, after_help = mmm_proto::verb::help())]
 struct Args {
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
     print(&outcome, verb.word(), args.json)
 }
 
-/// The cluster behind `@` and the verb. Our own options are also taken from behind the verb, where people
-/// type them; everything else there belongs to the verb.
+/// The cluster behind `@` and the verb. Our own options are also taken from behind the verb, where
+/// people type them; everything else there belongs to the verb.
 fn parse(args: &mut Args) -> Result<(Option<String>, Verb), Outcome> {
     let mut words = Vec::new();
     let mut cluster = None;

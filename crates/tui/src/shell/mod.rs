@@ -1,5 +1,13 @@
 //! Everything that touches the world: settings files, sockets, the terminal, threads, signals.
 
+pub mod clock;
+pub mod hangup;
+pub mod input;
+pub mod link;
+pub mod mailbox;
+pub mod run;
 pub mod settings;
+pub mod signals;
 pub mod target;
+pub mod terminal;
 pub mod wire;

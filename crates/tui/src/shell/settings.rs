@@ -1,7 +1,7 @@
 //! Reads the few keys of `mmm_mon.toml` that a client needs, and ignores the rest.
 //!
-//! The daemons check these files strictly; a client must still find the monitor when an unrelated key is
-//! wrong, because then it is needed most. Nothing here is ever written.
+//! The daemons check these files strictly; a client must still find the monitor when an unrelated
+//! key is wrong, because then it is needed most. Nothing here is ever written.
 
 use std::path::{Path, PathBuf};
 
@@ -53,10 +53,11 @@ impl SettingsError {
     }
 }
 
-/// Reads `path` and what it includes; later values replace earlier ones, the including file's own come last.
+/// Reads `path` and what it includes; later values replace earlier ones, the including file's own
+/// come last.
 ///
-/// # Errors
-/// When a file cannot be read, is not TOML, or one of the keys that a client needs is of the wrong kind.
+/// # Errors When a file cannot be read, is not TOML, or one of the keys that a client needs is of
+/// the wrong kind.
 pub fn read(path: &Path) -> Result<Settings, SettingsError> {
     let mut settings = Settings::default();
     merge(path, &mut settings, INCLUDE_DEPTH)?;
@@ -70,7 +71,8 @@ fn merge(path: &Path, into: &mut Settings, depth: usize) -> Result<(), SettingsE
     };
     if depth == 0 {
         return Err(bad(format!(
-            "files include each other more than {INCLUDE_DEPTH} deep: look for a circle of `include`"
+            "files include each other more than {INCLUDE_DEPTH} deep: \
+             look for a circle of `include`"
         )));
     }
     let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {

@@ -130,7 +130,8 @@ impl TargetArgs {
         let file = PathBuf::from(CONFIG_DIR).join(format!("mmm_mon{suffix}.toml"));
         match settings::read(&file) {
             Ok(settings) => Ok((settings, String::new())),
-            // A machine without settings, or an operator who may not read them: the usual socket is tried.
+            // A machine without settings, or an operator who may not read them: the usual socket is
+            // tried.
             Err(error @ SettingsError::Unreadable { .. }) => {
                 Ok((Settings::default(), error.to_string()))
             }

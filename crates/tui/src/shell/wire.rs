@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
+use mmm_proto::ClusterName;
 use mmm_proto::auth::{challenge, hex, unhex};
 use mmm_proto::console::{FromMonitor, ToMonitor};
 use mmm_proto::hello::{First, Hello, Program};
 use mmm_proto::line::{LineError, Lines, Message, decode, encode};
-use mmm_proto::{ClusterName, PROTOCOL};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -32,7 +32,12 @@ pub enum OpenError {
         "cannot reach the monitor at {tried}; is mmm-mond running? (--config, --socket and \
              --connect say where it is){note}"
     )]
-    Unreachable { tried: String, note: String },
+    Unreachable {
+        tried: String,
+        /// The reason of the last try alone, for where there is little room.
+        why: String,
+        note: String,
+    },
     /// Somebody answers and will not talk to us, or we not to them.
     #[error("no conversation with the monitor at {at}: {why}")]
     Refused { at: String, why: String },
@@ -72,11 +77,11 @@ impl std::fmt::Debug for Wire {
 
 /// Dials the addresses of `target` in turn until one lets us in.
 ///
-/// # Errors
-/// [`OpenError::Refused`] as soon as a monitor answers and refuses, [`OpenError::Unreachable`] when nobody
-/// answers within `limit` each.
+/// # Errors [`OpenError::Refused`] as soon as a monitor answers and refuses,
+/// [`OpenError::Unreachable`] when nobody answers within `limit` each.
 pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
     let mut tried = Vec::new();
+    let mut last = String::new();
     for endpoint in &target.endpoints {
         match timeout(limit, enter(endpoint, target)).await {
             Ok(Ok(wire)) => return Ok(wire),
@@ -84,15 +89,14 @@ pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
                 let at = endpoint.to_string();
                 return Err(OpenError::Refused { at, why });
             }
-            Ok(Err(Enter::Silent(why))) => tried.push(format!("{endpoint} ({why})")),
-            Err(_) => tried.push(format!(
-                "{endpoint} (no answer within {:.1} s)",
-                limit.as_secs_f32()
-            )),
+            Ok(Err(Enter::Silent(why))) => last = why,
+            Err(_) => last = format!("no answer within {:.1} s", limit.as_secs_f32()),
         }
+        tried.push(format!("{endpoint} ({last})"));
     }
     Err(OpenError::Unreachable {
         tried: tried.join(" nor "),
+        why: last,
         note: if target.note.is_empty() {
             String::new()
         } else {
@@ -107,31 +111,10 @@ enum Enter {
     Refused(String),
 }
 
+/// One attempt. The monitor speaks first, so a console that was not told the cluster can take the
+/// monitor's word for it.
 async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
-    if let Some(cluster) = &target.cluster {
-        return greet(endpoint, target, cluster.clone())
-            .await
-            .map_err(|(enter, _)| enter);
-    }
-    let main = ClusterName::parse(CLUSTER_DEFAULT).expect("a name of four letters is a name");
-    match greet(endpoint, target, main).await {
-        // Nobody said which cluster, so the monitor's own name is the right one.
-        Err((_, Some(theirs))) => greet(endpoint, target, theirs)
-            .await
-            .map_err(|(enter, _)| enter),
-        other => other.map_err(|(enter, _)| enter),
-    }
-}
-
-type GreetError = (Enter, Option<ClusterName>);
-
-/// One attempt as a console of `cluster`; the error carries the monitor's cluster when that is another.
-async fn greet(
-    endpoint: &Endpoint,
-    target: &Target,
-    cluster: ClusterName,
-) -> Result<Wire, GreetError> {
-    let silent = |error: std::io::Error| (Enter::Silent(plain(&error)), None);
+    let silent = |error: std::io::Error| Enter::Silent(plain(&error));
     let (read, write): (
         Box<dyn AsyncRead + Send + Unpin>,
         Box<dyn AsyncWrite + Send + Unpin>,
@@ -155,9 +138,10 @@ async fn greet(
         Endpoint::Unix(_) => None,
         Endpoint::Tcp(_) => target.key.as_deref(),
     };
-    let mut ours = Hello::new(Program::Console, cluster);
+    let main = ClusterName::parse(CLUSTER_DEFAULT).expect("a name of four letters is a name");
+    let mut ours = Hello::new(Program::Console, target.cluster.clone().unwrap_or(main));
     if key.is_some() {
-        ours.nonce = Some(nonce().map_err(|why| (Enter::Refused(why), None))?);
+        ours.nonce = Some(nonce().map_err(Enter::Refused)?);
     }
     let mut wire = Wire {
         read,
@@ -166,35 +150,31 @@ async fn greet(
         at: endpoint.to_string(),
         hello: ours.clone(),
     };
-    wire.hello = wire.hellos(&ours).await?;
-    wire.proofs(&ours, key)
-        .await
-        .map_err(|enter| (enter, None))?;
+    wire.hellos(&mut ours, target.cluster.is_none()).await?;
+    wire.proofs(&ours, key).await?;
     Ok(wire)
 }
 
 impl Wire {
-    async fn hellos(&mut self, ours: &Hello) -> Result<Hello, GreetError> {
+    async fn hellos(&mut self, ours: &mut Hello, any_cluster: bool) -> Result<(), Enter> {
+        let theirs = match self.recv::<First>().await.map_err(broke)? {
+            First::Hello(theirs) => theirs,
+            First::Error { why } => return Err(Enter::Refused(why)),
+            First::Proof { .. } => {
+                let why = "it began with a proof instead of a hello".to_owned();
+                return Err(Enter::Refused(why));
+            }
+        };
+        if any_cluster {
+            ours.cluster = theirs.cluster.clone();
+        }
         self.send(&First::Hello(ours.clone()))
             .await
             .map_err(broke)?;
-        match self.recv::<First>().await.map_err(broke)? {
-            First::Hello(theirs) => match ours.meets(&theirs, Program::Monitor) {
-                Ok(()) => Ok(theirs),
-                Err(why) => {
-                    let other = (theirs.cluster != ours.cluster
-                        && theirs.program == Program::Monitor
-                        && theirs.oldest <= PROTOCOL)
-                        .then_some(theirs.cluster);
-                    Err((Enter::Refused(why), other))
-                }
-            },
-            First::Error { why } => Err((Enter::Refused(why), None)),
-            First::Proof { .. } => {
-                let why = "it began with a proof instead of a hello".to_owned();
-                Err((Enter::Refused(why), None))
-            }
-        }
+        ours.meets(&theirs, Program::Monitor)
+            .map_err(Enter::Refused)?;
+        self.hello = theirs;
+        Ok(())
     }
 
     /// Both sides prove that they know the cluster key, when one is used.
@@ -221,10 +201,8 @@ impl Wire {
         let key = key.unwrap_or_default();
         let text = challenge(cluster, Program::Console, &theirs, &own);
         let proof = hex(&sign(key, &text));
-        self.send(&First::Proof { proof })
-            .await
-            .map_err(|error| broke(error).0)?;
-        match self.recv::<First>().await.map_err(|error| broke(error).0)? {
+        self.send(&First::Proof { proof }).await.map_err(broke)?;
+        match self.recv::<First>().await.map_err(broke)? {
             First::Proof { proof } => {
                 let wants = sign(key, &challenge(cluster, Program::Monitor, &own, &theirs));
                 let given = unhex(&proof).unwrap_or_default();
@@ -261,8 +239,8 @@ impl Wire {
         self.send(request).await
     }
 
-    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost when the
-    /// wait is broken off.
+    /// What the monitor says next. Waits for ever: the caller sets the deadline. Nothing is lost
+    /// when the wait is broken off.
     ///
     /// # Errors
     /// When the connection ends or what comes is no message.
@@ -288,14 +266,13 @@ impl Wire {
     }
 }
 
-fn broke(error: WireError) -> GreetError {
-    let enter = match error {
+fn broke(error: WireError) -> Enter {
+    match error {
         WireError::Line(error) => {
             Enter::Refused(format!("it does not speak our protocol: {error}"))
         }
         other => Enter::Silent(other.to_string()),
-    };
-    (enter, None)
+    }
 }
 
 /// An error of the system in the words of its manual, without Rust's "(os error 2)".

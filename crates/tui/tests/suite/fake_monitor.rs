@@ -1,6 +1,6 @@
 //! A monitor that says what a test wants: real socket, real lines, scripted answers.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -214,9 +214,6 @@ fn say<M: Message>(stream: &mut UnixStream, message: &M) -> bool {
 
 fn serve(mut stream: UnixStream, state: &Mutex<State>) {
     let mut lines = Lines::default();
-    let Some(First::Hello(_)) = read::<First>(&mut stream, &mut lines) else {
-        return;
-    };
     let (hello, mute) = {
         let state = state.lock().unwrap();
         (state.hello.clone(), state.mute)
@@ -225,7 +222,11 @@ fn serve(mut stream: UnixStream, state: &Mutex<State>) {
         while read::<ToMonitor>(&mut stream, &mut lines).is_some() {}
         return;
     }
+    // As the real one: it introduces itself before it hears who is there.
     say(&mut stream, &First::Hello(hello));
+    let Some(First::Hello(_)) = read::<First>(&mut stream, &mut lines) else {
+        return;
+    };
     while let Some(request) = read::<ToMonitor>(&mut stream, &mut lines) {
         let mut state = state.lock().unwrap();
         state.seen.push(request.clone());
@@ -298,7 +299,8 @@ fn read<M: Message>(stream: &mut impl std::io::Read, lines: &mut Lines) -> Optio
     }
 }
 
-/// A monitor on TCP that proves and asks for the cluster key, answers one snapshot and ends. Gives its address.
+/// A monitor on TCP that proves and asks for the cluster key, answers one snapshot and ends. Gives
+/// its address.
 pub(crate) fn keyed(key: &'static [u8]) -> (String, JoinHandle<Result<(), String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
@@ -309,11 +311,11 @@ pub(crate) fn keyed(key: &'static [u8]) -> (String, JoinHandle<Result<(), String
         let cluster = ClusterName::parse("main").unwrap();
         let mut hello = Hello::new(Program::Monitor, cluster);
         hello.nonce = Some("aa".repeat(32));
+        let line = |message: &First| encode(message).unwrap().into_bytes();
+        stream.write_all(&line(&First::Hello(hello))).unwrap();
         let Some(First::Hello(theirs)) = read(&mut stream, &mut lines) else {
             return Err("no hello".to_owned());
         };
-        let line = |message: &First| encode(message).unwrap().into_bytes();
-        stream.write_all(&line(&First::Hello(hello))).unwrap();
         let theirs = theirs.nonce.unwrap_or_default();
         let Some(First::Proof { proof }) = read(&mut stream, &mut lines) else {
             return Err("no proof".to_owned());

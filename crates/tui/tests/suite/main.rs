@@ -1,5 +1,16 @@
-//! The tests of both programs, linked once: pure ones first, then the real binaries against a scripted monitor.
+//! The tests of both programs, linked once: pure ones first, then the real binaries against a
+//! scripted monitor.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
 
+mod console;
 mod control;
 mod fake_monitor;
+mod properties;
+mod pty;
 mod sample;
+mod snapshots;
+mod update;

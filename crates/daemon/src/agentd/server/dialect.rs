@@ -34,6 +34,7 @@ pub(crate) fn kill_sessions(ids: &[u64]) -> String {
 
 /// Everything the server has, the same as its binary log knows it, and what it took from its source.
 pub(super) const POSITIONS: &str = "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
+pub(super) const PID_FILE: &str = "SELECT @@global.pid_file, @@global.datadir";
 pub(super) const REPLICATION: &str = "SHOW SLAVE STATUS";
 pub(super) const STOP: &str = "STOP SLAVE";
 pub(super) const STOP_RECEIVING: &str = "STOP SLAVE IO_THREAD";
@@ -83,7 +84,8 @@ pub(super) fn list_clients(monitor: &str, own: &BTreeSet<u64>) -> String {
 }
 
 /// Running statements that are not plain reads, and open transactions that have written, oldest first.
-/// Only the start of the statement is fetched, for its first words.
+/// Only the start of the statement is fetched, for its first words. InnoDB renews its list of transactions
+/// only when nobody has read it for 100 ms: asked more often than that it stays as it was.
 pub(super) fn blockers(monitor: &str, own: &BTreeSet<u64>) -> String {
     format!(
         "SELECT p.ID id, p.USER user, p.HOST host, p.COMMAND command, p.STATE state, p.TIME_MS ms, \

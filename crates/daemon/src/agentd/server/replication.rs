@@ -77,8 +77,9 @@ impl Server {
         }
     }
 
-    /// The source is lost: stops receiving, applies all that was received, stops. Returns the position. On an
-    /// error the receiver stays stopped and the error counts what is not applied.
+    /// The source is lost: stops receiving, applies all that was received, stops. Returns the position. The
+    /// error counts what is not applied; the receiver then stays stopped, unless it is the applier that was:
+    /// then nothing is touched.
     pub async fn drain(&self, limit: Span) -> Result<GtidPos, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
@@ -88,8 +89,19 @@ impl Server {
     }
 
     async fn drain_by(&self, session: &mut Session, by: Deadline) -> Result<GtidPos, ServerError> {
-        if self.status(session, by).await?.is_none() {
+        let Some(before) = self.status(session, by).await? else {
             return self.position_by(session, by).await;
+        };
+        // With both threads stopped, the next START throws away what was received and not applied.
+        if before.now.sql == Thread::No {
+            let at = self.position_by(session, by).await?;
+            if !at.includes(&before.received) {
+                let why = format!(
+                    "its applier is stopped: {}; the receiver was left alone, so that nothing is lost",
+                    said(&before.now.error)
+                );
+                return Err(self.behind(&at, &before.received, why));
+            }
         }
         session
             .exec("stopping the receiver", dialect::STOP_RECEIVING, by)
@@ -251,11 +263,7 @@ fn hopeless(status: Option<&Status>, to: &GtidPos) -> Option<String> {
     let Some(status) = status else {
         return Some("it does not replicate".to_owned());
     };
-    let error = if status.now.error.is_empty() {
-        "no error".to_owned()
-    } else {
-        status.now.error.clone()
-    };
+    let error = said(&status.now.error);
     if status.now.sql == Thread::No {
         return Some(format!("its applier is stopped: {error}"));
     }
@@ -265,6 +273,11 @@ fn hopeless(status: Option<&Status>, to: &GtidPos) -> Option<String> {
         ));
     }
     None
+}
+
+/// The last error of a replication thread, or that there is none.
+fn said(error: &str) -> &str {
+    if error.is_empty() { "no error" } else { error }
 }
 
 /// The server quotes parts of a statement in its complaints, here perhaps the password.

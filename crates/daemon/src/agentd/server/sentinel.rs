@@ -15,6 +15,8 @@ use super::{Server, ServerError};
 /// One sleep in the server; then the next one begins.
 const NAP: Span = Span::secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// A connection that ends sooner is no reason to try again at once.
+const SHORT_LIFE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What the sentinel noticed. Each is said once until another is true.
@@ -49,7 +51,7 @@ async fn watch(server: Server, tell: mpsc::Sender<Pulse>) {
         if !say(&tell, &mut last, pulse).await {
             return;
         }
-        if began.elapsed() > LONGEST_PAUSE * 4 {
+        if began.elapsed() > SHORT_LIFE {
             // It had lived: look again at once.
             pause = FIRST_PAUSE;
             continue;

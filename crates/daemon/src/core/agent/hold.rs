@@ -12,7 +12,7 @@ use crate::core::lease::Lease;
 const OPEN_LIMIT: Span = Span::secs(2);
 
 /// The least that a fence is given, however little of the grant is left.
-const FENCE_FLOOR: Span = Span::ms(500);
+const FENCE_FLOOR: Span = Span::secs(1);
 
 /// Between two tries of an act that failed.
 const RETRY: Span = Span::ms(200);

@@ -68,7 +68,10 @@ impl Monitor {
             }
             Ok(_) => {
                 self.plans.retain(|(plan, _)| plan.id != id);
+                // What runs keeps the number under which it was shown.
+                self.applying = Some(id);
                 self.run_verb(asker, &plan.verb);
+                self.applying = None;
             }
         }
     }
@@ -255,15 +258,7 @@ impl Monitor {
                 format!("decisions are held: {held}"),
             ));
         }
-        if let Some(running) = &self.running
-            && !matches!(verb, Verb::SetPassive | Verb::SetManual | Verb::SetActive)
-        {
-            let reason = format!(
-                "plan {} runs: {}",
-                running.progress.plan, running.progress.title
-            );
-            return Err(refuse(RefusalCode::Busy, reason));
-        }
+        self.permit_beside_the_move(verb)?;
         match verb {
             Verb::SetOnline { host } => self.permit_online(self.host_of(host)?),
             Verb::SetOffline { host } => self.permit_offline(self.host_of(host)?),
@@ -291,6 +286,29 @@ impl Monitor {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What touches the running move waits for its end; everything else does not.
+    fn permit_beside_the_move(&self, verb: &Verb) -> Result<(), Refusal> {
+        let Some(running) = &self.running else {
+            return Ok(());
+        };
+        let touches = match verb {
+            Verb::SetOffline { host } => {
+                let host = self.top.host(host);
+                host.is_some() && [running.from, running.to, self.writer()].contains(&host)
+            }
+            Verb::MoveRole { role, .. } => self.top.role(role) == Some(self.top.writer),
+            _ => false,
+        };
+        if !touches {
+            return Ok(());
+        }
+        let reason = format!(
+            "plan {} runs: {}",
+            running.progress.plan, running.progress.title
+        );
+        Err(refuse(RefusalCode::Busy, reason))
     }
 
     fn permit_online(&self, host: usize) -> Result<(), Refusal> {

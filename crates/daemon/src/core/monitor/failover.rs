@@ -217,7 +217,7 @@ impl Monitor {
             (Phase::Apply, Outcome::Reached { at }) => {
                 self.end_step(
                     StepState::Done,
-                    &format!("applied all that it received, up to {at}"),
+                    &format!("applied all that it received{}", up_to(&at)),
                 );
                 self.enter_promotion(to, 4);
                 if let Some(running) = &mut self.running {
@@ -316,6 +316,15 @@ impl Monitor {
         self.parted
             .iter()
             .any(|parted| parted.host == host && self.beyond(parted) > 0)
+    }
+}
+
+/// `, up to 0-1-7`; nothing where nothing was ever written.
+fn up_to(at: &mmm_proto::GtidPos) -> String {
+    if at.is_empty() {
+        String::new()
+    } else {
+        format!(", up to {at}")
     }
 }
 

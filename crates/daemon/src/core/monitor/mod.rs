@@ -119,6 +119,8 @@ pub struct Monitor {
     last: Option<Progress>,
     plans: Vec<(Plan, Time)>,
     next_plan: u64,
+    /// The plan that a person applies in this step.
+    applying: Option<u64>,
     next_order: u64,
     next_event: u64,
     generation: u64,

@@ -98,8 +98,11 @@ impl Monitor {
         asker: Option<Asker>,
         first: (Phase, Span),
     ) -> u64 {
-        self.next_plan += 1;
-        let (now, plan) = (self.now.boot, self.next_plan);
+        let now = self.now.boot;
+        let plan = self.applying.take().unwrap_or_else(|| {
+            self.next_plan += 1;
+            self.next_plan
+        });
         let steps = steps
             .into_iter()
             .map(|step| StepProgress {

@@ -51,9 +51,9 @@ impl Monitor {
         } else {
             "least loaded"
         };
-        let (word, name) = (self.vip_word(vip), self.name(host));
+        let name = self.name(host);
         self.give(vip, host);
-        self.event(Level::Info, &word, &format!("given to {name}"), why);
+        self.vip_event(Level::Info, vip, &format!("given to {name}"), why);
     }
 
     /// Exclusive roles other than the writer's go to their preferred host as soon as it can serve.
@@ -108,14 +108,9 @@ impl Monitor {
             .rev()
             .find(|vip| self.vips[*vip].role == role && self.vips[*vip].holder == Some(fullest));
         if let Some(vip) = vip {
-            let (word, from) = (self.vip_word(vip), self.name(fullest));
+            let from = self.name(fullest);
             self.withdraw(vip, "balancing");
-            self.event(
-                Level::Info,
-                &word,
-                &format!("taken from {from}"),
-                "balancing",
-            );
+            self.vip_event(Level::Info, vip, &format!("taken from {from}"), "balancing");
         }
     }
 

@@ -129,11 +129,11 @@ impl Monitor {
                 self.enter_promotion(to, 3);
             }
             (_, Outcome::Failed { why, blockers }) => {
-                let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+                // The agent's words name what stood in the way.
                 let why = if blockers.is_empty() {
                     why
                 } else {
-                    format!("{why}: {} (--kill ends it)", blockers.join("; "))
+                    format!("{why} (--kill ends it)")
                 };
                 self.turn_back(&why);
             }

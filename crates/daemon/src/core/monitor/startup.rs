@@ -183,6 +183,7 @@ impl Monitor {
             last: None,
             plans: Vec::new(),
             next_plan: term % 1000 * 1000,
+            applying: None,
             next_order: 0,
             next_event: 0,
             generation: 1,

@@ -79,6 +79,13 @@ impl Monitor {
         )
     }
 
+    /// Tells what became of a VIP, under the name of its role.
+    pub(super) fn vip_event(&mut self, level: Level, vip: usize, what: &str, why: &str) {
+        let role = self.top.roles[self.vips[vip].role].name.clone();
+        let what = format!("{} {what}", self.vips[vip].ip);
+        self.event(level, role.as_str(), &what, why);
+    }
+
     /// Gives a VIP. The caller has made sure that no other host can have it, or that the one that can is
     /// frozen.
     pub(super) fn give(&mut self, vip: usize, host: usize) {
@@ -131,8 +138,8 @@ impl Monitor {
                     self.abandon_move_of(host, why);
                 }
                 self.withdraw(vip, why);
-                let (word, name) = (self.vip_word(vip), self.name(host));
-                self.event(Level::Warn, &word, &format!("taken from {name}"), why);
+                let name = self.name(host);
+                self.vip_event(Level::Warn, vip, &format!("taken from {name}"), why);
             }
         }
     }
@@ -175,8 +182,8 @@ impl Monitor {
             };
             if vip.claims.iter().any(free) {
                 vip.claims.retain(|claim| !free(claim));
-                let (word, name) = (self.vip_word(index), self.name(host));
-                self.event(Level::Info, &word, &format!("released by {name}"), "");
+                let name = self.name(host);
+                self.vip_event(Level::Info, index, &format!("released by {name}"), "");
             }
         }
     }
@@ -224,9 +231,9 @@ impl Monitor {
             let busy = vip == self.writer_vip() && self.running.is_some();
             if over && !busy && !self.agent_answers(host) && self.heir_exists(vip, host) {
                 let why = format!("{} and its grant is over", self.agent_trouble(host));
-                let (word, name) = (self.vip_word(vip), self.name(host));
+                let name = self.name(host);
                 self.withdraw(vip, &why);
-                self.event(Level::Warn, &word, &format!("taken from {name}"), &why);
+                self.vip_event(Level::Warn, vip, &format!("taken from {name}"), &why);
             }
         }
     }

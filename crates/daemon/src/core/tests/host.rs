@@ -367,7 +367,7 @@ impl ToyHost {
                     if since < grace.as_ms() {
                         return None;
                     }
-                    return Some(self.end_badly(act, "read_only was held up".to_owned()));
+                    return Some(self.end_badly(act, "held up by an open transaction".to_owned()));
                 }
                 self.server.read_only = true;
                 let killed = std::mem::take(&mut self.server.sessions);

@@ -1,0 +1,17 @@
+//! What `update` may ask the shell to do.
+
+use mmm_proto::console::ToMonitor;
+
+/// A wish of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cmd {
+    /// Say this to the monitor. Lost when there is no link.
+    Ask(ToMonitor),
+    /// Try the lost link now.
+    RetryNow,
+    /// Stop until the shell says go on.
+    Suspend,
+    /// Paint everything again, whatever the terminal shows.
+    Repaint,
+    Leave,
+}

@@ -1,0 +1,369 @@
+//! The one table of keys. Dispatch, hints, help and the tests of the README read it; nothing else
+//! decides what a key does on a screen. Dialogs, menus and the prompt take their keys before this
+//! table.
+
+use super::Screen;
+use super::msg::Key;
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Help,
+    Close,
+    Back,
+    Leave,
+    Suspend,
+    Repaint,
+    Overview,
+    Events,
+    Down,
+    Up,
+    First,
+    Last,
+    PageDown,
+    PageUp,
+    Open,
+    AskAgain,
+    Prompt,
+    Menu,
+    Mode,
+    Online,
+    Offline,
+    Writer,
+}
+
+impl Action {
+    /// Whether it is about changing the cluster.
+    pub const fn acts(self) -> bool {
+        matches!(
+            self,
+            Self::Online | Self::Offline | Self::Writer | Self::Mode
+        )
+    }
+}
+
+/// Where a key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Any,
+    Overview,
+    /// Where a host is selected or shown.
+    Host,
+    Events,
+}
+
+/// Which part of the help a key is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Move,
+    Look,
+    Act,
+    Leave,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    pub keys: &'static [Key],
+    pub on: On,
+    pub action: Action,
+    pub group: Group,
+    /// The word of the hint line; empty when it is not worth one.
+    pub hint: &'static str,
+    pub help: &'static str,
+}
+
+const fn row(
+    keys: &'static [Key],
+    on: On,
+    action: Action,
+    group: Group,
+    hint: &'static str,
+    help: &'static str,
+) -> Row {
+    Row {
+        keys,
+        on,
+        action,
+        group,
+        hint,
+        help,
+    }
+}
+
+use Group as G;
+use Key::{Char, Ctrl};
+
+/// Every key of the screens, in the order of the help and of the hints.
+pub const TABLE: &[Row] = &[
+    row(
+        &[Char('?'), Key::F(1)],
+        On::Any,
+        Action::Help,
+        G::Look,
+        "help",
+        "this help",
+    ),
+    row(
+        &[Char('j'), Key::Down],
+        On::Any,
+        Action::Down,
+        G::Move,
+        "",
+        "next row",
+    ),
+    row(
+        &[Char('k'), Key::Up],
+        On::Any,
+        Action::Up,
+        G::Move,
+        "",
+        "previous row",
+    ),
+    row(
+        &[Char('g'), Key::Home],
+        On::Any,
+        Action::First,
+        G::Move,
+        "",
+        "first row",
+    ),
+    row(
+        &[Char('G'), Key::End],
+        On::Any,
+        Action::Last,
+        G::Move,
+        "",
+        "last row",
+    ),
+    row(
+        &[Key::PageDown, Ctrl('f')],
+        On::Any,
+        Action::PageDown,
+        G::Move,
+        "",
+        "page down",
+    ),
+    row(
+        &[Key::PageUp, Ctrl('b')],
+        On::Any,
+        Action::PageUp,
+        G::Move,
+        "",
+        "page up",
+    ),
+    row(
+        &[Key::Enter],
+        On::Overview,
+        Action::Open,
+        G::Look,
+        "detail",
+        "all about the host",
+    ),
+    row(
+        &[Char('1')],
+        On::Any,
+        Action::Overview,
+        G::Look,
+        "",
+        "overview",
+    ),
+    row(
+        &[Char('a')],
+        On::Host,
+        Action::Menu,
+        G::Act,
+        "actions",
+        "all actions, and why one is off",
+    ),
+    row(
+        &[Char('X')],
+        On::Host,
+        Action::Offline,
+        G::Act,
+        "offline",
+        "set the host offline",
+    ),
+    row(
+        &[Char('U')],
+        On::Host,
+        Action::Online,
+        G::Act,
+        "online",
+        "set the host online",
+    ),
+    row(
+        &[Char('W')],
+        On::Host,
+        Action::Writer,
+        G::Act,
+        "writer",
+        "move the writer to the host",
+    ),
+    row(
+        &[Char('m')],
+        On::Any,
+        Action::Mode,
+        G::Act,
+        "mode",
+        "mode: ACTIVE, MANUAL, PASSIVE",
+    ),
+    row(
+        &[Char('2')],
+        On::Any,
+        Action::Events,
+        G::Look,
+        "events",
+        "events, with their why",
+    ),
+    row(
+        &[Char('r')],
+        On::Any,
+        Action::AskAgain,
+        G::Look,
+        "",
+        "ask for a fresh picture, retry a lost link",
+    ),
+    row(
+        &[Char(':')],
+        On::Any,
+        Action::Prompt,
+        G::Act,
+        "",
+        "the words of mmm-control, Tab completes",
+    ),
+    row(
+        &[Key::Esc],
+        On::Any,
+        Action::Back,
+        G::Leave,
+        "",
+        "back, cancel; never leaves the console",
+    ),
+    row(
+        &[Char('q')],
+        On::Any,
+        Action::Close,
+        G::Leave,
+        "quit",
+        "close this; on the overview, quit",
+    ),
+    row(
+        &[Ctrl('c')],
+        On::Any,
+        Action::Leave,
+        G::Leave,
+        "",
+        "quit at once",
+    ),
+    row(
+        &[Ctrl('z')],
+        On::Any,
+        Action::Suspend,
+        G::Leave,
+        "",
+        "suspend; fg comes back",
+    ),
+    row(
+        &[Ctrl('l')],
+        On::Any,
+        Action::Repaint,
+        G::Look,
+        "",
+        "paint everything again",
+    ),
+];
+
+/// Letters that end the escape sequences of arrows, function keys, mouse and pastes. They must
+/// never act, because a slow line may cut such a sequence in two.
+pub const NEVER: &[char] = &[
+    'A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~',
+];
+
+impl On {
+    /// Whether a key of this place works on `screen`.
+    pub fn covers(self, screen: &Screen) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Overview => *screen == Screen::Overview,
+            Self::Host => !matches!(screen, Screen::Events),
+            Self::Events => *screen == Screen::Events,
+        }
+    }
+}
+
+/// What `key` does on `screen`.
+pub fn find(key: Key, screen: &Screen) -> Option<Action> {
+    TABLE
+        .iter()
+        .find(|row| row.keys.contains(&key) && row.on.covers(screen))
+        .map(|row| row.action)
+}
+
+/// What works whatever lies above the screen.
+pub fn always(key: Key) -> Option<Action> {
+    let action = find(key, &Screen::Overview)?;
+    matches!(action, Action::Leave | Action::Suspend | Action::Repaint).then_some(action)
+}
+
+/// The row of an action.
+pub fn of(action: Action) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.action == action)
+}
+
+/// Answers a key that means nothing here, in words.
+pub fn unknown(key: Key, screen: &Screen) -> String {
+    if let Key::Char(c) = key {
+        let capital = Key::Char(c.to_ascii_uppercase());
+        if c.is_ascii_lowercase()
+            && let Some(row) = TABLE.iter().find(|row| row.keys.contains(&capital))
+            && row.action.acts()
+        {
+            return format!("{} {} (capital letter)", capital.name(), row.help);
+        }
+    }
+    if let Some(row) = TABLE.iter().find(|row| row.keys.contains(&key))
+        && row.on == On::Host
+        && *screen == Screen::Events
+    {
+        return format!("{} works on a host: 1 goes to the overview", key.name());
+    }
+    format!("{} means nothing here, ? lists the keys", key.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_end_escape_sequences_never_act() {
+        for row in TABLE {
+            for key in row.keys {
+                assert!(!NEVER.iter().any(|c| *key == Key::Char(*c)), "{key:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_and_acting_keys_do_not_differ_in_shift_only() {
+        for (at, row) in TABLE.iter().enumerate() {
+            for key in row.keys {
+                for other in &TABLE[at + 1..] {
+                    assert!(!other.keys.contains(key), "{key:?}");
+                }
+                if let Key::Char(c) = key
+                    && row.action.acts()
+                    && c.is_ascii_uppercase()
+                {
+                    let lower = Key::Char(c.to_ascii_lowercase());
+                    assert_eq!(find(lower, &Screen::Overview), None, "{key:?}");
+                    assert!(
+                        unknown(lower, &Screen::Overview).contains("capital"),
+                        "{key:?}"
+                    );
+                }
+            }
+            assert!(!row.help.is_empty());
+        }
+    }
+}

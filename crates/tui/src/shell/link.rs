@@ -1,0 +1,157 @@
+//! The link to the monitor, in a task of its own: dial, subscribe, pass on what is said, and try
+//! again when it breaks. Keys and drawing can neither hold it up nor restart its waits.
+
+use std::time::Duration;
+
+use mmm_proto::console::{FromMonitor, ToMonitor};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::clock;
+use super::target::Target;
+use super::wire::{self, OpenError, Wire};
+use crate::app::msg::LinkMsg;
+
+/// How long one try to get in may take.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+
+/// A link that says nothing for this long is dead: the monitor beats every second.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pauses between tries; the last one repeats.
+const PAUSES: [u64; 5] = [250, 500, 1000, 2000, 5000];
+
+/// What the console wants of the link.
+#[derive(Debug)]
+pub enum Wish {
+    Ask(ToMonitor),
+    RetryNow,
+}
+
+/// Runs until the screen is gone. `tell` must not wait.
+pub async fn run(
+    target: Target,
+    mut wishes: UnboundedReceiver<Wish>,
+    tell: impl Fn(LinkMsg) + Send,
+) {
+    let mut last_event = None;
+    let mut tries = 0;
+    loop {
+        tell(LinkMsg::Trying);
+        let (why, refused) = match wire::open(&target, OPEN_LIMIT).await {
+            Ok(wire) => {
+                tracing::info!(at = %wire.at, "the monitor let us in");
+                let (why, heard) = talk(wire, &mut wishes, &tell, &mut last_event).await;
+                let Some(why) = why else {
+                    return;
+                };
+                if heard {
+                    tries = 0;
+                }
+                (why, false)
+            }
+            Err(error) => (short(&error), matches!(error, OpenError::Refused { .. })),
+        };
+        // A monitor that refuses will go on refusing until somebody changes something.
+        let step = if refused { PAUSES.len() - 1 } else { tries };
+        let pause = jitter(PAUSES[step.min(PAUSES.len() - 1)]);
+        tries += 1;
+        tracing::warn!(%why, refused, pause_ms = pause, "no link to the monitor");
+        tell(LinkMsg::Lost {
+            why,
+            refused,
+            retry_at: mmm_proto::Time(clock::now().0 + pause),
+        });
+        if !rest(&mut wishes, Duration::from_millis(pause)).await {
+            return;
+        }
+    }
+}
+
+/// The reason in the few words that fit the attention line.
+fn short(error: &OpenError) -> String {
+    match error {
+        OpenError::Unreachable { why, .. } | OpenError::Refused { why, .. } => why.clone(),
+    }
+}
+
+/// Waits for the next try, or for the wish to try now. False when the screen is gone.
+async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> bool {
+    // One deadline for all turns: a wish that is not for us must not restart the wait.
+    let deadline = Instant::now() + pause;
+    loop {
+        tokio::select! {
+            () = sleep_until(deadline) => return true,
+            wish = wishes.recv() => match wish {
+                None => return false,
+                Some(Wish::RetryNow) => return true,
+                // There is no link to say it on; the screen knows and says so.
+                Some(Wish::Ask(_)) => {}
+            },
+        }
+    }
+}
+
+/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a
+/// picture came.
+async fn talk(
+    mut wire: Wire,
+    wishes: &mut UnboundedReceiver<Wish>,
+    tell: &(impl Fn(LinkMsg) + Send),
+    last_event: &mut Option<u64>,
+) -> (Option<String>, bool) {
+    let you = wire.hello.you.clone();
+    tell(LinkMsg::Up {
+        who: you
+            .as_ref()
+            .map_or_else(String::new, |you| you.name.clone()),
+        may_act: you.as_ref().is_none_or(|you| you.may_act),
+        why_not: you.map_or_else(String::new, |you| you.why_not),
+    });
+    let mut heard = false;
+    let subscribe = ToMonitor::Subscribe {
+        events_since: *last_event,
+    };
+    if let Err(error) = wire.ask(&subscribe).await {
+        return (Some(error.to_string()), heard);
+    }
+    loop {
+        tokio::select! {
+            said = timeout(SILENCE_LIMIT, wire.next()) => match said {
+                Err(_) => {
+                    let why = format!("the monitor is silent for {} s", SILENCE_LIMIT.as_secs());
+                    return (Some(why), heard);
+                }
+                Ok(Err(error)) => return (Some(error.to_string()), heard),
+                Ok(Ok(said)) => {
+                    match &said {
+                        FromMonitor::Events { events, .. } => {
+                            let newest = events.last().map(|event| event.seq);
+                            *last_event = newest.or(*last_event);
+                        }
+                        FromMonitor::View { .. } => heard = true,
+                        _ => {}
+                    }
+                    tell(LinkMsg::Said(said));
+                }
+            },
+            wish = wishes.recv() => match wish {
+                None => return (None, heard),
+                Some(Wish::RetryNow) => {}
+                Some(Wish::Ask(request)) => {
+                    if let Err(error) = wire.ask(&request).await {
+                        return (Some(error.to_string()), heard);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// The pause give or take 20 %, so that many consoles do not come back at once.
+fn jitter(ms: u64) -> u64 {
+    let mut byte = [128];
+    // Without random numbers the pause is just not spread.
+    let _ = getrandom::fill(&mut byte);
+    ms * 4 / 5 + ms * 2 / 5 * u64::from(byte[0]) / 255
+}

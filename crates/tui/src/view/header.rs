@@ -1,0 +1,182 @@
+//! The two lines at the top: which cluster, how current, who is writer; and what needs attention.
+
+use mmm_proto::view::WriterState;
+use mmm_proto::{ClusterView, MonitorMode};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+
+use super::text::{clip, clock, ends};
+use super::theme::{Meaning, Theme};
+use crate::app::Model;
+use crate::app::link::{State, Status};
+
+/// The first line; the caller reverses it.
+pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
+    let status = match model.link.status(model.now) {
+        Status::Connecting => "CONNECTING".to_owned(),
+        // The star beats with the monitor.
+        Status::Live if model.link.beats.is_multiple_of(2) => "* LIVE".to_owned(),
+        Status::Live => ". LIVE".to_owned(),
+        Status::Stale(age) => format!("? STALE {}s", age.as_secs()),
+        Status::NoLink(age) => format!("# NO LINK {}", age.coarse()),
+        Status::Refused => "# PROTOCOL".to_owned(),
+    };
+    let doubt = if model.link.live(model.now) { "" } else { "?" };
+    let Some(view) = &model.view else {
+        return Line::raw(format!(" {}  {status}", model.setup.target));
+    };
+    let writer = writer(view, doubt);
+    let rights = if model.setup.read_only || !model.link.may_act {
+        "RO"
+    } else {
+        "RW"
+    };
+    let mode = format!("{}{doubt}", view.mode);
+    let (cluster, target, who) = (&view.cluster, &model.setup.target, &model.link.who);
+    let generation = view.generation;
+    // The longest form that fits; the cluster, its state and the mode are in all of them.
+    let forms = [
+        (
+            format!(" {cluster}  {target}  {status}  {writer}"),
+            format!("{mode}  gen {generation}  {rights} {who} "),
+        ),
+        (
+            format!(" {cluster}  {target}  {status}  {writer}"),
+            format!("{mode}  {rights} {who} "),
+        ),
+        (
+            format!(" {cluster}  {status}  {writer}"),
+            format!("{mode}  {rights} "),
+        ),
+        (
+            format!(" {cluster}  {status}"),
+            format!("{mode}  {rights} "),
+        ),
+    ];
+    let fits = |form: &&(String, String)| form.0.len() + form.1.len() + 2 <= width;
+    let last = &forms[forms.len() - 1];
+    let (left, right) = forms.iter().find(fits).unwrap_or(last);
+    Line::raw(ends(left, right, width))
+}
+
+fn writer(view: &ClusterView, doubt: &str) -> String {
+    match (view.writer.state, &view.writer.host) {
+        (WriterState::Serving, Some(host)) => format!("writer {host}{doubt}"),
+        (WriterState::Moving, _) => format!("writer MOVING{doubt}"),
+        (WriterState::Conflict, _) => format!("writer CONFLICT{doubt}"),
+        (WriterState::Vacant, Some(host)) => format!("writer {host} NOT SERVING{doubt}"),
+        (_, None) => format!("writer NONE{doubt}"),
+    }
+}
+
+/// The second line.
+pub(super) fn attention(model: &Model, theme: Theme, width: usize) -> Line<'static> {
+    let (meaning, text) = words(model);
+    let line = format!(" {} {text}", meaning.sign());
+    Line::styled(clip(&line, width), theme.style(meaning))
+}
+
+/// A style over the whole second line when the picture is not true.
+pub(super) fn attention_style(model: &Model) -> Option<Style> {
+    let old = matches!(
+        model.link.status(model.now),
+        Status::Stale(_) | Status::NoLink(_) | Status::Refused
+    );
+    old.then(|| Style::new().add_modifier(Modifier::REVERSED))
+}
+
+fn words(model: &Model) -> (Meaning, String) {
+    let heard = clock(model.wall(), model.setup.zone);
+    match (&model.link.state, model.link.status(model.now)) {
+        (State::Connecting { why, .. } | State::Lost { why, .. }, Status::Refused) => {
+            return (Meaning::Down, why.clone());
+        }
+        (State::Connecting { tries, why, .. }, _) => {
+            let again = if *tries == 0 {
+                String::new()
+            } else {
+                format!(" (try {}: {why})", tries + 1)
+            };
+            return (
+                Meaning::Motion,
+                format!("connecting to {}{again}", model.setup.target),
+            );
+        }
+        (
+            State::Lost {
+                tries,
+                why,
+                retry_at,
+                ..
+            },
+            _,
+        ) => {
+            let next = retry_at.since(model.now).as_ms().div_ceil(1000);
+            let text = format!(
+                "NOT CURRENT: last word {} ago. Retry {} in {next} s ({why})",
+                model.now.since(model.link.heard).coarse(),
+                tries + 1
+            );
+            return (Meaning::Down, text);
+        }
+        (State::Up, Status::Stale(age)) => {
+            let text = format!(
+                "NOT CURRENT: the monitor is silent for {} s (it is {heard} now)",
+                age.as_secs()
+            );
+            return (Meaning::Unknown, text);
+        }
+        (State::Up, _) => {}
+    }
+    let Some(view) = &model.view else {
+        return (Meaning::Motion, "waiting for the first picture".to_owned());
+    };
+    cluster_words(view)
+}
+
+fn cluster_words(view: &ClusterView) -> (Meaning, String) {
+    if let Some(running) = &view.running {
+        let at = super::moving::at(running);
+        return (
+            Meaning::Motion,
+            format!("{}   {at}   {}", running.title, running.took),
+        );
+    }
+    let more = view.attention.join("; ");
+    let tail = if more.is_empty() {
+        String::new()
+    } else {
+        format!("; {more}")
+    };
+    if !view.held.is_empty() {
+        let text = format!("DECISIONS ARE HELD: {}{tail}", view.held);
+        return (Meaning::Late, text);
+    }
+    let cause = if view.mode_cause.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", view.mode_cause)
+    };
+    match view.mode {
+        MonitorMode::Passive => {
+            let text = format!("MONITOR IS PASSIVE, nothing will be moved{cause}{tail}");
+            (Meaning::Late, text)
+        }
+        MonitorMode::Manual => {
+            let text = format!("MANUAL: roles of failed hosts stay where they are{cause}{tail}");
+            (Meaning::Late, text)
+        }
+        MonitorMode::Wait => {
+            let text = format!("WAIT: roles stay until both masters are there{cause}{tail}");
+            (Meaning::Late, text)
+        }
+        MonitorMode::Active => match view.attention.as_slice() {
+            [] => (Meaning::Fine, "nothing needs attention".to_owned()),
+            [one] => (Meaning::Late, one.clone()),
+            many => (
+                Meaning::Late,
+                format!("{} need attention: {more}", many.len()),
+            ),
+        },
+    }
+}

@@ -1,0 +1,80 @@
+//! The two lines at the bottom: what was said or is typed, and which keys are worth knowing here.
+
+use ratatui::text::Line;
+
+use super::STACKED_FROM;
+use super::text::clip;
+use super::theme::{Meaning, Theme};
+use crate::app::keys::{Action, Group, TABLE};
+use crate::app::{Layer, Model, Screen, Tone};
+
+/// The message line.
+pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
+    let width = usize::from(model.size.0);
+    if let Some(Layer::Prompt(prompt)) = &model.layer
+        && model.note.is_none()
+    {
+        return Line::raw(clip(&format!(" :{}_", prompt.line), width));
+    }
+    match &model.note {
+        Some(note) => {
+            let meaning = match note.tone {
+                Tone::Info => Meaning::Fine,
+                Tone::Error => Meaning::Late,
+            };
+            let sign = if note.tone == Tone::Error { "! " } else { "" };
+            let text = note.text.replace('\n', " ");
+            Line::styled(clip(&format!(" {sign}{text}"), width), theme.style(meaning))
+        }
+        None => match model.view.as_ref().and_then(|view| view.running.as_ref()) {
+            Some(running) => Line::raw(format!(" actions wait until plan {} ends", running.plan)),
+            None => Line::default(),
+        },
+    }
+}
+
+/// The hints, as many as fit.
+pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
+    match &model.layer {
+        Some(Layer::Dialog(_)) => return Line::raw(" Esc leaves everything as it is"),
+        Some(Layer::Prompt(prompt)) => {
+            let line = match model.note {
+                // The choices of Tab stand on the message line; what is typed must still be seen.
+                Some(_) => format!(" :{}_", prompt.line),
+                None => " Enter runs it  Tab completes  Esc cancels".to_owned(),
+            };
+            return Line::raw(clip(&line, width));
+        }
+        Some(Layer::Help | Layer::Actions | Layer::Mode) => return Line::raw(" Esc closes"),
+        None => {}
+    }
+    let off = model.off().is_some();
+    // There is no room for every action; the menu lists them.
+    let narrow = model.size.0 < STACKED_FROM;
+    let mut text = String::new();
+    if model.screen != Screen::Overview {
+        text.push_str(" Esc back");
+    }
+    for row in TABLE.iter().filter(|row| {
+        !row.hint.is_empty()
+            && row.on.covers(&model.screen)
+            && !(off && row.group == Group::Act)
+            && !(narrow && row.group == Group::Act && row.action != Action::Menu)
+            && !(model.screen == Screen::Events && row.action == Action::Events)
+            && (model.view.is_some() || matches!(row.group, Group::Leave) || row.hint == "help")
+    }) {
+        let gap = if text.is_empty() { " " } else { "  " };
+        let next = format!("{gap}{} {}", row.keys[0].name(), row.hint);
+        if text.len() + next.len() <= width {
+            text.push_str(&next);
+        }
+    }
+    let running = model
+        .view
+        .as_ref()
+        .is_some_and(|view| view.running.is_some());
+    if running && text.ends_with("q quit") {
+        text.push_str(" (the plan goes on without this screen)");
+    }
+    Line::raw(clip(&text, width))
+}

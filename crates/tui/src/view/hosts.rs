@@ -1,0 +1,219 @@
+//! The table of hosts: sign and word of the state, lag, replication threads, agent, roles.
+
+use mmm_proto::agent::{Reach, Thread};
+use mmm_proto::view::HostView;
+use mmm_proto::{ClusterView, Lag};
+use ratatui::text::{Line, Span};
+
+use super::text::{clip, fit, right, title};
+use super::theme::{Meaning, Theme};
+use super::{STACKED_FROM, WIDE_FROM};
+use crate::app::Model;
+
+/// The pane in at most `rows` lines; scrolls so that the selected host is visible.
+pub(super) fn lines(
+    model: &Model,
+    view: &ClusterView,
+    theme: Theme,
+    width: usize,
+    rows: usize,
+) -> Vec<Line<'static>> {
+    let name = view.hosts.iter().map(|host| host.name.as_str().len()).max();
+    let name = name.unwrap_or(0).clamp(6, 16);
+    let form = Form::of(width, model.size.0, name);
+    let room = rows.saturating_sub(2).max(1);
+    let count = view.hosts.len();
+    let chosen = view
+        .hosts
+        .iter()
+        .position(|host| Some(&host.name) == model.selected.as_ref())
+        .unwrap_or(0);
+    let first = (chosen + 1)
+        .saturating_sub(room)
+        .min(count.saturating_sub(room));
+    let shown = if count > room {
+        format!("{}-{} of {count}", first + 1, (first + room).min(count))
+    } else {
+        "config order".to_owned()
+    };
+    let mut lines = vec![
+        title(&format!("Hosts {count}"), &shown, width, theme),
+        Line::styled(clip(&form.head(), width), theme.dim()),
+    ];
+    for host in view.hosts.iter().skip(first).take(room) {
+        let selected = Some(&host.name) == model.selected.as_ref();
+        lines.push(form.row(model, view, host, selected, theme, width));
+    }
+    lines
+}
+
+/// Which columns there are.
+struct Form {
+    name: usize,
+    narrow: bool,
+    since: bool,
+}
+
+const STATE: usize = 19;
+const LAG: usize = 8;
+
+impl Form {
+    fn of(width: usize, columns: u16, name: usize) -> Self {
+        Self {
+            name,
+            narrow: columns < STACKED_FROM,
+            since: columns >= WIDE_FROM && width >= 90,
+        }
+    }
+
+    fn head(&self) -> String {
+        let name = fit("HOST", self.name);
+        let state = fit("STATE", STATE);
+        let lag = right("LAG", LAG);
+        if self.narrow {
+            return format!("  {name} {state}{lag}  ROLES");
+        }
+        let since = if self.since {
+            right("SINCE", 8)
+        } else {
+            String::new()
+        };
+        format!("  {name} TYPE   {state}{since}{lag}  REPL   AGENT ROLES")
+    }
+
+    fn row(
+        &self,
+        model: &Model,
+        view: &ClusterView,
+        host: &HostView,
+        selected: bool,
+        theme: Theme,
+        width: usize,
+    ) -> Line<'static> {
+        let meaning = Meaning::of(host.state);
+        let mark = if selected { "> " } else { "  " };
+        let name = fit(host.name.as_str(), self.name);
+        let state = fit(&format!("{} {}", meaning.sign(), host.state), STATE);
+        let lag = right(&lag(host), LAG);
+        let over = matches!(host.lag, Lag::Behind(span) if span > host.lag_limit);
+        let lag_style = theme.style(match host.lag {
+            _ if over => Meaning::Late,
+            Lag::Unknown => Meaning::Unknown,
+            _ => Meaning::Fine,
+        });
+        let state = Span::styled(state, theme.style(meaning));
+        let mut spans = vec![Span::raw(format!("{mark}{name} "))];
+        if self.narrow {
+            spans.extend([state, Span::styled(lag, lag_style)]);
+            spans.push(Span::raw(format!("  {}", short_roles(view, host))));
+        } else {
+            spans.push(Span::raw(format!("{:<6} ", host.mode)));
+            spans.push(state);
+            if self.since {
+                let since = model.wall().since(host.since).coarse();
+                spans.push(Span::raw(right(&since, 8)));
+            }
+            spans.push(Span::styled(lag, lag_style));
+            spans.push(Span::raw(format!("  {} ", fit(&threads(host), 6))));
+            spans.push(if host.agent.reachable {
+                Span::raw("ok    ")
+            } else {
+                Span::styled("DOWN  ", theme.style(Meaning::Down))
+            });
+            let used: usize = spans.iter().map(Span::width).sum();
+            spans.push(Span::raw(clip(&roles(host), width.saturating_sub(used))));
+        }
+        let line = Line::from(spans);
+        if selected {
+            let blank = width.saturating_sub(line.width());
+            let mut line = line;
+            line.push_span(Span::raw(" ".repeat(blank)));
+            line.patch_style(theme.selected())
+        } else {
+            line
+        }
+    }
+}
+
+/// The lag in a word; over the limit it carries the sign.
+pub(super) fn lag(host: &HostView) -> String {
+    match host.lag {
+        Lag::Behind(span) if span > host.lag_limit => format!("!{}", host.lag),
+        other => other.to_string(),
+    }
+}
+
+/// The replication threads: `io sql` run, `--` is off, `..` connects, `?` cannot be known.
+pub(super) fn threads(host: &HostView) -> String {
+    if host.server.reach != Reach::Up {
+        return "?".to_owned();
+    }
+    let Some(replication) = &host.server.replication else {
+        return "none".to_owned();
+    };
+    let word = |thread: Thread, word: &str| match thread {
+        Thread::Yes => word.to_owned(),
+        Thread::No => "--".to_owned(),
+        Thread::Connecting => "..".to_owned(),
+    };
+    format!(
+        "{} {}",
+        word(replication.io, "io"),
+        word(replication.sql, "sql")
+    )
+}
+
+/// The roles with how many VIPs of each: `writer, reader x3`.
+pub(super) fn roles(host: &HostView) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for vip in &host.roles {
+        match counted
+            .iter_mut()
+            .find(|(name, _)| *name == vip.role.as_str())
+        {
+            Some((_, count)) => *count += 1,
+            None => counted.push((vip.role.as_str(), 1)),
+        }
+    }
+    let words: Vec<String> = counted
+        .iter()
+        .map(|(name, count)| match count {
+            1 => (*name).to_owned(),
+            _ => format!("{name} x{count}"),
+        })
+        .collect();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// `W R3`: the writer first, then each other role's initial and number.
+fn short_roles(view: &ClusterView, host: &HostView) -> String {
+    let mut words = Vec::new();
+    for role in &view.roles {
+        let count = host
+            .roles
+            .iter()
+            .filter(|vip| vip.role == role.name)
+            .count();
+        let initial = role
+            .name
+            .as_str()
+            .chars()
+            .next()
+            .unwrap_or('?')
+            .to_ascii_uppercase();
+        match (count, role.writer) {
+            (0, _) => {}
+            (_, true) => words.push(initial.to_string()),
+            (count, false) => words.push(format!("{initial}{count}")),
+        }
+    }
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(" ")
+    }
+}

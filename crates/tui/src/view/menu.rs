@@ -1,0 +1,112 @@
+//! The menus: all actions on a host with the reason when one is off, and the modes of the monitor.
+
+use mmm_proto::MonitorMode;
+use mmm_proto::plan::Level;
+use mmm_proto::view::HostView;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::boxed;
+use super::text::{clip, fit};
+use super::theme::Theme;
+use crate::app::Model;
+use crate::app::keys::{Action, TABLE};
+
+/// The box of the actions on the host.
+pub(super) fn actions(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let Some(host) = model.target_host() else {
+        return;
+    };
+    let width = usize::from(area.width.saturating_sub(6).min(74));
+    let mut lines = rows(model, host, theme, width);
+    lines.push(Line::default());
+    lines.push(Line::raw(
+        " A letter shows the plan; nothing runs before you confirm it.",
+    ));
+    let title = format!("Actions on {}", host.name);
+    boxed(&lines, &title, "Esc closes", theme, area, buf);
+}
+
+/// One line an action: key, effect, or why it is off.
+pub(super) fn rows(
+    model: &Model,
+    host: &HostView,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let acting = TABLE.iter().filter(|row| {
+        matches!(
+            row.action,
+            Action::Online | Action::Offline | Action::Writer
+        )
+    });
+    let off = model.off();
+    acting
+        .map(|row| {
+            let found = model.action(host, row.action);
+            let why = match (&off, found) {
+                (Some(why), _) => Some(why.clone()),
+                (None, Some(found)) if found.off.is_empty() => None,
+                (None, Some(found)) => Some(found.off.clone()),
+                (None, None) => Some("the monitor does not offer it".to_owned()),
+            };
+            let key = row.keys[0].name();
+            let what = fit(row.help, 28);
+            match why {
+                Some(why) => {
+                    let text = format!("  {key}  {what} off: {why}");
+                    Line::styled(clip(&text, width), theme.dim())
+                }
+                None => {
+                    let how = match found.map(|found| found.level) {
+                        Some(Level::Key) | None => "plan first, y confirms",
+                        Some(Level::Typed | Level::Forced) => "plan first, a typed name confirms",
+                    };
+                    Line::raw(clip(&format!("  {key}  {what} {how}"), width))
+                }
+            }
+        })
+        .collect()
+}
+
+/// The box of the modes.
+pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let now = model.view.as_ref().map(|view| view.mode);
+    let rows = [
+        (
+            "a",
+            MonitorMode::Active,
+            "roles of failed hosts move by themselves",
+        ),
+        (
+            "m",
+            MonitorMode::Manual,
+            "roles of failed hosts stay where they are",
+        ),
+        ("p", MonitorMode::Passive, "nothing is changed on any host"),
+    ];
+    let mut lines: Vec<Line<'static>> = rows
+        .iter()
+        .map(|(key, mode, what)| {
+            let mark = if now == Some(*mode) { "(now)" } else { "" };
+            Line::raw(format!("  {key}  {mode:<8} {mark:<5}  {what}"))
+        })
+        .collect();
+    lines.push(Line::default());
+    if let Some(why) = model.off() {
+        lines.push(Line::styled(format!("  off: {why}"), theme.dim()));
+    } else {
+        lines.push(Line::raw(
+            "  A letter shows the plan; nothing runs before you confirm it.",
+        ));
+    }
+    boxed(
+        &lines,
+        "Mode of the monitor",
+        "Esc closes",
+        theme,
+        area,
+        buf,
+    );
+}

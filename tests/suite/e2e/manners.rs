@@ -1,0 +1,1 @@
+//! `mmm-control` and `mmm-tui` on a real cluster.
