@@ -143,7 +143,7 @@ fn a_second_move_is_refused_while_one_runs() {
     c.hosts[1].slow.insert("CatchUp", 2_000);
     let first = c.ask("move_role writer db2");
     c.run(100);
-    let second = c.request(Request::Run("set_offline db3".parse_verb()));
+    let second = c.request(Request::Run("set_offline db1".parse_verb()));
     c.run(10);
     let Some(Answer::Refused { refusal }) = c.answer(second) else {
         panic!("{:?}", c.answer(second));

@@ -25,6 +25,7 @@ fn three_readers_orphaned_with_the_writer_on_the_first_host_go_to_second_third_f
         }
     }
     c.disk = Some(stored);
+    c.run(10);
     c.start_monitor();
     c.run(3_000);
     c.ok("set_active");
