@@ -215,11 +215,7 @@ impl Agent {
                 "the server was found read-only while it is the writer",
             );
             self.open(vip, lease);
-        } else if self.looked
-            && !self.found.contains(&vip)
-            && !self.addressing.contains_key(&vip)
-            && self.now.boot >= self.address_retry
-        {
+        } else if self.looked && !self.found.contains(&vip) && self.may_address(vip) {
             self.hold_address(vip, lease);
         }
     }

@@ -343,3 +343,31 @@ fn a_report_goes_out_at_once_when_something_changed_and_else_at_the_heartbeat() 
     b.wait(2_000);
     assert!((3..=5).contains(&reports(&b)), "{}", reports(&b));
 }
+
+#[test]
+fn grants_do_not_drive_addresses_that_cannot_be_refreshed() {
+    let mut b = Bench::serving();
+    let mut both = serve();
+    both.holds.push(hold(reader_vip(), Stance::Serve));
+    b.grant(6, both.clone());
+    b.step(Input::Addresses {
+        found: vec![writer_vip(), reader_vip()],
+    });
+    let (mut tries, mut reports) = (0, 0);
+    for _ in 0..1_000 {
+        b.said.clear();
+        for (id, act) in b.acts.clone() {
+            if is(&act, "Hold") {
+                tries += 1;
+                b.end(id, failed("no such interface"));
+            }
+        }
+        // As a monitor does: each report is answered by a grant.
+        if b.said.iter().any(|m| matches!(m, FromAgent::Report(_))) {
+            reports += 1;
+            b.grant(6, both.clone());
+        }
+        b.wait(1);
+    }
+    assert!(tries <= 20 && reports <= 20, "{tries} {reports}");
+}
