@@ -9,6 +9,9 @@ pub mod agent;
 pub mod lease;
 pub mod monitor;
 
+#[cfg(test)]
+mod tests;
+
 use mmm_proto::{Time, Wall};
 
 /// The present moment: the boot clock to decide by, the wall clock only to show people.

@@ -11,6 +11,9 @@ use crate::core::lease::Lease;
 /// Adding or removing one address.
 const ADDRESS_LIMIT: Span = Span::secs(2);
 
+/// Between two tries of an address act that failed.
+const ADDRESS_RETRY: Span = Span::ms(500);
+
 /// Re-pointing, starting or stopping replication. `STOP SLAVE` waits for the transaction in the applier.
 const REPLICATION_LIMIT: Span = Span::secs(10);
 
@@ -69,7 +72,8 @@ impl Agent {
             .map(|vip| (vip.ip, vip.writer, vip.mode))
             .collect();
         for (vip, writer, _) in roster {
-            if writer || self.addressing.contains_key(&vip) {
+            let waits = self.now.boot < self.address_retry;
+            if writer || waits || self.addressing.contains_key(&vip) {
                 continue;
             }
             match (lease, wanted.contains(&vip), self.found.contains(&vip)) {
@@ -98,6 +102,7 @@ impl Agent {
             (act, ActResult::Failed { why, .. }) => {
                 let why = format!("{}: {why}", act.words());
                 self.trouble("address", Some(why));
+                self.address_retry = self.now.boot + ADDRESS_RETRY;
             }
             _ => {}
         }

@@ -79,7 +79,15 @@ impl Agent {
                 },
             );
         }
-        self.set_duty(Duty::Fencing, true);
+        // An address that is being added just now must not come up behind the fence.
+        for vip in self.writer_vips() {
+            if let Some(running) = self.addressing.remove(&vip) {
+                self.out.push(Effect::Abort { id: running.id });
+            }
+        }
+        // Not waited for: a disk that hangs must not hold up a fence, and what is on disk yet (it serves, until
+        // then, or less) makes the next start fence as well.
+        self.set_duty(Duty::Fencing, false);
         let left = self
             .lease
             .map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
@@ -96,13 +104,29 @@ impl Agent {
         }
         let wanted = self.wanted_writer().map(|hold| (hold.vip, hold.stance));
         let lease = self.may_hold();
+        // An order was taken after the grant: what the grant wanted opens nothing any more, until the monitor
+        // says what it wants now.
+        let current = self.granted >= self.seen;
         match (self.duty, wanted, lease) {
             (Duty::Fencing, _, _) => self.finish_fencing(),
-            (Duty::None, Some((vip, Stance::Serve)), Some(lease)) => self.open(vip, lease),
-            (Duty::Frozen, Some((vip, Stance::Serve)), Some(_)) => {
-                self.set_duty(Duty::Opening, true);
-                self.writing = Some(self.begin(Act::Thaw { vip }, OPEN_LIMIT, None));
+            (Duty::None, _, _) if self.writer_vip_found() => self.fence(),
+            (Duty::Frozen, _, Some(_)) if self.found_writable() => {
+                self.news(
+                    "fences itself",
+                    "the server was found writable while the role is frozen",
+                );
+                self.fence();
             }
+            (Duty::None, Some((vip, Stance::Serve)), Some(lease)) if current => {
+                self.open(vip, lease);
+            }
+            (Duty::Frozen, Some((vip, Stance::Serve)), Some(_)) => {
+                if current {
+                    self.set_duty(Duty::Opening, true);
+                    self.writing = Some(self.begin(Act::Thaw { vip }, OPEN_LIMIT, None));
+                }
+            }
+            (Duty::Serving, Some((_, Stance::Serve)), Some(_)) if !current => {}
             (Duty::Serving, Some((vip, Stance::Serve)), Some(lease)) => self.keep_open(vip, lease),
             // An order is at work on it.
             (_, Some((_, Stance::Frozen)), Some(_)) => {}
@@ -114,6 +138,22 @@ impl Agent {
                 self.fence();
             }
         }
+    }
+
+    /// A writer's VIP is up on a host that does not hold the role, whoever put it there.
+    fn writer_vip_found(&self) -> bool {
+        self.looked
+            && self
+                .writer_vips()
+                .iter()
+                .any(|vip| self.found.contains(vip))
+    }
+
+    /// A look that is younger than the present duty found the server writable.
+    fn found_writable(&self) -> bool {
+        self.server_began > self.duty_since
+            && self.server.reach == Reach::Up
+            && self.server.read_only == Some(false)
     }
 
     /// After a start, or a fence that did not come through: is there anything left to fence?
@@ -164,15 +204,18 @@ impl Agent {
                 "the server was found read-only while it is the writer",
             );
             self.open(vip, lease);
-        } else if self.looked && !self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
+        } else if self.looked
+            && !self.found.contains(&vip)
+            && !self.addressing.contains_key(&vip)
+            && self.now.boot >= self.address_retry
+        {
             self.hold_address(vip, lease);
         }
     }
 
     /// A host that is not the writer is read-only, whoever made it writable.
     fn guard_read_only(&mut self) {
-        let current = self.server_began > self.duty_since;
-        if current && self.server.reach == Reach::Up && self.server.read_only == Some(false) {
+        if self.found_writable() {
             self.news(
                 "was found writable",
                 "it is not the writer; read_only is set",
@@ -192,12 +235,13 @@ impl Agent {
                 self.trouble("open", None);
                 self.server.read_only = Some(false);
                 self.see(*vip);
-                self.set_duty(Duty::Serving, true);
+                // Not waited for here and below: what is on disk yet makes the next start fence.
+                self.set_duty(Duty::Serving, false);
             }
             (Act::Thaw { .. }, ActResult::Done) => {
                 self.trouble("open", None);
                 self.server.read_only = Some(false);
-                self.set_duty(Duty::Serving, true);
+                self.set_duty(Duty::Serving, false);
             }
             (Act::Open { .. } | Act::Thaw { .. }, ActResult::Failed { why, .. }) => {
                 self.trouble("open", Some(format!("cannot open: {why}")));
@@ -213,7 +257,7 @@ impl Agent {
             }
             (Act::Freeze { .. }, ActResult::Failed { why, blockers }) => {
                 // The hands have undone it: the host serves as before.
-                self.set_duty(Duty::Serving, true);
+                self.set_duty(Duty::Serving, false);
                 self.answer(running, Outcome::Failed { why, blockers });
             }
             (
@@ -232,7 +276,7 @@ impl Agent {
                     if self.server.reach == Reach::Up {
                         self.server.read_only = Some(true);
                     }
-                    self.set_duty(Duty::None, true);
+                    self.set_duty(Duty::None, false);
                 } else {
                     self.trouble("fence", Some(format!("fencing: {trouble}")));
                     self.write_retry = now + RETRY;

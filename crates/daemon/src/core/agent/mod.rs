@@ -58,6 +58,9 @@ pub struct Kept {
     pub duty: Duty,
     pub lease: Option<Lease>,
     pub want: Option<Want>,
+    /// The stamp of the grant that `want` came with.
+    #[serde(default)]
+    pub granted: Stamp,
     /// Replication was stopped by this agent, so it may start it again.
     #[serde(default)]
     pub stopped: bool,
@@ -202,6 +205,7 @@ pub enum ActResult {
 struct Running {
     id: u64,
     act: Act,
+    began: Time,
     /// The order that it answers: link and number.
     order: Option<(u64, u64)>,
 }
@@ -215,6 +219,8 @@ pub struct Agent {
     seen: Stamp,
     lease: Option<Lease>,
     want: Option<Want>,
+    /// The stamp of the grant that `want` came with. An order may be newer.
+    granted: Stamp,
     duty: Duty,
     duty_since: Time,
     server: Server,
@@ -234,6 +240,7 @@ pub struct Agent {
     /// When a failed act may be tried again.
     write_retry: Time,
     replicate_retry: Time,
+    address_retry: Time,
     /// What could not be done, by what it is about.
     troubles: BTreeMap<&'static str, String>,
     links: Vec<u64>,
@@ -253,14 +260,15 @@ impl Agent {
         let kept = kept.filter(|kept| kept.host == roster.me);
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
         let resumes = kept.as_ref().filter(|kept| {
-            kept.boot_id == boot_id
-                && kept.duty == Duty::Serving
-                && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
+            kept.boot_id == boot_id && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
         });
-        let (duty, lease, want) = match resumes {
-            Some(kept) => (Duty::Serving, kept.lease, kept.want.clone()),
+        let (lease, want, granted) = resumes.map_or((None, None, Stamp::default()), |kept| {
+            (kept.lease, kept.want.clone(), kept.granted)
+        });
+        let duty = match resumes {
+            Some(kept) if kept.duty == Duty::Serving => Duty::Serving,
             // Not known yet whether there is anything to fence: `hold` looks first.
-            None => (Duty::Fencing, None, None),
+            _ => Duty::Fencing,
         };
         Self {
             boot_id: boot_id.to_owned(),
@@ -268,6 +276,7 @@ impl Agent {
             seen,
             lease,
             want,
+            granted,
             duty,
             duty_since: now.boot,
             server: Server::unknown(),
@@ -281,6 +290,7 @@ impl Agent {
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
             write_retry: now.boot,
             replicate_retry: now.boot,
+            address_retry: now.boot,
             troubles: BTreeMap::new(),
             links: Vec::new(),
             next_act: 0,
@@ -329,11 +339,10 @@ impl Agent {
                 self.changed = true;
             }
             Input::LinkDown { link, .. } => self.links.retain(|known| *known != link),
-            Input::Facts { server, began } => {
-                self.changed |= facts_differ(&self.server, &server);
-                (self.server, self.server_began) = (server, began);
-            }
+            Input::Facts { server, began } => self.take_facts(server, began),
             Input::Lost { reach } => {
+                // A look that began before knows less.
+                self.server_began = self.now.boot;
                 if self.server.reach != reach {
                     self.server.reach = reach;
                     self.server.read_only = None;
@@ -354,6 +363,15 @@ impl Agent {
             }
             Input::StoreWorks => self.changed |= self.troubles.remove("store").is_some(),
         }
+    }
+
+    /// The youngest look counts, whichever ends last.
+    fn take_facts(&mut self, server: Server, began: Time) {
+        if began < self.server_began {
+            return;
+        }
+        self.changed |= facts_differ(&self.server, &server);
+        (self.server, self.server_began) = (server, began);
     }
 
     /// A grant counts when it is not older than what was seen and answers a report of this boot.
@@ -390,7 +408,7 @@ impl Agent {
         let alive = self.now.boot < lease.fence_at();
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
-        self.seen = grant.stamp;
+        (self.seen, self.granted) = (grant.stamp, grant.stamp);
         self.want = Some(grant.want);
         self.lease = alive.then_some(lease);
         if newer {
@@ -411,6 +429,7 @@ impl Agent {
             duty: self.duty,
             lease: self.lease,
             want: self.want.clone(),
+            granted: self.granted,
             stopped: self.stopped,
         };
         if self.kept.as_ref() != Some(&kept) {
@@ -430,7 +449,12 @@ impl Agent {
             act: act.clone(),
             limit,
         });
-        Running { id, act, order }
+        Running {
+            id,
+            act,
+            began: self.now.boot,
+            order,
+        }
     }
 
     fn trouble(&mut self, about: &'static str, why: Option<String>) {

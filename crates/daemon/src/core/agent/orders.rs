@@ -32,6 +32,10 @@ impl Agent {
             Step::Freeze {
                 vip, grace, kill, ..
             } => {
+                // After a crash nobody would know that it was frozen.
+                if let Some(why) = self.troubles.get("store").cloned() {
+                    return self.refuse_order(link, order.id, why);
+                }
                 if self.duty != Duty::Serving || self.writing.is_some() {
                     let doing = self
                         .writing
@@ -123,9 +127,7 @@ impl Agent {
         let running = self.looking.remove(at);
         let outcome = match result {
             ActResult::Looked(server) => {
-                self.changed |= super::facts_differ(&self.server, &server);
-                self.server = (*server).clone();
-                self.server_began = self.now.boot;
+                self.take_facts((*server).clone(), running.began);
                 Outcome::Looked { server }
             }
             ActResult::Failed { why, blockers } => Outcome::Failed { why, blockers },

@@ -59,6 +59,7 @@ impl Monitor {
         if let Some(replication) = &report.server.replication
             && replication.sql == Thread::No
             && !self.is_writer(host)
+            && self.forced != Some(host)
         {
             let error = &replication.error;
             let error = if error.is_empty() {

@@ -492,6 +492,8 @@ impl Monitor {
     fn set_online(&mut self, host: &HostName, who: &str) -> String {
         if let Some(index) = self.top.host(host) {
             self.hosts[index].flapping = false;
+            // The operator answers for what it has.
+            self.parted.retain(|parted| parted.host != index);
             self.set_state(index, HostState::Online, "set online", Some(who));
             self.retry_at = self.now.boot;
         }
@@ -569,6 +571,7 @@ impl Monitor {
         let old = self.writer();
         let lacks = self.lacks(to);
         let why = format!("forced by {who}, {lacks} transactions behind");
+        self.forced = Some(to);
         self.set_state(to, HostState::Online, &why, Some(who));
         let vip = self.writer_vip();
         self.withdraw(vip, &why);

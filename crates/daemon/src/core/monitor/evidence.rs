@@ -74,6 +74,11 @@ impl Monitor {
                 // One side alone never takes the writer away.
                 return None;
             }
+            let bad = [ping, mysql].into_iter().filter(|c| c.good == Some(false));
+            let since = bad.filter_map(|check| check.failing_since).min()?;
+            if !self.network_proven_since(since) {
+                return None;
+            }
             let (word, state) = match (ping.good, mysql.good) {
                 (Some(false), Some(false)) => ("ping and mysql fail".to_owned(), mysql),
                 (Some(false), _) => ("ping fails".to_owned(), ping),
@@ -82,9 +87,19 @@ impl Monitor {
             return Some(format!("{word}: {}", state.message));
         }
         let silent_for = self.silent_for(host)?;
-        (silent_for >= self.silence() && ping.failing && mysql.failing).then(|| {
+        let last = self.now.boot - silent_for;
+        let silent = silent_for >= self.silence() && self.network_proven_since(last);
+        (silent && ping.failing && mysql.failing).then(|| {
             format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
         })
+    }
+
+    /// Whether anybody gave a sign of life clearly after that. When nobody did, the silence of one host tells
+    /// nothing of it: the monitor itself may be cut off, and hosts do not fall silent at the very same instant.
+    fn network_proven_since(&self, since: Time) -> bool {
+        let since = since + self.top.timing.heartbeat;
+        let proves = |host: &super::hosts::Host| host.alive_at().is_some_and(|at| at > since);
+        self.hosts.len() == 1 || self.hosts.iter().any(proves)
     }
 
     /// Whether the monitor alone cannot reach a host that its agent calls healthy.

@@ -4,11 +4,11 @@
 use mmm_proto::agent::{Outcome, Step};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
-use mmm_proto::{MonitorMode, Span};
+use mmm_proto::{Check, MonitorMode, Span};
 
-use super::Monitor;
 use super::moves::{Flow, Kind, Phase};
 use super::plan;
+use super::{Monitor, Parted};
 
 /// How long the survivors may take to say what they have. They answer within a few milliseconds; one that
 /// hangs must not hold up the others.
@@ -219,9 +219,20 @@ impl Monitor {
                     StepState::Done,
                     &format!("applied all that it received{}", up_to(&at)),
                 );
-                let vip = self.writer_vip();
-                self.give(vip, to);
-                self.enter(Phase::Promote, 4, self.top.timing.step_timeout);
+                self.enter_promotion(to, 4);
+                if let Some(running) = &mut self.running {
+                    running.promoted_at = at;
+                }
+            }
+            (Phase::Apply, outcome) if self.forced == Some(to) => {
+                // An operator chose it knowing that; what it has is what there will be.
+                let why = failure(outcome);
+                let at = self.hosts[to]
+                    .report()
+                    .map(|report| report.server.position.clone())
+                    .unwrap_or_default();
+                self.end_step(StepState::Failed, &format!("forced all the same: {why}"));
+                self.enter_promotion(to, 4);
                 if let Some(running) = &mut self.running {
                     running.promoted_at = at;
                 }
@@ -248,37 +259,63 @@ impl Monitor {
 
     /// A writer that was lost is back: does it have what its successor lacks?
     pub(super) fn compare_returned_writers(&mut self) {
-        for index in 0..self.parted.len() {
+        for index in (0..self.parted.len()).rev() {
+            let (host, heir) = (self.parted[index].host, self.parted[index].heir);
+            if !self.hosts[host].server_up() || !self.agent_answers(host) {
+                continue;
+            }
+            let (name, heir_name) = (self.name(host), self.name(heir));
+            if !self.replicates(host, heir) {
+                self.parted[index].following = None;
+            } else if self.has_followed(index) {
+                self.parted.remove(index);
+                self.decide();
+                let why = format!("it follows {heir_name}");
+                self.event(Level::Info, &name, "rejoined", &why);
+                continue;
+            }
             let parted = &self.parted[index];
-            let (host, heir) = (parted.host, parted.heir);
-            if parted.told || !self.hosts[host].server_up() || !self.agent_answers(host) {
+            let extra = self.beyond(parted);
+            if parted.told || extra == 0 || self.replication_good(host) {
                 continue;
             }
             let Some(report) = self.hosts[host].report() else {
                 continue;
             };
-            let extra = report.server.position.missing_from(&parted.at);
-            let (heir_name, name) = (self.name(heir), self.name(host));
-            let follows_heir = self.follows(host, heir);
-            let (position, at) = (report.server.position.clone(), parted.at.clone());
-            let replication_failed = !self.replication_good(host);
-            if follows_heir {
-                self.parted[index].told = true;
-                self.event(
-                    Level::Info,
-                    &name,
-                    "rejoined",
-                    &format!("it follows {heir_name}"),
-                );
-            } else if extra > 0 && replication_failed {
-                self.parted[index].told = true;
-                let why = format!(
-                    "it has {position}, {heir_name} took over at {at}: {extra} transactions were acknowledged \
-                     by {name} only. It stays out; compare, then rebuild it from {heir_name}"
-                );
-                self.event(Level::Error, &name, "has parted from the new writer", &why);
-            }
+            let why = format!(
+                "it has {}, {heir_name} took over at {}: {extra} transactions were acknowledged by {name} \
+                 only. It stays out; compare, then rebuild it from {heir_name}",
+                report.server.position, parted.at
+            );
+            self.parted[index].told = true;
+            self.decide();
+            self.event(Level::Error, &name, "has parted from the new writer", &why);
         }
+    }
+
+    /// Whether a lost writer has followed its heir for some time, by the word of both sides. Threads run for a
+    /// moment even when the source is about to refuse what they ask for.
+    fn has_followed(&mut self, index: usize) -> bool {
+        let now = self.now.boot;
+        let host = self.parted[index].host;
+        let since = *self.parted[index].following.get_or_insert(now);
+        let checked = self.hosts[host].checks[Check::RepThreads.index()].ok_at;
+        now.since(since) >= self.top.timing.heartbeat * 3 && checked > Some(since)
+    }
+
+    /// How many transactions a lost writer has beyond what its heir had when it took over.
+    fn beyond(&self, parted: &Parted) -> u64 {
+        self.hosts[parted.host]
+            .report()
+            .map_or(0, |report| report.server.position.missing_from(&parted.at))
+    }
+
+    /// Whether a host is a lost writer with transactions that its heir may lack: such a host is not put back
+    /// by itself, and nobody follows it.
+    pub(super) fn may_have_parted(&self, host: usize) -> bool {
+        self.parted
+            .iter()
+            .any(|parted| parted.host == host && self.beyond(parted) > 0)
     }
 }
 

@@ -26,7 +26,9 @@ pub struct CheckState {
     pub message: String,
     pub took: Option<Span>,
     /// When the first of the present row of failures began.
-    failing_since: Option<Time>,
+    pub failing_since: Option<Time>,
+    /// When it was last found to hold.
+    pub ok_at: Option<Time>,
     /// The latest result was a hard failure.
     pub hard: bool,
     /// The latest result was a failure.
@@ -42,6 +44,7 @@ impl CheckState {
             message: "not checked yet".to_owned(),
             took: None,
             failing_since: None,
+            ok_at: None,
             hard: false,
             failing: false,
         }
@@ -54,6 +57,7 @@ impl CheckState {
             Found::Ok(message) => {
                 self.message = message;
                 (self.failing_since, self.hard, self.failing) = (None, false, false);
+                self.ok_at = Some(now);
                 self.good = Some(true);
                 Verdict::Good
             }
@@ -168,6 +172,13 @@ impl Host {
     pub fn fresh(&self, now: Time, limit: Span) -> Option<&Report> {
         let heard = self.heard.as_ref()?;
         (self.link.is_some() && now.since(heard.at) < limit).then_some(&heard.report)
+    }
+
+    /// When the monitor last got any sign of life of it.
+    pub fn alive_at(&self) -> Option<Time> {
+        let heard = self.heard.as_ref().map(|heard| heard.at);
+        let checked = self.checks.iter().filter_map(|check| check.ok_at).max();
+        heard.max(checked)
     }
 
     /// The latest report, however old.

@@ -131,6 +131,10 @@ pub struct Monitor {
     network: bool,
     network_why: String,
     store_why: String,
+    /// Nothing could be seen in the latest step.
+    blind: bool,
+    /// The host that an operator forced to be writer, until it is: its replication is not held against it.
+    forced: Option<usize>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
@@ -142,13 +146,16 @@ pub struct Monitor {
     out: Vec<Effect>,
 }
 
-/// A former writer that was lost: what its successor had when it took over.
+/// A former writer that was lost: what its successor had when it took over. It is kept until the host was seen
+/// to follow; until then it may have transactions that nobody else has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parted {
     host: usize,
     heir: usize,
     at: mmm_proto::GtidPos,
     told: bool,
+    /// Since when its reports say without a break that it follows the heir.
+    following: Option<Time>,
 }
 
 impl Monitor {
@@ -237,6 +244,7 @@ impl Monitor {
     /// Every rule, once, in this order.
     fn look_at_everything(&mut self) {
         self.end_claims();
+        self.notice_sight();
         if self.held().is_empty() {
             if self.now.boot >= self.quiet_until {
                 self.adopt_what_is_found();
@@ -255,6 +263,11 @@ impl Monitor {
         if !self.store_why.is_empty() {
             return format!("the status file cannot be written: {}", self.store_why);
         }
+        self.blindness()
+    }
+
+    /// Why the monitor cannot see anything; empty when it can.
+    fn blindness(&self) -> String {
         let all_silent = self
             .hosts
             .iter()
@@ -274,18 +287,23 @@ impl Monitor {
         String::new()
     }
 
+    /// When it sees again after it was blind, old failures are its own: the hosts get the time to answer.
+    fn notice_sight(&mut self) {
+        let blind = !self.blindness().is_empty();
+        if std::mem::replace(&mut self.blind, blind) && !blind {
+            self.be_quiet(self.silence());
+        }
+    }
+
     /// If this process was stopped for a while, old silence is its own, not the hosts'.
     fn notice_absence(&mut self, now: Now) {
         let away = now.boot.since(self.now.boot);
         if away.as_ms() * 2 > self.top.timing.ttl.as_ms() {
             self.now = now;
-            self.quiet_until = self
-                .quiet_until
-                .max(now.boot + self.top.timing.heartbeat * 3);
-            for host in &mut self.hosts {
-                for check in &mut host.checks {
-                    check.forgive();
-                }
+            self.be_quiet(self.top.timing.heartbeat * 3);
+            // The time was not the hosts'.
+            if let Some(running) = &mut self.running {
+                running.deadline = running.deadline + away;
             }
             self.event(
                 Level::Warn,
@@ -293,6 +311,16 @@ impl Monitor {
                 &format!("was away for {away}"),
                 "nothing is judged before the hosts were heard again",
             );
+        }
+    }
+
+    /// Judges nothing for a while, and forgets failures that may be the monitor's own.
+    fn be_quiet(&mut self, span: Span) {
+        self.quiet_until = self.quiet_until.max(self.now.boot + span);
+        for host in &mut self.hosts {
+            for check in &mut host.checks {
+                check.forgive();
+            }
         }
     }
 
@@ -359,6 +387,7 @@ impl Monitor {
             );
             if self.mode != MonitorMode::Passive || self.cause != cause {
                 self.set_mode(MonitorMode::Passive, &cause, None);
+                self.drop_the_move(&cause);
             }
         } else if let Some(id) = order {
             let outcome = mmm_proto::agent::Outcome::Failed {
@@ -370,6 +399,10 @@ impl Monitor {
             // A grant that crossed a newer one on its way: the next report brings the present one.
             self.hosts[host].granted = None;
         }
+    }
+
+    fn superseded(&self) -> bool {
+        self.mode == MonitorMode::Passive && self.cause.starts_with("superseded")
     }
 
     /// Sends an order and gives its number.
@@ -391,7 +424,8 @@ impl Monitor {
 
     /// Answers the latest report of a host with a grant.
     fn renew(&mut self, host: usize) {
-        if self.undecided_about(host) {
+        // Another monitor leads and counts on it that nobody else grants anything.
+        if self.superseded() || self.undecided_about(host) {
             return;
         }
         let Some(heard) = &self.hosts[host].heard else {

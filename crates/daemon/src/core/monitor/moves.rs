@@ -2,7 +2,7 @@
 //! deadline and a way back. This room holds what both kinds share: the machine itself, its progress, promotion
 //! and what follows it. `planned` and `failover` hold what comes before.
 
-use mmm_proto::agent::{Duty, Outcome};
+use mmm_proto::agent::{Duty, Outcome, Stamp};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{PlanOutcome, PlanStep, Progress, StepProgress, StepState};
@@ -41,6 +41,8 @@ pub(super) struct Move {
     pub stop: Option<String>,
     /// What the new writer had when it was promoted.
     pub promoted_at: GtidPos,
+    /// The decision that gave it the VIP: only a report that has seen it tells of this promotion.
+    pub given: Stamp,
 }
 
 /// What started a move.
@@ -139,6 +141,7 @@ impl Monitor {
             failed: Vec::new(),
             stop: None,
             promoted_at: GtidPos::default(),
+            given: Stamp::default(),
         });
         self.begin_step(0);
         self.decide();
@@ -288,6 +291,17 @@ impl Monitor {
         }));
     }
 
+    /// Gives the VIP to the target and waits for it to open.
+    pub(super) fn enter_promotion(&mut self, to: usize, step: usize) {
+        let vip = self.writer_vip();
+        self.give(vip, to);
+        let given = self.stamp();
+        self.enter(Phase::Promote, step, self.top.timing.step_timeout);
+        if let Some(running) = &mut self.running {
+            running.given = given;
+        }
+    }
+
     /// The target was granted the role: wait until it says that it serves.
     fn promote(&mut self) -> Flow {
         let Some((vip, to, late)) = self.running.as_ref().and_then(|running| {
@@ -301,7 +315,8 @@ impl Monitor {
         let serves = report.is_some_and(|report| {
             report.duty == Duty::Serving && report.vips.contains(&self.vips[vip].ip)
         });
-        if serves && self.hosts[to].seen() >= self.stamp_of_promotion() {
+        let given = self.running.as_ref().map(|running| running.given);
+        if serves && given.is_some_and(|given| self.hosts[to].seen() >= given) {
             let at = report
                 .map(|report| report.server.position.clone())
                 .unwrap_or_default();
@@ -312,16 +327,6 @@ impl Monitor {
             return self.promotion_failed(to);
         }
         Flow::Stay
-    }
-
-    /// The stamp from which on a report that it serves can mean this promotion. The decision that gave the
-    /// VIP was the latest one of this move, so any report that has seen this term and serves is enough: the
-    /// former duty of the target was not the writer's.
-    fn stamp_of_promotion(&self) -> mmm_proto::agent::Stamp {
-        mmm_proto::agent::Stamp {
-            term: self.term,
-            seq: 0,
-        }
     }
 
     fn promoted(&mut self, to: usize, at: GtidPos) {
@@ -352,6 +357,7 @@ impl Monitor {
                         heir: to,
                         at,
                         told: false,
+                        following: None,
                     });
                 }
                 self.enter(Phase::Follow, next, limit);
@@ -468,6 +474,7 @@ impl Monitor {
         };
         let now = self.now.boot;
         let took = now.since(running.began);
+        self.forced = None;
         running.progress.took = took;
         running.progress.outcome = outcome.clone();
         let title = running.progress.title.clone();
@@ -533,6 +540,15 @@ impl Monitor {
             ),
             (_, _, Some(to)) => format!("Role '{role}' has been given to '{}'.", self.name(to)),
             _ => format!("plan {} ended", running.progress.plan),
+        }
+    }
+
+    /// Leaves a move where it is: this monitor has no say any more.
+    pub(super) fn drop_the_move(&mut self, why: &str) {
+        if self.running.is_some() {
+            self.end_step(StepState::Failed, why);
+            let why = why.to_owned();
+            self.end_move(PlanOutcome::Failed { why });
         }
     }
 

@@ -81,12 +81,16 @@ impl Monitor {
             return Flow::Stay;
         };
         let waited = self.now.boot.since(running.step_began);
-        if self.now.boot <= running.deadline && self.hosts[host].link.is_some() {
+        // Clients wait meanwhile: an agent that has gone silent is not waited for.
+        let answers = self.agent_answers(host);
+        if self.now.boot <= running.deadline && answers {
             return Flow::Stay;
         }
         let name = self.name(host);
         let why = if self.hosts[host].link.is_none() {
             format!("the link to the agent on {name} broke")
+        } else if !answers {
+            format!("{name}: {}", self.agent_trouble(host))
         } else {
             format!("{name} did not answer within {waited}")
         };
@@ -122,15 +126,14 @@ impl Monitor {
                 let vip = self.writer_vip();
                 let name = self.name(from);
                 self.withdraw(vip, &format!("{name} is frozen"));
-                self.give(vip, to);
-                self.enter(Phase::Promote, 3, self.top.timing.step_timeout);
+                self.enter_promotion(to, 3);
             }
             (_, Outcome::Failed { why, blockers }) => {
-                // The agent's words name what stood in the way.
-                let why = if blockers.is_empty() {
-                    why
-                } else {
-                    format!("{why} (--kill ends it)")
+                // Often the agent's words name what stood in the way already.
+                let why = match blockers.first().map(ToString::to_string) {
+                    Some(first) if why.contains(&first) => format!("{why} (--kill ends it)"),
+                    Some(first) => format!("{why}: {first} (--kill ends it)"),
+                    None => why,
                 };
                 self.turn_back(&why);
             }

@@ -5,13 +5,13 @@
 
 use mmm_proto::agent::{Duty, Stamp};
 use mmm_proto::event::Level;
-use mmm_proto::{HostState, MonitorMode};
+use mmm_proto::{GtidPos, HostState, MonitorMode, Span};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
 use super::topology::Topology;
 use super::vips::{Claim, Vip};
-use super::{Monitor, Now};
+use super::{Monitor, Now, Parted};
 use crate::core::lease;
 
 /// What the monitor writes down before it acts on it.
@@ -23,8 +23,24 @@ pub struct Stored {
     pub mode: MonitorMode,
     #[serde(default)]
     pub cause: String,
+    /// The longest grant that may have been given; zero in a file of an older version.
+    #[serde(default)]
+    pub ttl: Span,
     pub hosts: Vec<StoredHost>,
     pub vips: Vec<StoredVip>,
+    /// Former writers that may have transactions of their own.
+    #[serde(default)]
+    pub parted: Vec<StoredParted>,
+}
+
+/// A lost writer, as written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredParted {
+    pub host: String,
+    pub heir: String,
+    /// What the heir had when it took over.
+    pub at: GtidPos,
+    pub told: bool,
 }
 
 /// A host, as written down.
@@ -51,7 +67,12 @@ impl Monitor {
     /// A monitor that takes up where `stored` left off, one term later. The caller writes
     /// [`Monitor::stored`] down before it does anything else, so that terms never repeat.
     pub fn new(top: Topology, stored: Option<Stored>, now: Now) -> Self {
-        let over = lease::surely_over(now.boot, top.timing.ttl);
+        let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
+        let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
+        let superseded = stored
+            .as_ref()
+            .is_some_and(|s| s.cause.starts_with("superseded"));
+        let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = top
             .hosts
             .iter()
@@ -67,7 +88,15 @@ impl Monitor {
                 host
             })
             .collect();
-        let term = stored.as_ref().map_or(0, |stored| stored.term) + 1;
+        // Without a memory, or when another one led meanwhile, nobody knows the latest term. The seconds of the
+        // calendar are beyond every term that was ever counted up from them; nothing else is made of them.
+        let known = stored.as_ref().map_or(0, |stored| stored.term);
+        let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
+        let term = if stored.is_none() || superseded {
+            known.max(calendar) + 1
+        } else {
+            known + 1
+        };
         let first = Stamp { term, seq: 0 };
         let mut vips = Vec::new();
         for (role, spec) in top.roles.iter().enumerate() {
@@ -88,13 +117,24 @@ impl Monitor {
                     });
                 // Who is written down may have it; who is not may still have it from a time of which the file
                 // does not know, so everybody must answer once.
-                let claims = spec
-                    .hosts
+                let mut claimants = spec.hosts.clone();
+                for name in known
                     .iter()
+                    .flat_map(|known| known.claims.iter().chain(&known.holder))
+                {
+                    match top.hosts.iter().position(|host| host.name == **name) {
+                        Some(host) if claimants.contains(&host) => {}
+                        // It left the role, or the cluster, by a change of the configuration.
+                        Some(host) => claimants.push(host),
+                        None => quiet_until = over,
+                    }
+                }
+                let claims = claimants
+                    .into_iter()
                     .map(|host| Claim {
-                        host: *host,
+                        host,
                         over,
-                        taken: (holder != Some(*host)).then_some(first),
+                        taken: (holder != Some(host)).then_some(first),
                     })
                     .collect();
                 vips.push(Vip {
@@ -113,15 +153,25 @@ impl Monitor {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
-        let superseded = stored
-            .as_ref()
-            .is_some_and(|s| s.cause.starts_with("superseded"));
+        let parted = stored
+            .iter()
+            .flat_map(|stored| &stored.parted)
+            .filter_map(|parted| {
+                let index = |name: &str| top.hosts.iter().position(|host| host.name == *name);
+                Some(Parted {
+                    host: index(&parted.host)?,
+                    heir: index(&parted.heir)?,
+                    at: parted.at.clone(),
+                    told: parted.told,
+                    following: None,
+                })
+            })
+            .collect();
         let cause = match (&stored, mode) {
             (Some(stored), mode) if stored.mode == mode && !superseded => stored.cause.clone(),
             (_, MonitorMode::Active) => String::new(),
             _ => "configured".to_owned(),
         };
-        let quiet_until = now.boot + top.timing.heartbeat * 3;
         Self {
             term,
             seq: 1,
@@ -132,7 +182,8 @@ impl Monitor {
             running: None,
             last: None,
             plans: Vec::new(),
-            next_plan: term * 1000,
+            // Short to read and to type, and hardly the same after a restart.
+            next_plan: term % 90 * 100,
             applying: None,
             next_order: 0,
             next_event: 0,
@@ -143,9 +194,11 @@ impl Monitor {
             network: true,
             network_why: String::new(),
             store_why: String::new(),
+            blind: false,
+            forced: None,
             retry_at: now.boot,
             avoided: Vec::new(),
-            parted: Vec::new(),
+            parted,
             decided: true,
             out: Vec::new(),
             top,
@@ -161,6 +214,17 @@ impl Monitor {
             seq: self.seq,
             mode: self.mode,
             cause: self.cause.clone(),
+            ttl: self.top.timing.ttl,
+            parted: self
+                .parted
+                .iter()
+                .map(|parted| StoredParted {
+                    host: name(parted.host),
+                    heir: name(parted.heir),
+                    at: parted.at.clone(),
+                    told: parted.told,
+                })
+                .collect(),
             hosts: self
                 .hosts
                 .iter()

@@ -92,8 +92,11 @@ impl Monitor {
                 if let Some(why) = lost {
                     return Some((S::HardOffline, why)); // 2
                 }
-                if facts.is_writer || facts.source_fresh || !facts.source_ok {
-                    return None; // 3, 4, and the "peerOK" of 5 and 6
+                if facts.is_writer || self.forced == Some(host) {
+                    return None; // 3, and what an operator took upon himself
+                }
+                if facts.source_fresh || !facts.source_ok {
+                    return None; // 4, and the "peerOK" of 5 and 6
                 }
                 if !facts.threads {
                     return Some((S::ReplicationFail, facts.threads_why.clone())); // 5
@@ -147,6 +150,9 @@ impl Monitor {
     /// writer to stale standbys. Here a host without a source is well again when its applier runs and has
     /// applied all that it ever received: more cannot be had.
     fn replication_is_well(&self, host: usize, facts: &Facts) -> bool {
+        if self.may_have_parted(host) {
+            return false;
+        }
         if facts.threads && facts.backlog {
             return true;
         }
@@ -170,7 +176,7 @@ impl Monitor {
         let well = record.good(Check::Ping)
             && record.good(Check::Mysql)
             && (facts.is_writer || (facts.threads && facts.backlog));
-        if !well || !self.agent_answers(host) {
+        if !well || !self.agent_answers(host) || self.may_have_parted(host) {
             return None;
         }
         let waited = self.now.boot.since(record.since);

@@ -147,14 +147,16 @@ impl Monitor {
     /// A grant goes out: whatever it names may be held until it is surely over.
     pub(super) fn extend_claims(&mut self, host: usize, grant: &Grant, heard: Time) {
         let over = lease::surely_over(heard, grant.ttl);
+        let stamp = grant.stamp;
         for vip in &mut self.vips {
             if grant.want.holds.iter().any(|hold| hold.vip == vip.ip) {
                 match vip.claims.iter_mut().find(|claim| claim.host == host) {
                     Some(claim) => claim.over = claim.over.max(over),
+                    // A frozen host that is no longer the holder: it must end some time.
                     None => vip.claims.push(Claim {
                         host,
                         over,
-                        taken: None,
+                        taken: (vip.holder != Some(host)).then_some(stamp),
                     }),
                 }
             }
@@ -290,19 +292,22 @@ impl Monitor {
         }
     }
 
-    /// Whether a host is ONLINE and replicates from that source, both threads running, by its agent's word.
+    /// Whether a host is ONLINE and replicates from that source.
     pub(super) fn follows(&self, host: usize, source: usize) -> bool {
+        self.hosts[host].state == HostState::Online && self.replicates(host, source)
+    }
+
+    /// Whether a host replicates from that source, both threads running, by its agent's word.
+    pub(super) fn replicates(&self, host: usize, source: usize) -> bool {
         use mmm_proto::agent::Thread;
-        let record = &self.hosts[host];
-        record.state == HostState::Online
-            && record
-                .report()
-                .and_then(|report| report.server.replication.as_ref())
-                .is_some_and(|r| {
-                    self.top.host_at(&r.source, r.port) == Some(source)
-                        && r.io == Thread::Yes
-                        && r.sql == Thread::Yes
-                })
+        let report = self.hosts[host].report();
+        report
+            .and_then(|report| report.server.replication.as_ref())
+            .is_some_and(|r| {
+                self.top.host_at(&r.source, r.port) == Some(source)
+                    && r.io == Thread::Yes
+                    && r.sql == Thread::Yes
+            })
     }
 
     /// The hosts of a balanced VIP's role that could serve it now.

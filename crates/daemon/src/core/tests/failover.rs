@@ -1,0 +1,176 @@
+//! The writer is lost: who takes over, when, with what, and what becomes of the old one.
+
+use mmm_proto::HostState;
+
+use super::cluster::Cluster;
+use super::server::Process;
+
+#[test]
+fn a_killed_server_is_replaced_at_once_and_comes_back_by_itself_to_follow() {
+    let mut c = Cluster::mature();
+    c.hosts[0].server.kill();
+    let took = c.until("db2 takes over", 2_000, |c| c.open_host() == Some("db2"));
+    assert!(
+        took < 200,
+        "{took} ms: evidence of both sides needs no trap period"
+    );
+    assert_eq!(c.missing_on(1), 0, "{}", c.tail());
+    c.until("its readers are served", 2_000, Cluster::settled);
+    c.hosts[0].server.start();
+    c.until("db1 is back", 20_000, |c| c.state(0) == HostState::Online);
+    c.until("db1 follows db2", 5_000, |c| {
+        c.hosts[0].server.source == Some(1)
+    });
+    c.until("db1 reads again", 5_000, |c| c.readers(0) == 1);
+    assert_eq!(c.open_host(), Some("db2"), "the writer stays where it is");
+    c.until("it is told", 5_000, |c| c.said("rejoined"));
+}
+
+#[test]
+fn a_hanging_server_is_replaced_after_the_trap_period_and_only_after_its_agent_let_go() {
+    let mut c = Cluster::mature();
+    c.hosts[0].server.process = Process::Silent;
+    let took = c.until("db2 takes over", 20_000, |c| c.open_host() == Some("db2"));
+    assert!(took >= 3_000, "{took}: soft evidence waits");
+    assert!(took <= 10_000, "{took}");
+    // It wakes up: the host must not take a write.
+    c.hosts[0].server.process = Process::Up;
+    c.run(5_000);
+    assert_eq!(c.open_host(), Some("db2"));
+    assert!(c.hosts[0].server.read_only);
+}
+
+#[test]
+fn a_late_standby_that_cannot_apply_never_becomes_writer() {
+    let mut c = Cluster::mature();
+    c.hosts[1].server.apply_stuck = true;
+    c.until("db2 is late", 90_000, |c| {
+        c.state(1) == HostState::ReplicationDelay
+    });
+    c.hosts[0].server.kill();
+    c.run(20_000);
+    assert_eq!(c.open_host(), None, "{}", c.tail());
+    assert_eq!(c.state(1), HostState::ReplicationDelay);
+    c.hosts[1].server.apply_stuck = false;
+    c.until("db2 takes over", 20_000, |c| c.open_host() == Some("db2"));
+    assert_eq!(c.missing_on(1), 0, "it applied all that it received first");
+}
+
+#[test]
+fn a_standby_whose_applier_is_broken_never_becomes_writer() {
+    let mut c = Cluster::mature();
+    c.hosts[1].server.sql = false;
+    c.until("it failed", 30_000, |c| {
+        c.state(1) == HostState::ReplicationFail
+    });
+    c.hosts[0].server.kill();
+    c.run(30_000);
+    assert_eq!(c.open_host(), None, "{}", c.tail());
+    assert_eq!(c.state(1), HostState::ReplicationFail);
+}
+
+#[test]
+fn the_new_writer_fetches_what_another_survivor_has_more() {
+    let mut c = Cluster::mature();
+    c.hosts[1].server.receive_stuck = true;
+    c.run(3_000);
+    let behind = c.hosts[2].server.applied.len() - c.hosts[1].server.applied.len();
+    assert!(behind > 100, "{behind}");
+    c.hosts[0].server.kill();
+    c.hosts[1].server.receive_stuck = false;
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    assert_eq!(c.missing_on(1), 0, "{}", c.tail());
+    assert!(c.said("fetched up to"), "{}", c.tail());
+    c.until("db3 follows db2", 5_000, |c| {
+        c.hosts[2].server.source == Some(1)
+    });
+}
+
+#[test]
+fn an_old_master_with_writes_of_its_own_stays_out_and_is_reported() {
+    let mut c = Cluster::mature();
+    // What only the old master has: nobody received it.
+    c.cut_peers[0] = true;
+    c.run(300);
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    assert!(c.missing_on(1) > 0);
+    c.cut_peers[0] = false;
+    c.hosts[0].server.start();
+    c.until("it is told", 30_000, |c| {
+        c.said("has parted from the new writer")
+    });
+    c.run(120_000);
+    assert_ne!(c.state(0), HostState::Online, "{}", c.tail());
+    assert_eq!(c.open_host(), Some("db2"));
+}
+
+#[test]
+fn an_old_master_with_writes_of_its_own_is_no_candidate_when_the_new_one_dies() {
+    let mut c = Cluster::mature();
+    c.cut_peers[0] = true;
+    c.run(300);
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    c.run(2_000);
+    c.hosts[1].server.kill();
+    c.cut_peers[0] = false;
+    c.hosts[0].server.start();
+    c.run(60_000);
+    assert_eq!(c.open_host(), None, "{}", c.tail());
+}
+
+#[test]
+fn two_deaths_in_a_row_end_with_whoever_is_left() {
+    let mut c = Cluster::mature();
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 2_000, |c| c.open_host() == Some("db2"));
+    c.hosts[0].server.start();
+    c.until("db1 is back", 20_000, |c| c.state(0) == HostState::Online);
+    c.run(5_000);
+    c.hosts[1].server.kill();
+    c.until("db1 takes over", 5_000, |c| c.open_host() == Some("db1"));
+    assert_eq!(c.missing_on(0), 0);
+}
+
+#[test]
+fn a_candidate_that_dies_on_the_way_leaves_the_role_to_the_one_that_comes_back() {
+    let mut c = Cluster::mature();
+    c.hosts[1].slow.insert("Drain", 1_000);
+    c.hosts[0].server.kill();
+    c.until("the candidate applies", 2_000, |c| {
+        c.hosts[1].begun.iter().any(|(_, kind)| kind == "Drain")
+    });
+    c.hosts[1].server.kill();
+    c.run(5_000);
+    assert_eq!(c.open_host(), None);
+    c.hosts[1].slow.clear();
+    c.hosts[0].server.start();
+    c.until("db1 serves again", 30_000, |c| c.open_host() == Some("db1"));
+}
+
+#[test]
+fn a_server_that_was_restarted_by_hand_serves_again_where_it_was() {
+    let mut c = Cluster::mature();
+    // Down so shortly that the monitor's own look finds it up again.
+    c.hosts[0].server.kill();
+    c.hosts[0].server.start();
+    c.until("writable again", 3_000, |c| c.open_host() == Some("db1"));
+    c.run(2_000);
+    assert_eq!(c.writer(), Some("db1"));
+}
+
+#[test]
+fn a_power_cut_of_the_writer_host_fails_over_and_the_host_comes_back_read_only() {
+    let mut c = Cluster::mature();
+    c.hosts[0].server.boots_read_only = false;
+    c.hosts[0].power_off();
+    let took = c.until("db2 takes over", 10_000, |c| c.open_host() == Some("db2"));
+    assert!(took <= 5_000, "{took}");
+    let now = c.now;
+    c.hosts[0].power_on(now);
+    c.until("made read-only", 3_000, |c| c.hosts[0].server.read_only);
+    c.run(10_000);
+    assert_eq!(c.open_host(), Some("db2"));
+    assert!(c.hosts[0].server.read_only, "{}", c.tail());
+}
