@@ -137,8 +137,8 @@ fn a_control_program_needs_the_monitor_section_only() {
 #[test]
 fn warnings_do_not_stop_a_program() {
     let dir = cluster(
-        "include = \"common.toml\"\nisolated_writer = \"hold\"\ninsecure = true\ndebug = 0\n\
-         [monitor]\nping_ips = [\"10.0.1.1\"]\nbin_path = \"/usr/lib\"\n\
+        "include = \"common.toml\"\ninsecure = true\ndebug = 0\n\
+         [monitor]\ncareful_startup = false\nping_ips = [\"10.0.1.1\"]\nbin_path = \"/usr/lib\"\n\
          [role.areader]\nips = [\"10.0.9.91\"]\n\
          [check.ping]\nmax_backlog = 30\ntimeout = \"4s\"\n\
          [host.default]\nreplication_password = \"s3cr3t-012345678901234567890123456789\"\n",

@@ -144,7 +144,8 @@ fn moves(cluster: &Cluster) -> Row {
         assert_eq!(said.code, 0, "{said:?}\n{}", story(&cluster.lab));
         gaps.push(cluster.switched(since, SOON).gap);
         all_online(&cluster.lab, SOON);
-        cluster.client.wait_rows(20, SOON).unwrap();
+        // Longer than a host refuses late comers after it gave the address away, as between real moves.
+        cluster.client.wait_rows(500, SOON).unwrap();
     }
     judge(cluster, "planned move", began, gaps)
 }

@@ -58,7 +58,12 @@ impl Cluster {
 
     /// The master that is not the writer.
     pub(super) fn standby(&self) -> &'static str {
-        if self.writer() == "db1" { "db2" } else { "db1" }
+        self.standby_of(&self.writer())
+    }
+
+    /// The other master.
+    pub(super) fn standby_of(&self, writer: &str) -> &'static str {
+        if writer == "db1" { "db2" } else { "db1" }
     }
 
     /// Nobody ever accepted writes beside the writer, by the observer and by the client.

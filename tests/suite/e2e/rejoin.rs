@@ -39,9 +39,11 @@ fn a_killed_server_comes_back_and_follows_the_new_writer() {
     server.kill9().unwrap();
     cluster.switched(since, SOON);
     wait_state(&cluster, &victim, HostState::HardOffline, SOON);
-    let heir = cluster.writer();
-    assert_ne!(heir, victim);
-    assert_eq!(holders(&cluster.lab, WRITER_VIP), [heir.clone()]);
+    let heir = cluster.standby_of(&victim).to_owned();
+    assert_eq!(
+        holders(&cluster.lab, WRITER_VIP),
+        std::slice::from_ref(&heir)
+    );
     wait_view(
         &cluster.lab,
         "the slave to follow the new writer by GTID",
@@ -208,7 +210,7 @@ fn a_dead_agent_loses_the_address_and_another_host_serves() {
     agent.kill9().unwrap();
     let switch = cluster.switched(since, SOON);
     println!("death of the writer's agent: gap {:?}", switch.gap);
-    let heir = cluster.writer();
+    let heir = cluster.standby_of(&writer).to_owned();
     assert_eq!(holders(&cluster.lab, WRITER_VIP), [heir]);
     agent.start().unwrap();
     all_online(&cluster.lab, LATER);
@@ -244,6 +246,41 @@ fn without_a_monitor_the_writer_fences_itself_and_comes_back_with_it() {
         .unwrap();
     assert!(
         audits.iter().all(lab::verify::Audit::is_clean),
+        "{audits:?}"
+    );
+    cluster.assert_never_two_writers();
+}
+
+#[test]
+fn a_stopped_server_is_ended_so_that_it_cannot_acknowledge_later() {
+    let cluster = Cluster::up(&Options::with_daemons());
+    let victim = cluster.writer();
+    let server = cluster.lab.server(&victim).unwrap();
+    let since = Instant::now();
+    server.freeze().unwrap();
+    let switch = cluster.switched(since, SOON);
+    println!("SIGSTOP of the writer's server: gap {:?}", switch.gap);
+    let heir = wait_view(&cluster.lab, "the picture of it", SOON, |view| {
+        let host = view.writer.host.as_ref().map(ToString::to_string);
+        host.filter(|host| *host != victim)
+            .ok_or_else(|| states(view))
+    });
+    lab::wait::until("the stopped server to be ended", SOON, || {
+        if server.is_running() {
+            Err("it still runs")
+        } else {
+            Ok(())
+        }
+    })
+    .unwrap();
+    server.start().unwrap();
+    all_online(&cluster.lab, LATER);
+    let audits = cluster
+        .lab
+        .verify(&cluster.client.record(), &heir, SOON)
+        .unwrap();
+    assert!(
+        audits.iter().all(|audit| audit.duplicated.is_empty()),
         "{audits:?}"
     );
     cluster.assert_never_two_writers();

@@ -213,7 +213,15 @@ impl Worker {
         if self.retry_store.is_some_and(|at| now.boot >= at) {
             self.write_down(&self.core.stored()).await;
         }
-        let mut effects = self.core.step(now, input).into_iter();
+        let effects = self.core.step(now, input);
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Answer { .. }))
+        {
+            // Whoever is answered may look at once, and must not see what was before.
+            self.show(now.boot);
+        }
+        let mut effects = effects.into_iter();
         // What could not be written down is not acted on; the events of the step are told all the same.
         while let Some(effect) = effects.next() {
             if let Effect::Persist(stored) = effect {
@@ -284,10 +292,14 @@ impl Worker {
     fn publish(&mut self) {
         let now = self.clock.now();
         if self.fresh && now.since(self.published) >= PICTURE_EVERY {
-            self.published = now;
-            self.fresh = false;
-            self.hub.publish(Arc::new(self.core.view()));
+            self.show(now);
         }
+    }
+
+    fn show(&mut self, now: Time) {
+        self.published = now;
+        self.fresh = false;
+        self.hub.publish(Arc::new(self.core.view()));
     }
 }
 

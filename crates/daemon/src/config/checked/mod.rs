@@ -223,13 +223,22 @@ impl<'t> Check<'_, 't> {
     fn unused_settings(&mut self) {
         let top = self.top();
         if self.config.isolated_writer == IsolatedWriter::Hold {
-            let what = "\"hold\" lets a cut-off writer go on: there can be two writers at once";
-            self.warn(
+            let what = "\"hold\" is not in this version: a writer that is cut off fences itself";
+            self.wrong(
                 top,
                 "isolated_writer",
                 what,
-                "write \"fence\" unless you accept that",
+                "write \"fence\" or remove the line",
             );
+        }
+        let monitor = self.at(Kind::Monitor, "");
+        if self.config.monitor.kill_host_bin.is_some() {
+            let what = "not run by this version: a lost host is waited for until its grant is over";
+            self.warn(monitor, "kill_host_bin", what, "nothing to do");
+        }
+        if !self.config.monitor.careful_startup {
+            let what = "has no effect in this version: a conflict always starts PASSIVE";
+            self.warn(monitor, "careful_startup", what, "remove the line");
         }
         let tree = self.reader.tree;
         for name in ["ping", "mysql", "rep_threads"] {

@@ -129,11 +129,11 @@ impl Monitor {
                 self.enter_promotion(to, 3);
             }
             (_, Outcome::Failed { why, blockers }) => {
-                // The agent's words name what stood in the way.
-                let why = if blockers.is_empty() {
-                    why
-                } else {
-                    format!("{why} (--kill ends it)")
+                // Often the agent's words name what stood in the way already.
+                let why = match blockers.first().map(ToString::to_string) {
+                    Some(first) if why.contains(&first) => format!("{why} (--kill ends it)"),
+                    Some(first) => format!("{why}: {first} (--kill ends it)"),
+                    None => why,
                 };
                 self.turn_back(&why);
             }

@@ -182,7 +182,8 @@ impl Monitor {
             running: None,
             last: None,
             plans: Vec::new(),
-            next_plan: term % 1000 * 1000,
+            // Short to read and to type, and hardly the same after a restart.
+            next_plan: term % 90 * 100,
             applying: None,
             next_order: 0,
             next_event: 0,

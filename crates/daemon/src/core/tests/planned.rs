@@ -29,7 +29,7 @@ fn the_writer_moves_to_and_fro_twenty_times_and_no_acknowledged_write_is_lost() 
         assert!(text.contains("has been moved from"), "{text}");
         assert_eq!(c.open_host(), Some(to), "turn {turn}\n{}", c.tail());
         c.run(1_000);
-        c.until("both others follow", 3_000, |c| c.settled());
+        c.until("both others follow", 3_000, Cluster::settled);
         assert!(
             c.acked.len() > before + 50,
             "turn {turn}: nobody writes\n{}",
@@ -252,7 +252,11 @@ fn set_offline_of_the_writer_moves_it_first() {
     assert_eq!(c.open_host(), Some("db2"));
     assert_eq!(c.state(0), HostState::AdminOffline);
     assert!(c.longest_gap < 250, "{}", c.longest_gap);
-    c.until("its addresses are served elsewhere", 5_000, |c| c.settled());
+    c.until(
+        "its addresses are served elsewhere",
+        5_000,
+        Cluster::settled,
+    );
     assert_eq!(c.missing_on(1), 0);
     c.until("its replication is off", 2_000, |c| !c.hosts[0].server.io);
     c.ok("set_online db1");
