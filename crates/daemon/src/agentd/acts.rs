@@ -7,7 +7,7 @@ use mmm_proto::agent::Reach;
 use mmm_proto::{HostName, Span};
 
 use super::escalate::ServerProcess;
-use super::fence::{Hands, ReadOnly};
+use super::fence::{Hands, Lifetime, ReadOnly};
 use super::server::ServerError;
 use crate::core::agent::{Act, ActResult, Roster};
 
@@ -39,9 +39,9 @@ pub async fn carry_out(tools: Arc<Tools>, act: Act, limit: Span) -> ActResult {
 async fn perform(tools: &Tools, act: Act, limit: Span) -> ActResult {
     let (hands, roster) = (&tools.hands, &tools.roster);
     match act {
-        Act::Open { vip, secs } => done(hands.open(vip, Some(secs), limit).await),
+        Act::Open { vip, until } => done(hands.open(vip, Lifetime::Until(until), limit).await),
         Act::Thaw { vip } => done(hands.thaw(vip, limit).await),
-        Act::Hold { vip, secs } => done(hands.hold_vip(vip, Some(secs)).await),
+        Act::Hold { vip, until } => done(hands.hold_vip(vip, Lifetime::Until(until)).await),
         Act::Drop { vip } => done(hands.drop_vip(vip).await),
         Act::ReadOnly => done(hands.server.set_read_only(true, limit).await),
         Act::Freeze { vip, grace, kill } => match hands.freeze(vip, grace, kill, limit).await {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mmm_proto::agent::Blocker;
-use mmm_proto::{GtidPos, Span};
+use mmm_proto::{GtidPos, Span, Time};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -24,6 +24,8 @@ use super::announce::Announcer;
 use super::refuse::Refusal;
 use super::server::{Deadline, Server};
 use super::sessions::Client;
+use crate::clock::Clock;
+use crate::core::lease::kernel_secs;
 
 /// How long a fence lets running statements end by themselves.
 const MERCY: Span = Span::ms(100);
@@ -43,6 +45,33 @@ pub struct Hands {
     pub refusal: Refusal,
     /// Announcements that are still to be repeated; stopped before an address goes.
     announcing: Mutex<BTreeMap<IpAddr, AbortHandle>>,
+}
+
+/// How long the kernel keeps an address by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Whole seconds from when it is put up; for ever without.
+    Secs(Option<u32>),
+    /// Until that instant of the boot clock at the latest.
+    Until(Time),
+}
+
+impl Lifetime {
+    fn secs(self, now: Time) -> Result<Option<u32>, String> {
+        match self {
+            Self::Secs(secs) => Ok(secs),
+            Self::Until(until) => match kernel_secs(until, now) {
+                0 => Err("the grant is as good as over".to_owned()),
+                secs => Ok(Some(secs)),
+            },
+        }
+    }
+}
+
+impl From<Option<u32>> for Lifetime {
+    fn from(secs: Option<u32>) -> Self {
+        Self::Secs(secs)
+    }
 }
 
 /// The writer is frozen: `read_only` verified, sessions ended, all packets to the VIP refused, VIP up.
@@ -161,7 +190,7 @@ impl Hands {
     pub async fn open(
         &self,
         vip: IpAddr,
-        lifetime: Option<u32>,
+        lifetime: impl Into<Lifetime>,
         limit: Span,
     ) -> Result<(), String> {
         let deadline = Deadline::after(limit);
@@ -172,7 +201,7 @@ impl Hands {
             self.lift(vip),
         );
         let done = match writable.map_err(|e| e.to_string()).and(lifted) {
-            Ok(()) => self.put_up(vip, lifetime).await,
+            Ok(()) => self.put_up(vip, lifetime.into()).await,
             Err(why) => Err(why),
         };
         let Err(mut why) = done else { return Ok(()) };
@@ -189,15 +218,17 @@ impl Hands {
 
     /// Puts the VIP up, or renews its lifetime (whole seconds; the kernel drops it after that). A new one is
     /// announced, several times over the first second, and no refusal of it stays.
-    pub async fn hold_vip(&self, vip: IpAddr, lifetime: Option<u32>) -> Result<(), String> {
+    pub async fn hold_vip(&self, vip: IpAddr, lifetime: impl Into<Lifetime>) -> Result<(), String> {
         let there = self.timed(vip, self.addresses.holds(vip)).await?;
         if !there {
             self.lift(vip).await?;
         }
-        self.put_up(vip, lifetime).await
+        self.put_up(vip, lifetime.into()).await
     }
 
-    async fn put_up(&self, vip: IpAddr, lifetime: Option<u32>) -> Result<(), String> {
+    async fn put_up(&self, vip: IpAddr, lifetime: Lifetime) -> Result<(), String> {
+        // Only now: whatever came before may have taken its time, or stood still.
+        let lifetime = lifetime.secs(Clock.now())?;
         let new = self.timed(vip, self.addresses.hold(vip, lifetime)).await?;
         if new {
             self.announcer.announce(vip).map_err(|e| e.to_string())?;

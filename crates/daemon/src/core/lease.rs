@@ -41,8 +41,13 @@ impl Lease {
     /// The lifetime for the kernel: whole seconds left, rounded down, so that the address goes before the
     /// grant is over. Zero means that it must not be held at all.
     pub fn kernel_secs(self, now: Time) -> u32 {
-        u32::try_from(self.ends().since(now).as_secs()).unwrap_or(u32::MAX)
+        kernel_secs(self.ends(), now)
     }
+}
+
+/// The lifetime for the kernel of an address that must be gone at `until`.
+pub fn kernel_secs(until: Time, now: Time) -> u32 {
+    u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

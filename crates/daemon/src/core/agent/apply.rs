@@ -55,9 +55,10 @@ impl Agent {
     }
 
     pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease) {
-        let secs = lease.kernel_secs(self.now.boot);
-        if secs > 0 {
-            let running = self.begin(Act::Hold { vip, secs }, ADDRESS_LIMIT, None);
+        if lease.kernel_secs(self.now.boot) > 0 {
+            // The end, not the time left: between this decision and the kernel may lie a slow disk.
+            let until = lease.ends();
+            let running = self.begin(Act::Hold { vip, until }, ADDRESS_LIMIT, None);
             self.addressing.insert(vip, running);
         }
     }

@@ -196,7 +196,8 @@ impl Agent {
             return;
         }
         self.set_duty(Duty::Opening, true);
-        self.writing = Some(self.begin(Act::Open { vip, secs }, OPEN_LIMIT, None));
+        let until = lease.ends();
+        self.writing = Some(self.begin(Act::Open { vip, until }, OPEN_LIMIT, None));
     }
 
     /// Without a state file that can be written nothing new is held: after a restart nobody would know of it.

@@ -110,10 +110,10 @@ pub enum Effect {
 /// What the hands can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Writable, VIP up with that lifetime in seconds, announced.
+    /// Writable, VIP up until then by the kernel's timer, announced.
     Open {
         vip: IpAddr,
-        secs: u32,
+        until: Time,
     },
     /// Stop taking writes, keep the VIP, tell the position.
     Freeze {
@@ -131,10 +131,10 @@ pub enum Act {
     },
     /// `read_only = 1`, nothing else.
     ReadOnly,
-    /// Add a VIP, announced, or refresh its lifetime in seconds.
+    /// Add a VIP, announced, or refresh its lifetime: until then by the kernel's timer.
     Hold {
         vip: IpAddr,
-        secs: u32,
+        until: Time,
     },
     Drop {
         vip: IpAddr,
@@ -506,6 +506,16 @@ impl Agent {
         let report = self.report();
         self.out
             .push(Effect::Say(FromAgent::Report(Box::new(report))));
+    }
+
+    /// What the host does about the writer role.
+    pub fn duty(&self) -> Duty {
+        self.duty
+    }
+
+    /// The highest stamp that was obeyed.
+    pub fn seen(&self) -> Stamp {
+        self.seen
     }
 
     /// What is true on the host now.

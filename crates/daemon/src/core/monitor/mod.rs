@@ -179,7 +179,7 @@ impl Monitor {
     }
 
     /// The stamp of the latest decision.
-    fn stamp(&self) -> Stamp {
+    pub fn stamp(&self) -> Stamp {
         Stamp {
             term: self.term,
             seq: self.seq,

@@ -347,10 +347,8 @@ impl Cluster {
             self.mind_link(host);
         }
         self.mind_checks();
-        if self.monitor.is_some() && !self.paused {
-            if now >= self.wake {
-                self.feed(Input::Tick);
-            }
+        if self.monitor.is_some() && !self.paused && now >= self.wake {
+            self.feed(Input::Tick);
         }
         self.look_at_invariants();
     }
@@ -478,11 +476,7 @@ impl Cluster {
         };
         let effects = monitor.step(at, input);
         self.wake = monitor.next_wakeup().0 - CLOCK;
-        let stored = monitor.stored();
-        let stamp = Stamp {
-            term: stored.term,
-            seq: stored.seq,
-        };
+        let stamp = monitor.stamp();
         assert!(stamp >= self.stamp, "the stamp went back to {stamp}");
         self.stamp = stamp;
         let mut lost = false;

@@ -11,6 +11,7 @@ use super::server::{Process, Toy};
 use super::{host_name, roster, writer_vip};
 use crate::core::Now;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
+use crate::core::lease::kernel_secs;
 
 /// How often the server and the addresses are looked at.
 const LOOK_EVERY: u64 = 500;
@@ -227,13 +228,9 @@ impl ToyHost {
         let Some(agent) = &mut self.agent else { return };
         let effects = agent.step(at, input);
         self.wake = agent.next_wakeup().0.saturating_sub(self.clock);
-        let report = agent.report();
-        assert!(
-            report.seen >= self.seen,
-            "{} went back",
-            host_name(self.index)
-        );
-        (self.duty, self.seen) = (report.duty, report.seen);
+        let (duty, seen) = (agent.duty(), agent.seen());
+        assert!(seen >= self.seen, "{} went back", host_name(self.index));
+        (self.duty, self.seen) = (duty, seen);
         // As the worker does: what must be on disk is written before anything of the step is done.
         let mut held = false;
         for effect in &effects {
@@ -355,10 +352,10 @@ impl ToyHost {
             return Some(self.end_badly(act, "the server does not answer".to_owned()));
         }
         Some(match act {
-            Act::Open { vip, secs } => {
+            Act::Open { vip, until } => {
                 self.server.read_only = false;
                 self.refused.retain(|refused| refused != vip);
-                self.vips.insert(*vip, now + u64::from(*secs) * 1000);
+                self.put_up(now, *vip, *until);
                 ActResult::Done
             }
             Act::Thaw { vip } => {
@@ -400,11 +397,11 @@ impl ToyHost {
                 self.server.read_only = true;
                 ActResult::Done
             }
-            Act::Hold { vip, secs } => {
+            Act::Hold { vip, until } => {
                 if !self.vips.contains_key(vip) {
                     self.refused.retain(|refused| refused != vip);
                 }
-                self.vips.insert(*vip, now + u64::from(*secs) * 1000);
+                self.put_up(now, *vip, *until);
                 ActResult::Done
             }
             Act::Drop { vip } => {
@@ -432,6 +429,14 @@ impl ToyHost {
                 return self.reached(since, limit, |toy| toy.relay.is_empty());
             }
         })
+    }
+
+    /// The kernel gets whole seconds of what is left when it is asked.
+    fn put_up(&mut self, now: u64, vip: IpAddr, until: Time) {
+        let secs = kernel_secs(until, Time(now + self.clock));
+        if secs > 0 {
+            self.vips.insert(vip, now + u64::from(secs) * 1000);
+        }
     }
 
     fn reached(&self, since: u64, limit: u64, done: impl Fn(&Toy) -> bool) -> Option<ActResult> {

@@ -74,7 +74,7 @@ fn a_reader_is_given_on_only_when_its_former_host_let_go() {
         "nothing was added while db3 still had it\n{}",
         c.tail()
     );
-    c.until("two hosts serve three readers", 5_000, |c| c.settled());
+    c.until("two hosts serve three readers", 5_000, Cluster::settled);
     assert_eq!(c.readers(2), 0);
 }
 
@@ -86,7 +86,7 @@ fn an_address_that_cannot_be_removed_stays_where_it_is_until_its_grant_is_over()
         .insert("Drop", "the kernel does not answer".to_owned());
     let began = c.now;
     c.ok("set_offline db3");
-    c.until("given on", 8_000, |c| c.settled());
+    c.until("given on", 8_000, Cluster::settled);
     assert!(c.now - began > 1_500, "{}", c.now - began);
 }
 
