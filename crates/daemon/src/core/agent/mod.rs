@@ -525,6 +525,14 @@ impl Agent {
             .iter()
             .chain(&self.replicating)
             .chain(self.addressing.values());
+        // An address that is being added counts as there: who is told that it is not may give it on.
+        let mut vips = self.found.clone();
+        vips.extend(
+            self.addressing
+                .keys()
+                .filter(|vip| !self.found.contains(vip)),
+        );
+        vips.sort();
         let mut server = self.server.clone();
         server.age = self.now.boot.since(self.server_began);
         Report {
@@ -532,7 +540,7 @@ impl Agent {
             boot_id: self.boot_id.clone(),
             uptime: self.uptime,
             seen: self.seen,
-            vips: self.found.clone(),
+            vips,
             duty: self.duty,
             grant_left: self.lease.map(|lease| lease.ends().since(self.now.boot)),
             server,

@@ -278,3 +278,30 @@ fn a_monitor_that_stood_still_in_the_middle_of_a_move_does_not_blame_the_hosts()
     assert!(!c.said("did not become writable"), "{}", c.tail());
     assert_eq!(c.open_host(), Some("db2"));
 }
+
+#[test]
+fn a_frozen_writer_that_was_given_up_and_comes_back_in_the_same_move_holds_up_nothing_for_ever() {
+    let mut top = super::topology();
+    top.timing.step_timeout = mmm_proto::Span::secs(6);
+    let mut c = Cluster::with(top).put_in_service();
+    c.hosts[1].slow.insert("Open", 3_000);
+    c.ask("move_role writer db2");
+    c.until("db2 opens", 1_000, |c| {
+        c.hosts[1].begun.iter().any(|(_, kind)| kind == "Open")
+    });
+    c.cut[0] = true;
+    c.run(4_000);
+    assert!(c.said("grant of db1 is surely over"), "{}", c.tail());
+    c.cut[0] = false;
+    c.run(3_000);
+    c.hosts[1].slow.clear();
+    c.until("somebody serves", 20_000, Cluster::settled);
+    // And the next failover finds nobody who may still hold it.
+    c.run(62_000);
+    let writer = usize::from(c.open_host() == Some("db2"));
+    c.hosts[writer].server.kill();
+    let other = ["db2", "db1"][writer];
+    c.until("the other one takes over", 5_000, |c| {
+        c.open_host() == Some(other)
+    });
+}

@@ -371,3 +371,16 @@ fn grants_do_not_drive_addresses_that_cannot_be_refreshed() {
     }
     assert!(tries <= 20 && reports <= 20, "{tries} {reports}");
 }
+
+#[test]
+fn an_address_that_is_being_added_is_reported_as_there() {
+    let mut b = Bench::idle();
+    b.grant(5, want(vec![hold(reader_vip(), Stance::Serve)]));
+    let id = b.running("Hold");
+    b.grant(6, want(Vec::new()));
+    assert_eq!(b.agent.report().vips, [reader_vip()], "it is on its way");
+    b.end(id, ActResult::Done);
+    let id = b.running("Drop");
+    b.end(id, ActResult::Done);
+    assert!(b.agent.report().vips.is_empty());
+}
