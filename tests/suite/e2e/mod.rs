@@ -4,6 +4,7 @@ mod figures;
 mod manners;
 mod refused;
 mod rejoin;
+mod rights;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

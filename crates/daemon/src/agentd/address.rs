@@ -76,6 +76,8 @@ pub struct Addresses {
     interface: String,
     index: u32,
     handle: Handle,
+    /// One listing at a time: the kernel answers a second one on the same socket with EBUSY.
+    listing: tokio::sync::Mutex<()>,
     pump: JoinHandle<()>,
 }
 
@@ -99,6 +101,7 @@ impl Addresses {
             interface: interface.to_owned(),
             index: 0,
             handle,
+            listing: tokio::sync::Mutex::new(()),
             pump,
         };
         found.index = found.look_up().await?;
@@ -232,6 +235,7 @@ impl Addresses {
     }
 
     async fn messages(&self) -> Result<Vec<AddressMessage>, AddressError> {
+        let _turn = self.listing.lock().await;
         let listed = self
             .handle
             .address()

@@ -28,7 +28,9 @@ impl Monitor {
             return;
         }
         self.generation += 1;
-        if before.0.is_some() && before.0 != good {
+        // The writer's own replication is nobody's trouble: it may well be stopped.
+        let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
+        if before.0.is_some() && before.0 != good && !idle {
             let name = self.name(host);
             if good == Some(true) {
                 self.event(
