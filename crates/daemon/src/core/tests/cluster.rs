@@ -159,9 +159,7 @@ impl Cluster {
         view.writer.state == WriterState::Serving
             && view.running.is_none()
             && view.roles.iter().all(|role| {
-                role.vips
-                    .iter()
-                    .all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
+                role.vips.iter().all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
             })
     }
 
@@ -180,10 +178,7 @@ impl Cluster {
     }
 
     fn mon_now(&self) -> Now {
-        Now {
-            boot: Time(self.now + CLOCK),
-            wall: Wall(self.now as i64),
-        }
+        Now { boot: Time(self.now + CLOCK), wall: Wall(self.now as i64) }
     }
 
     pub(super) fn view(&self) -> ClusterView {
@@ -205,17 +200,13 @@ impl Cluster {
         let view = self.view();
         let reader = &view.roles[1];
         let mine = |vip: &&mmm_proto::view::VipView| {
-            vip.host
-                .as_ref()
-                .is_some_and(|name| *name == *host_name(host))
+            vip.host.as_ref().is_some_and(|name| *name == *host_name(host))
         };
         reader.vips.iter().filter(mine).count()
     }
 
     pub(super) fn said(&self, text: &str) -> bool {
-        self.events
-            .iter()
-            .any(|(_, event)| event.line().contains(text))
+        self.events.iter().any(|(_, event)| event.line().contains(text))
     }
 
     pub(super) fn run(&mut self, ms: u64) {
@@ -228,11 +219,7 @@ impl Cluster {
     pub(super) fn until(&mut self, what: &str, ms: u64, so: impl Fn(&Self) -> bool) -> u64 {
         let began = self.now;
         while !so(self) {
-            assert!(
-                self.now - began < ms,
-                "not within {ms} ms: {what}\n{}",
-                self.tail()
-            );
+            assert!(self.now - began < ms, "not within {ms} ms: {what}\n{}", self.tail());
             self.tick();
         }
         self.now - began
@@ -288,11 +275,7 @@ impl Cluster {
 
     pub(super) fn request(&mut self, request: Request) -> u64 {
         self.asked += 1;
-        let asker = Asker {
-            console: 1,
-            id: self.asked,
-            who: "ann".to_owned(),
-        };
+        let asker = Asker { console: 1, id: self.asked, who: "ann".to_owned() };
         let line = format!("{:>7} asked {request:?}", self.now);
         self.log.push(line);
         self.feed(Input::Asked { asker, request });
@@ -413,18 +396,10 @@ impl Cluster {
             }
         }
         let gone = (!both || lives != link.lives) && passes;
-        link.broken_since = if passes {
-            None
-        } else {
-            link.broken_since.or(Some(now))
-        };
+        link.broken_since = if passes { None } else { link.broken_since.or(Some(now)) };
         if gone || link.broken_since.is_some_and(|since| now - since > SILENCE) {
             let id = link.id;
-            *link = Link {
-                id,
-                dial_at: now + 100,
-                ..Link::default()
-            };
+            *link = Link { id, dial_at: now + 100, ..Link::default() };
             let why = "connection lost".to_owned();
             let down = AgentInput::LinkDown { link: id, why };
             self.hosts[host].give(down);
@@ -463,11 +438,9 @@ impl Cluster {
         }
         let input = match input {
             // The shell stamps what it reads when it reads it.
-            Input::Said { host, message, .. } => Input::Said {
-                host,
-                at: Time(self.now + CLOCK),
-                message,
-            },
+            Input::Said { host, message, .. } => {
+                Input::Said { host, at: Time(self.now + CLOCK), message }
+            }
             other => other,
         };
         let at = self.mon_now();
@@ -533,28 +506,14 @@ impl Cluster {
                 }
             }
         }
-        let (due, later) = std::mem::take(&mut self.checks)
-            .into_iter()
-            .partition(|check| self.now >= check.due);
+        let (due, later) =
+            std::mem::take(&mut self.checks).into_iter().partition(|check| self.now >= check.due);
         self.checks = later;
         let due: Vec<Pending> = due;
-        for Pending {
-            host,
-            check,
-            found,
-            began,
-            ..
-        } in due
-        {
+        for Pending { host, check, found, began, .. } in due {
             let took = Span(self.now - began);
             let began = Time(began + CLOCK);
-            self.feed(Input::Checked {
-                host,
-                check,
-                found,
-                began,
-                took,
-            });
+            self.feed(Input::Checked { host, check, found, began, took });
         }
     }
 
@@ -564,10 +523,7 @@ impl Cluster {
         }
         let there = &self.hosts[host];
         let mute = self.cut[host] || there.frozen;
-        let fail = |why: &str, hard| Found::Failed {
-            why: why.to_owned(),
-            hard,
-        };
+        let fail = |why: &str, hard| Found::Failed { why: why.to_owned(), hard };
         let server = &there.server;
         let slow = mute || (check == Check::Mysql && server.process == Process::Silent);
         let found = match check {
@@ -588,30 +544,15 @@ impl Cluster {
             },
         };
         let due = self.now + if slow { CHECK_TIMEOUT } else { DELAY };
-        self.checks.push(Pending {
-            due,
-            host,
-            check,
-            found,
-            began: self.now,
-        });
+        self.checks.push(Pending { due, host, check, found, began: self.now });
     }
 
     /// The monitor's check of a host fails by a time-out, whatever the host is like.
     pub(super) fn fail_check(&mut self, host: usize, check: Check) {
         self.checks.retain(|p| p.host != host || p.check != check);
-        let found = Found::Failed {
-            why: "no answer".to_owned(),
-            hard: false,
-        };
+        let found = Found::Failed { why: "no answer".to_owned(), hard: false };
         let began = self.now;
-        self.checks.push(Pending {
-            due: began,
-            host,
-            check,
-            found,
-            began,
-        });
+        self.checks.push(Pending { due: began, host, check, found, began });
         self.lossy[host] = true;
     }
 
@@ -624,10 +565,7 @@ impl Cluster {
     pub(super) fn relink(&mut self) {
         for host in 0..3 {
             let id = self.links[host].id;
-            self.links[host] = Link {
-                id,
-                ..Link::default()
-            };
+            self.links[host] = Link { id, ..Link::default() };
             let why = "connection lost".to_owned();
             self.hosts[host].give(AgentInput::LinkDown { link: id, why });
             let why = "connection lost".to_owned();
@@ -637,12 +575,7 @@ impl Cluster {
 
     fn look_at_invariants(&mut self) {
         let open = self.accepting(writer_vip());
-        assert!(
-            open.len() <= 1,
-            "{open:?} take writes at once at {}\n{}",
-            self.now,
-            self.tail()
-        );
+        assert!(open.len() <= 1, "{open:?} take writes at once at {}\n{}", self.now, self.tail());
         for reader in 0..3 {
             let up = self.holding(reader_vip(reader));
             assert!(up.len() <= 1, "reader {reader} on {up:?}\n{}", self.tail());
@@ -665,11 +598,7 @@ impl Cluster {
         if self.now.is_multiple_of(500)
             && let Some(running) = self.monitor.as_ref().and_then(|m| m.view().running)
         {
-            assert!(
-                running.took.as_ms() < MOVE_LIMIT,
-                "{running:?}\n{}",
-                self.tail()
-            );
+            assert!(running.took.as_ms() < MOVE_LIMIT, "{running:?}\n{}", self.tail());
         }
     }
 
@@ -701,10 +630,7 @@ impl Cluster {
 
     /// The hosts that have an address, but for machines that stand still.
     pub(super) fn holding(&self, vip: IpAddr) -> Vec<&'static str> {
-        let up = self
-            .hosts
-            .iter()
-            .filter(|host| !host.frozen && host.vips.contains_key(&vip));
+        let up = self.hosts.iter().filter(|host| !host.frozen && host.vips.contains_key(&vip));
         up.map(ToyHost::name).collect()
     }
 

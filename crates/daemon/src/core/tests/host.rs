@@ -69,11 +69,7 @@ pub(super) struct ToyHost {
 }
 
 fn kind(act: &Act) -> String {
-    format!("{act:?}")
-        .split([' ', '{'])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    format!("{act:?}").split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 impl ToyHost {
@@ -110,10 +106,7 @@ impl ToyHost {
     }
 
     fn now(&self, now: u64) -> Now {
-        Now {
-            boot: Time(now + self.clock),
-            wall: Wall(now as i64),
-        }
+        Now { boot: Time(now + self.clock), wall: Wall(now as i64) }
     }
 
     pub(super) fn start_agent(&mut self, now: u64) {
@@ -192,34 +185,24 @@ impl ToyHost {
             self.told = self.server.process;
             if self.told == Process::Gone {
                 let why = "the sentinel's connection was refused".to_owned();
-                self.inbox.push(Input::Lost {
-                    reach: Reach::Gone { why },
-                });
+                self.inbox.push(Input::Lost { reach: Reach::Gone { why } });
             }
             self.look_at = now;
         }
         if now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
-            let long = if self.server.process == Process::Silent {
-                2_000
-            } else {
-                2
-            };
+            let long = if self.server.process == Process::Silent { 2_000 } else { 2 };
             let saw = self.server.facts(now);
             self.looks.push((now + long, now, saw));
             let found = self.vips.keys().copied().collect();
             self.inbox.push(Input::Addresses { found });
         }
-        let (done, rest) = std::mem::take(&mut self.looks)
-            .into_iter()
-            .partition(|(end, ..)| now >= *end);
+        let (done, rest) =
+            std::mem::take(&mut self.looks).into_iter().partition(|(end, ..)| now >= *end);
         self.looks = rest;
         let done: Vec<(u64, u64, Server)> = done;
         for (_, began, server) in done {
-            self.inbox.push(Input::Facts {
-                server,
-                began: Time(began + self.clock),
-            });
+            self.inbox.push(Input::Facts { server, began: Time(began + self.clock) });
         }
     }
 
@@ -244,9 +227,7 @@ impl ToyHost {
         }
         if held && !self.disk_told {
             self.disk_told = true;
-            self.inbox.push(Input::StoreFailed {
-                why: "disk full".to_owned(),
-            });
+            self.inbox.push(Input::StoreFailed { why: "disk full".to_owned() });
         } else if self.disk_told && !self.disk_fails {
             self.disk_told = false;
             self.inbox.push(Input::StoreWorks);
@@ -259,10 +240,7 @@ impl ToyHost {
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),
                 Effect::Begin { id, act, .. } if held && matches!(act, Act::Open { .. }) => {
                     let why = "the state could not be written down".to_owned();
-                    self.inbox.push(Input::Ended {
-                        id,
-                        result: failed(why),
-                    });
+                    self.inbox.push(Input::Ended { id, result: failed(why) });
                 }
                 Effect::Begin { id, act, limit } => self.begin(now, id, act, limit),
             }
@@ -276,13 +254,7 @@ impl ToyHost {
             Act::Fence { vips } => self.refused.extend(vips),
             _ => {}
         }
-        self.works.push(Work {
-            id,
-            act,
-            began: now,
-            limit: limit.as_ms(),
-            half: false,
-        });
+        self.works.push(Work { id, act, began: now, limit: limit.as_ms(), half: false });
     }
 
     fn takes(&self, act: &Act) -> u64 {
@@ -344,10 +316,7 @@ impl ToyHost {
         }
         let up = self.server.up();
         if !up
-            && !matches!(
-                act,
-                Act::Fence { .. } | Act::Hold { .. } | Act::Drop { .. } | Act::Look
-            )
+            && !matches!(act, Act::Fence { .. } | Act::Hold { .. } | Act::Drop { .. } | Act::Look)
         {
             return Some(self.end_badly(act, "the server does not answer".to_owned()));
         }
@@ -386,11 +355,7 @@ impl ToyHost {
                 ActResult::Fenced {
                     safe: !silent,
                     gone: true,
-                    trouble: if silent {
-                        "no answer".to_owned()
-                    } else {
-                        String::new()
-                    },
+                    trouble: if silent { "no answer".to_owned() } else { String::new() },
                 }
             }
             Act::ReadOnly => {
@@ -462,11 +427,7 @@ impl ToyHost {
             }
             Act::Fence { vips } => {
                 self.vips.retain(|vip, _| !vips.contains(vip));
-                return ActResult::Fenced {
-                    safe: false,
-                    gone: true,
-                    trouble: why,
-                };
+                return ActResult::Fenced { safe: false, gone: true, trouble: why };
             }
             _ => {}
         }
@@ -484,8 +445,5 @@ impl ToyHost {
 }
 
 fn failed(why: String) -> ActResult {
-    ActResult::Failed {
-        why,
-        blockers: Vec::new(),
-    }
+    ActResult::Failed { why, blockers: Vec::new() }
 }
