@@ -1,8 +1,8 @@
 //! Who is at the other end: hellos, versions, the shared cluster key.
 //!
-//! Both sides speak at once: hello, then, with a key, the proof that they know it. The proof covers both
-//! nonces and the speaker's kind, so it can neither be replayed nor sent back to its maker. What follows the
-//! handshake is not encrypted; that is TLS's work.
+//! Both sides speak at once: hello, then, with a key, the proof that they know it. The proof covers
+//! both nonces and the speaker's kind, so it can neither be replayed nor sent back to its maker.
+//! What follows the handshake is not encrypted; that is TLS's work.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl fmt::Debug for ClusterKey {
     }
 }
 
-/// Introduces us and checks the other side. On refusal the connection is closed; the other side was told
-/// why.
+/// Introduces us and checks the other side. On refusal the connection is closed; the other side was
+/// told why.
 ///
 /// # Errors
 /// A sentence that says who refuses whom, and what to change.

@@ -5,8 +5,8 @@ use std::path::Path;
 use mmm_proto::{Span, Time, Wall};
 use nix::time::{ClockId, clock_gettime};
 
-/// The longest single sleep. Timers of the runtime stand still while the machine is suspended, the boot
-/// clock does not: a sleeper looks at the boot clock at least this often.
+/// The longest single sleep. Timers of the runtime stand still while the machine is suspended, the
+/// boot clock does not: a sleeper looks at the boot clock at least this often.
 const NAP: Span = Span::secs(1);
 
 /// The clock of this host.

@@ -1,8 +1,8 @@
 //! `mmm-mond` decides, `mmm-agentd` acts.
 //!
-//! `core` holds the two pure state machines: no I/O, no clock, no randomness, nothing spawned. `mond` and
-//! `agentd` are the shells around them. `config` turns files into checked values. What does not belong
-//! here: words that the console also needs (they are in `mmm-proto`).
+//! `core` holds the two pure state machines: no I/O, no clock, no randomness, nothing spawned.
+//! `mond` and `agentd` are the shells around them. `config` turns files into checked values. What
+//! does not belong here: words that the console also needs (they are in `mmm-proto`).
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agentd;

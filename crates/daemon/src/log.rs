@@ -13,8 +13,8 @@ const FILES_KEPT: usize = 14;
 /// Where the log goes and how much of it.
 #[derive(Debug, Clone, Default)]
 pub struct LogSettings {
-    /// `error`, `warn`, `info`, `debug`, `trace` or directives such as `info,mmm_daemon::mond=debug`. The
-    /// environment variable RUST_LOG comes before it.
+    /// `error`, `warn`, `info`, `debug`, `trace` or directives such as
+    /// `info,mmm_daemon::mond=debug`. The environment variable RUST_LOG comes before it.
     pub level: String,
     /// A file that is rotated daily; standard error when none is given.
     pub file: Option<PathBuf>,

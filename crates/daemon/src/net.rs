@@ -1,5 +1,5 @@
-//! Framed lines over TCP and unix sockets: one JSON message a line, at most 1 MiB. What the messages mean is
-//! not known here, who may connect is in `auth`.
+//! Framed lines over TCP and unix sockets: one JSON message a line, at most 1 MiB. What the
+//! messages mean is not known here, who may connect is in `auth`.
 
 mod listen;
 mod outbox;
@@ -29,8 +29,8 @@ pub const WRITE_LIMIT: Span = Span::secs(5);
 /// How much is read at once. Reports and grants fit; larger lines take several reads.
 const CHUNK: usize = 4096;
 
-/// How long a farewell may take, and how long the other side's unread lines are thrown away so that the
-/// kernel does not turn our last words into a reset.
+/// How long a farewell may take, and how long the other side's unread lines are thrown away so that
+/// the kernel does not turn our last words into a reset.
 pub(crate) const FAREWELL: Span = Span::ms(300);
 
 /// Why a connection ended or cannot go on.
@@ -75,8 +75,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next message; none when the other side closed orderly. May be dropped and called again without
-    /// losing anything.
+    /// The next message; none when the other side closed orderly. May be dropped and called again
+    /// without losing anything.
     ///
     /// # Errors
     /// See [`NetError`]; ask [`NetError::closes`] whether to go on.
@@ -154,7 +154,8 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Frames a TCP stream. `silence` bounds how long the kernel keeps bytes that nobody acknowledges.
+    /// Frames a TCP stream. `silence` bounds how long the kernel keeps bytes that nobody
+    /// acknowledges.
     ///
     /// # Errors
     /// When the kernel refuses the options, because the other side is gone already.
@@ -246,8 +247,8 @@ impl Conn {
     }
 }
 
-/// Sends last words over the two halves of a connection and closes it. Nothing is reported: the other side
-/// may be gone, and that is as well.
+/// Sends last words over the two halves of a connection and closes it. Nothing is reported: the
+/// other side may be gone, and that is as well.
 pub async fn part<M: Serialize>(reader: Reader, mut writer: Writer, last: &M) {
     writer.limit(FAREWELL);
     if writer.send(last).await.is_ok() {
@@ -259,7 +260,8 @@ pub async fn part<M: Serialize>(reader: Reader, mut writer: Writer, last: &M) {
 pub(crate) async fn hang_up(mut reader: Reader, mut writer: Writer) {
     let _ = timeout(FAREWELL.into(), async {
         writer.to.shutdown().await?;
-        // Bytes that were never read make the kernel answer with a reset, which can overtake the last words.
+        // Bytes that were never read make the kernel answer with a reset, which can overtake the
+        // last words.
         while reader.from.read(reader.chunk.as_mut_slice()).await? > 0 {}
         Ok::<(), io::Error>(())
     })

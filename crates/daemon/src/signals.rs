@@ -26,8 +26,8 @@ impl Signal {
     }
 }
 
-/// The signals of the process. Kept for the life of the daemon: a signal that comes while nobody awaits is
-/// not lost.
+/// The signals of the process. Kept for the life of the daemon: a signal that comes while nobody
+/// awaits is not lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Stream,
@@ -57,7 +57,8 @@ impl Signals {
         }
     }
 
-    /// Returns when the process must end, with the reason. A SIGHUP meanwhile is logged and has no effect.
+    /// Returns when the process must end, with the reason. A SIGHUP meanwhile is logged and has no
+    /// effect.
     pub async fn stop(&mut self) -> Signal {
         loop {
             match self.next().await {

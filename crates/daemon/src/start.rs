@@ -1,5 +1,5 @@
-//! What both daemons do before their own work: the command line, the configuration, the log, the runtime.
-//! The only room of the daemons that prints.
+//! What both daemons do before their own work: the command line, the configuration, the log, the
+//! runtime. The only room of the daemons that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::future::Future;
@@ -26,8 +26,8 @@ pub struct Flags {
     pub log_level: Option<String>,
 }
 
-/// Runs a daemon to its end. Exit codes: 0 ended as told, 1 could not start or go on, 2 wrong usage or
-/// configuration.
+/// Runs a daemon to its end. Exit codes: 0 ended as told, 1 could not start or go on, 2 wrong usage
+/// or configuration.
 pub fn start<F>(
     flags: Flags,
     program: Program,

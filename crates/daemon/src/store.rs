@@ -1,7 +1,8 @@
-//! Versioned JSON files that survive a crash at any instant: the old content or the new, never half of each.
+//! Versioned JSON files that survive a crash at any instant: the old content or the new, never half
+//! of each.
 //!
-//! A [`Store`] only comes out of a file that could be read (or was not there), so a file that could not be
-//! read is never written over.
+//! A [`Store`] only comes out of a file that could be read (or was not there), so a file that could
+//! not be read is never written over.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -35,7 +36,8 @@ pub enum StoreError {
     /// The content cannot be written as JSON.
     #[error("{}: {why}", .path.display())]
     Content { path: PathBuf, why: String },
-    /// It took too long. Whether it still reaches the disk is not known; what is saved later comes later.
+    /// It took too long. Whether it still reaches the disk is not known; what is saved later comes
+    /// later.
     #[error("{}: not on disk after {limit}; check whether the disk hangs", .path.display())]
     Late { path: PathBuf, limit: Span },
 }
@@ -46,8 +48,8 @@ pub struct Store {
     path: PathBuf,
     kind: &'static str,
     version: u32,
-    /// Held while a write is under way, also after its caller gave up: writes reach the disk in the order
-    /// in which they were asked for, and at most one thread hangs with a hanging disk.
+    /// Held while a write is under way, also after its caller gave up: writes reach the disk in the
+    /// order in which they were asked for, and at most one thread hangs with a hanging disk.
     writing: Arc<Mutex<()>>,
 }
 
@@ -193,7 +195,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = written {
-        // The disk may be full: do not leave half a file on it. The first error is the one that matters.
+        // The disk may be full: do not leave half a file on it. The first error is the one that
+        // matters.
         let _ = std::fs::remove_file(&beside);
         return Err(io("write it")(error));
     }

@@ -1,8 +1,9 @@
 //! The conversation of monitor and agent.
 //!
-//! The monitor dials. The agent reports what is true on its host whenever it changes and at every heartbeat;
-//! the monitor answers each report with a [`Grant`] that says what the host should hold and for how long (which is
-//! also how a frozen host is told to serve again), and sends an [`Order`] for each step of a move. No secret ever travels here: the agent finds accounts in its
+//! The monitor dials. The agent reports what is true on its host whenever it changes and at every
+//! heartbeat; the monitor answers each report with a [`Grant`] that says what the host should hold
+//! and for how long (which is also how a frozen host is told to serve again), and sends an
+//! [`Order`] for each step of a move. No secret ever travels here: the agent finds accounts in its
 //! own configuration.
 
 use std::fmt;
@@ -17,8 +18,8 @@ use crate::name::{HostName, RoleName};
 use crate::role::RoleMode;
 use crate::time::{Span, Time};
 
-/// Orders decisions: `term` counts monitor leaderships, `seq` decisions within a term. An agent refuses
-/// anything with a lower stamp than it has seen.
+/// Orders decisions: `term` counts monitor leaderships, `seq` decisions within a term. An agent
+/// refuses anything with a lower stamp than it has seen.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -49,8 +50,8 @@ impl Message for ToAgent {
     const KINDS: &'static [&'static str] = &["grant", "order", "error"];
 }
 
-/// Permission to hold what `want` names until `echo + ttl` on the AGENT's clock, whenever it arrives: a late
-/// or repeated grant extends nothing.
+/// Permission to hold what `want` names until `echo + ttl` on the AGENT's clock, whenever it
+/// arrives: a late or repeated grant extends nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     pub stamp: Stamp,
@@ -60,8 +61,8 @@ pub struct Grant {
     pub want: Want,
 }
 
-/// What a host should look like. The agent compares it with what it finds and acts on the difference, so a
-/// lost message is repaired by the next.
+/// What a host should look like. The agent compares it with what it finds and acts on the
+/// difference, so a lost message is repaired by the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Want {
     pub state: HostState,
@@ -120,8 +121,9 @@ pub struct Order {
 pub enum Step {
     /// Look at the server now and report it: positions, longest transaction, sessions.
     Look,
-    /// Refuse new connections on the VIP, set `read_only`, end the sessions, tell the position. If something
-    /// still holds `read_only` up after `grace`, undo everything and say what it was; with `kill`, end it.
+    /// Refuse new connections on the VIP, set `read_only`, end the sessions, tell the position. If
+    /// something still holds `read_only` up after `grace`, undo everything and say what it was;
+    /// with `kill`, end it.
     Freeze { role: RoleName, vip: IpAddr, grace: Span, kill: bool },
     /// Apply everything up to that position.
     CatchUp { to: GtidPos },
@@ -139,8 +141,8 @@ pub enum FromAgent {
     Report(Box<Report>),
     /// The outcome of an order.
     Done { id: u64, outcome: Outcome },
-    /// A grant or order that the agent did not obey, because it is older than what it has seen or contradicts
-    /// itself.
+    /// A grant or order that the agent did not obey, because it is older than what it has seen or
+    /// contradicts itself.
     Refused { order: Option<u64>, got: Stamp, seen: Stamp, why: String },
     /// Something that happened on the host by the agent's own decision.
     News { subject: String, what: String, why: String },
@@ -230,7 +232,8 @@ pub struct Server {
     pub replication: Option<Replication>,
     /// Client sessions, the agent's and the monitor's own not counted.
     pub sessions: u32,
-    /// The oldest open transaction or write statement that would hold up `read_only`, and what it is.
+    /// The oldest open transaction or write statement that would hold up `read_only`, and what it
+    /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<Blocker>,
 }
@@ -322,6 +325,7 @@ pub enum Outcome {
     Frozen { at: GtidPos, killed: u32 },
     /// Everything asked for is applied.
     Reached { at: GtidPos },
-    /// Could not be done; what was begun is undone. `blockers` are what stood in the way, if anything did.
+    /// Could not be done; what was begun is undone. `blockers` are what stood in the way, if
+    /// anything did.
     Failed { why: String, blockers: Vec<Blocker> },
 }

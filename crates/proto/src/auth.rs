@@ -1,8 +1,8 @@
-//! What both sides of a challenge say: the text that is signed with the cluster key. The signing itself is the
-//! shells' work.
+//! What both sides of a challenge say: the text that is signed with the cluster key. The signing
+//! itself is the shells' work.
 //!
-//! Each side names itself and signs BOTH nonces, so an answer cannot be replayed, nor reflected to the side
-//! that asked.
+//! Each side names itself and signs BOTH nonces, so an answer cannot be replayed, nor reflected to
+//! the side that asked.
 
 use crate::hello::Program;
 

@@ -9,8 +9,8 @@ use crate::time::{Span, Wall};
 use crate::verb::Verb;
 use crate::view::ClusterView;
 
-/// What a console says to the monitor. Each request carries an `id` of the console's choice that comes back
-/// with its answers.
+/// What a console says to the monitor. Each request carries an `id` of the console's choice that
+/// comes back with its answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ToMonitor {

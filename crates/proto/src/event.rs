@@ -1,5 +1,5 @@
-//! What happened, to whom, why, and by whose will. The log and the consoles read the same value, so they
-//! cannot disagree.
+//! What happened, to whom, why, and by whose will. The log and the consoles read the same value, so
+//! they cannot disagree.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event as one line without its time: `db1: ONLINE -> HARD_OFFLINE: ping and mysql failed`.
+    /// The event as one line without its time:
+    /// `db1: ONLINE -> HARD_OFFLINE: ping and mysql failed`.
     pub fn line(&self) -> String {
         let mut line = format!("{}: {}", self.subject, self.what);
         if !self.why.is_empty() {

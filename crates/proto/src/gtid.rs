@@ -1,7 +1,7 @@
 //! Positions in the stream of transactions: parse, compare, count what is missing.
 //!
-//! MariaDB's form: one `domain-server-sequence` per domain, parted by commas. Within a domain the sequence
-//! only grows (`gtid_strict_mode`), so a position says all that was applied up to it.
+//! MariaDB's form: one `domain-server-sequence` per domain, parted by commas. Within a domain the
+//! sequence only grows (`gtid_strict_mode`), so a position says all that was applied up to it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,8 +34,8 @@ impl GtidPos {
         other.missing_from(self) == 0
     }
 
-    /// How many transactions of `self` `other` lacks. Counts sequence numbers, so it is an upper bound where
-    /// a domain has gaps.
+    /// How many transactions of `self` `other` lacks. Counts sequence numbers, so it is an upper
+    /// bound where a domain has gaps.
     pub fn missing_from(&self, other: &Self) -> u64 {
         self.0
             .iter()
@@ -62,8 +62,8 @@ impl GtidPos {
         self.0.is_empty()
     }
 
-    /// Domains whose last transaction has the same number on both sides but was written by different
-    /// servers: a certain sign that the two histories parted.
+    /// Domains whose last transaction has the same number on both sides but was written by
+    /// different servers: a certain sign that the two histories parted.
     pub fn parted_from(&self, other: &Self) -> Option<u32> {
         self.0.iter().find_map(|(domain, mine)| {
             let theirs = other.0.get(domain)?;

@@ -54,13 +54,14 @@ pub struct Hello {
     pub oldest: u32,
     pub program: Program,
     pub cluster: ClusterName,
-    /// The host, when the speaker is an agent; whom it wants to reach, when a monitor dials an agent.
+    /// The host, when the speaker is an agent; whom it wants to reach, when a monitor dials an
+    /// agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
     /// The version of the program, for people.
     pub version: String,
-    /// 32 random bytes in hexadecimal when the speaker has a cluster key: the other side must prove that it
-    /// knows the key as well.
+    /// 32 random bytes in hexadecimal when the speaker has a cluster key: the other side must prove
+    /// that it knows the key as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// Monitor to console: who the peer is taken for and whether it may act.
@@ -97,7 +98,8 @@ impl Hello {
     /// Whether the two can talk; the error is a sentence that says what to change.
     ///
     /// # Errors
-    /// When the wire versions do not overlap, the clusters differ, or the other side is not `expected`.
+    /// When the wire versions do not overlap, the clusters differ, or the other side is not
+    /// `expected`.
     pub fn meets(&self, theirs: &Self, expected: Program) -> Result<(), String> {
         if theirs.protocol < self.oldest {
             return Err(format!(

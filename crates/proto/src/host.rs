@@ -143,8 +143,8 @@ impl fmt::Display for Check {
     }
 }
 
-/// How far a host is behind its source. Never a bare number with a magic value: unknown, stopped and zero
-/// are different things and look different.
+/// How far a host is behind its source. Never a bare number with a magic value: unknown, stopped
+/// and zero are different things and look different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "lag", content = "ms")]
 pub enum Lag {

@@ -1,8 +1,9 @@
 //! The words that mmm's programs speak to each other.
 //!
-//! Names, states, events and views exist once, here, so that daemon, console and command line cannot
-//! disagree. Nothing in this crate reads a clock, opens a socket or decides anything: bytes become lines
-//! (`line`), lines become messages (`hello`, `agent`, `console`), messages carry meaning (the rest).
+//! Names, states, events and views exist once, here, so that daemon, console and command line
+//! cannot disagree. Nothing in this crate reads a clock, opens a socket or decides anything: bytes
+//! become lines (`line`), lines become messages (`hello`, `agent`, `console`), messages carry
+//! meaning (the rest).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agent;
@@ -29,8 +30,8 @@ pub use time::{Span, Time, Wall};
 pub use verb::Verb;
 pub use view::ClusterView;
 
-/// The version of the wire. Raised when an older peer would misunderstand a message; fields that an older
-/// peer may ignore do not raise it.
+/// The version of the wire. Raised when an older peer would misunderstand a message; fields that an
+/// older peer may ignore do not raise it.
 pub const PROTOCOL: u32 = 1;
 
 /// The oldest version of the wire that this program still understands.

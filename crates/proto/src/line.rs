@@ -1,5 +1,5 @@
-//! Bytes in, lines out, messages out of lines. Never touches a socket, so that half lines, giant lines and
-//! garbage are unit tests.
+//! Bytes in, lines out, messages out of lines. Never touches a socket, so that half lines, giant
+//! lines and garbage are unit tests.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,10 +51,12 @@ impl Lines {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole line without its end (`\n` or `\r\n`); none until there is one. Empty lines are skipped.
+    /// The next whole line without its end (`\n` or `\r\n`); none until there is one. Empty lines
+    /// are skipped.
     ///
     /// # Errors
-    /// [`LineError::TooLong`] as soon as a line cannot be within the bound any more, [`LineError::NotUtf8`].
+    /// [`LineError::TooLong`] as soon as a line cannot be within the bound any more,
+    /// [`LineError::NotUtf8`].
     pub fn next_line(&mut self) -> Result<Option<String>, LineError> {
         loop {
             let end = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n');

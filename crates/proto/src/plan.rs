@@ -10,8 +10,8 @@ use crate::verb::Verb;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub id: u64,
-    /// The picture that the plan was made from. `apply` is refused when the cluster changed in a way that
-    /// touches the plan.
+    /// The picture that the plan was made from. `apply` is refused when the cluster changed in a
+    /// way that touches the plan.
     pub generation: u64,
     pub verb: Verb,
     /// Such as `move writer db1 -> db2`.

@@ -1,12 +1,13 @@
-//! Instants and spans in milliseconds. Nothing here reads a clock: whoever owns one passes the time in.
+//! Instants and spans in milliseconds. Nothing here reads a clock: whoever owns one passes the time
+//! in.
 
 use std::fmt;
 use std::ops::{Add, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// An instant on ONE host's boot clock (`CLOCK_BOOTTIME`), in milliseconds. Instants of two hosts are never
-/// compared; that is why no operation here takes two hosts' times.
+/// An instant on ONE host's boot clock (`CLOCK_BOOTTIME`), in milliseconds. Instants of two hosts
+/// are never compared; that is why no operation here takes two hosts' times.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

@@ -1,5 +1,5 @@
-//! The words of `mmm-control` and of the console's `:` line. Prompt, help, command line and refusals read the
-//! same table, so they cannot disagree.
+//! The words of `mmm-control` and of the console's `:` line. Prompt, help, command line and
+//! refusals read the same table, so they cannot disagree.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -220,7 +220,8 @@ fn unknown(given: &str) -> String {
     }
 }
 
-/// Edits between two short words (Levenshtein). The protocol crate has no other use for a string library.
+/// Edits between two short words (Levenshtein). The protocol crate has no other use for a string
+/// library.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

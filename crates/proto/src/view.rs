@@ -1,4 +1,5 @@
-//! Everything that an operator can see, as one value. Console, command line, metrics and tests all read this.
+//! Everything that an operator can see, as one value. Console, command line, metrics and tests all
+//! read this.
 
 use std::net::IpAddr;
 
@@ -30,7 +31,8 @@ pub struct ClusterView {
     /// Why the mode is what it is, where that is worth telling (PASSIVE, WAIT, MANUAL).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode_cause: String,
-    /// Why no decision is taken just now (the monitor has no network, its disk is full); empty when it does.
+    /// Why no decision is taken just now (the monitor has no network, its disk is full); empty when
+    /// it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub held: String,
     pub writer: WriterView,

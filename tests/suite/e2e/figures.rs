@@ -1,5 +1,6 @@
-//! The figures that we hold ourselves to, measured by a client that writes 200 rows a second through the
-//! writer's VIP: planned moves, kills of the writer's server, isolation of the writer's host.
+//! The figures that we hold ourselves to, measured by a client that writes 200 rows a second
+//! through the writer's VIP: planned moves, kills of the writer's server, isolation of the writer's
+//! host.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -106,7 +107,8 @@ fn moves(cluster: &Cluster) -> Row {
         assert_eq!(said.code, 0, "{said:?}\n{}", story(&cluster.lab));
         gaps.push(cluster.switched(since, SOON).gap);
         all_online(&cluster.lab, SOON);
-        // Longer than a host refuses late comers after it gave the address away, as between real moves.
+        // Longer than a host refuses late comers after it gave the address away, as between real
+        // moves.
         cluster.client.wait_rows(500, SOON).unwrap();
     }
     judge(cluster, "planned move", began, gaps)
@@ -143,7 +145,8 @@ fn isolations(cluster: &Cluster) -> Row {
     judge(cluster, "isolation of the writer's host", began, gaps)
 }
 
-/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is rebuilt.
+/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
+/// rebuilt.
 fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     let parted = wait_view(
         &cluster.lab,
@@ -171,7 +174,8 @@ fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     all_online(&cluster.lab, LATER);
 }
 
-/// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236 or 1950.
+/// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236
+/// or 1950.
 fn parted(cluster: &Cluster, host: &str) -> bool {
     let status = cluster.lab.server(host).unwrap().replica_status().unwrap_or_default();
     ["Last_IO_Errno", "Last_SQL_Errno"]
@@ -179,8 +183,8 @@ fn parted(cluster: &Cluster, host: &str) -> bool {
         .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
 }
 
-/// What an operator does with a parted host, in short: the rows that only it has go, its history ends where the
-/// new writer's began, and it follows again.
+/// What an operator does with a parted host, in short: the rows that only it has go, its history
+/// ends where the new writer's began, and it follows again.
 fn rebuild(cluster: &Cluster, host: &str) {
     let (server, writer) =
         (cluster.lab.server(host).unwrap(), cluster.lab.server(&cluster.writer()).unwrap());

@@ -1,4 +1,5 @@
-//! `mmm-tui` in a real terminal on a real cluster: what the screen says is compared with what the hosts say.
+//! `mmm-tui` in a real terminal on a real cluster: what the screen says is compared with what the
+//! hosts say.
 
 use std::process::Command;
 use std::time::Duration;

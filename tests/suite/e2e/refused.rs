@@ -1,5 +1,5 @@
-//! Planned moves that must not go through: refused before, or undone within their deadlines, and the clients
-//! notice nothing or next to nothing.
+//! Planned moves that must not go through: refused before, or undone within their deadlines, and
+//! the clients notice nothing or next to nothing.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,8 @@ use lab::wait::until;
 
 use super::{Cluster, SOON, all_online, view, wait_view};
 
-/// The longest pause that a refused or undone move may cost a client: the freeze's grace and its undoing.
+/// The longest pause that a refused or undone move may cost a client: the freeze's grace and its
+/// undoing.
 const BLIP: Duration = Duration::from_millis(1500);
 
 fn quick() -> Options {
@@ -39,6 +40,15 @@ fn must_not_move(cluster: &Cluster, args: &[&str]) -> (i32, String) {
         said.stderr.trim()
     );
     (code, said.stderr)
+}
+
+/// Moves the writer there whatever stands in the way; from when the operator waited.
+fn move_with_kill(cluster: &Cluster, target: &str) -> Instant {
+    let since = Instant::now();
+    let daemons = cluster.lab.daemons().unwrap();
+    let said = daemons.control(&["move_role", "--kill", "writer", target]).unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+    since
 }
 
 #[test]
@@ -95,14 +105,7 @@ fn under_a_long_update_a_move_is_undone_and_kill_goes_through() {
     });
     let (code, why) = must_not_move(&cluster, &["move_role", "writer", standby]);
     assert_eq!(code, 1, "{why}");
-    let since = Instant::now();
-    let said = cluster
-        .lab
-        .daemons()
-        .unwrap()
-        .control(&["move_role", "--kill", "writer", standby])
-        .unwrap();
-    assert_eq!(said.code, 0, "{said:?}");
+    let since = move_with_kill(&cluster, standby);
     let switch = cluster.switched(since, SOON);
     println!("with --kill: gap {:?}", switch.gap);
     assert!(update.join().unwrap().is_err(), "the update was ended");
@@ -121,14 +124,7 @@ fn a_lock_that_is_held_does_not_hold_up_the_cluster() {
     let mut holder = server.session().unwrap();
     holder.query("LOCK TABLES app.held WRITE", SOON).unwrap();
     must_not_move(&cluster, &["move_role", "writer", standby]);
-    let since = Instant::now();
-    let said = cluster
-        .lab
-        .daemons()
-        .unwrap()
-        .control(&["move_role", "--kill", "writer", standby])
-        .unwrap();
-    assert_eq!(said.code, 0, "{said:?}");
+    let since = move_with_kill(&cluster, standby);
     cluster.switched(since, SOON);
     all_online(&cluster.lab, SOON);
     cluster.assert_never_two_writers();

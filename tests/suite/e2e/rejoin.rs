@@ -55,7 +55,8 @@ fn a_killed_server_comes_back_and_follows_the_new_writer() {
 fn without_auto_set_online_an_operator_brings_the_host_back() {
     let settings = Settings {
         auto_set_online: "0s".to_owned(),
-        // The short-outage rule would bring it back by itself; an outage is never shorter than nothing.
+        // The short-outage rule would bring it back by itself; an outage is never shorter than
+        // nothing.
         ..Settings::default()
     };
     let options = Options { settings, ..Options::with_daemons() };

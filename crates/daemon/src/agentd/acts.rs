@@ -73,8 +73,8 @@ async fn follow(hands: &Hands, roster: &Roster, from: &HostName, limit: Span) ->
     }
 }
 
-/// Half of what is left of the grant is for the order of the fence; if that could not be verified, the other
-/// half is for ending the server.
+/// Half of what is left of the grant is for the order of the fence; if that could not be verified,
+/// the other half is for ending the server.
 async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
     let fenced = tools.hands.fence(vips, Span::ms(limit.as_ms() / 2)).await;
     for note in &fenced.notes {

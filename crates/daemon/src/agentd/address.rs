@@ -1,8 +1,8 @@
 //! VIPs on the interface, by netlink.
 //!
-//! Adds, refreshes, removes and lists addresses of ONE interface. The kernel's word is what counts: nothing
-//! is remembered here, every answer is read back. What must not be here: whether a VIP should be held, and
-//! telling the neighbours (that is `announce`).
+//! Adds, refreshes, removes and lists addresses of ONE interface. The kernel's word is what counts:
+//! nothing is remembered here, every answer is read back. What must not be here: whether a VIP
+//! should be held, and telling the neighbours (that is `announce`).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -129,17 +129,18 @@ impl Addresses {
         Ok(self.list().await?.iter().any(|found| found.ip == ip))
     }
 
-    /// Puts `ip` on the interface, or renews its lifetime when it is there. The kernel removes it by itself
-    /// `lifetime` seconds from now; without one it stays. Returns whether it is new, that is, whether the
-    /// neighbours must be told.
+    /// Puts `ip` on the interface, or renews its lifetime when it is there. The kernel removes it
+    /// by itself `lifetime` seconds from now; without one it stays. Returns whether it is new, that
+    /// is, whether the neighbours must be told.
     pub async fn hold(&self, ip: IpAddr, lifetime: Option<u32>) -> Result<bool, AddressError> {
         if lifetime == Some(0) {
             return Err(AddressError::NoLifetime { interface: self.interface.clone(), ip });
         }
         let before: Vec<AddressMessage> = self.with_ip(ip).await?;
         let full = if ip.is_ipv4() { 32 } else { 128 };
-        // With another prefix it is a second address that would outlive ours, or with IPv6 the same one,
-        // which a replacement would not alter. IPv4 adds first, so that the address is never away.
+        // With another prefix it is a second address that would outlive ours, or with IPv6 the same
+        // one, which a replacement would not alter. IPv4 adds first, so that the address is never
+        // away.
         if ip.is_ipv6() {
             self.delete_strangers(ip, full, &before).await?;
         }
@@ -157,8 +158,8 @@ impl Addresses {
         Ok(before.is_empty())
     }
 
-    /// The kernel accepts packets for a new IPv6 address only a moment after it has confirmed it. Whoever
-    /// comes in between waits a second for the next attempt, so nobody is told before.
+    /// The kernel accepts packets for a new IPv6 address only a moment after it has confirmed it.
+    /// Whoever comes in between waits a second for the next attempt, so nobody is told before.
     async fn await_route(&self, ip: Ipv6Addr) {
         for _ in 0..ROUTE_TRIES {
             let mut wanted =
@@ -175,7 +176,10 @@ impl Addresses {
             }
             tokio::time::sleep(ROUTE_PAUSE).await;
         }
-        tracing::warn!(%ip, interface = self.interface, "the kernel does not accept packets for it yet");
+        tracing::warn!(
+            %ip, interface = self.interface,
+            "the kernel does not accept packets for it yet"
+        );
     }
 
     async fn delete_strangers(
@@ -190,7 +194,8 @@ impl Addresses {
         Ok(())
     }
 
-    /// Removes `ip`, whatever its prefix, and reads back that it is gone. Returns whether it was there.
+    /// Removes `ip`, whatever its prefix, and reads back that it is gone. Returns whether it was
+    /// there.
     pub async fn drop(&self, ip: IpAddr) -> Result<bool, AddressError> {
         let there = self.with_ip(ip).await?;
         for message in &there {
@@ -244,8 +249,9 @@ fn dress(message: &mut AddressMessage, ip: IpAddr, lifetime: Option<u32>) {
     let valid = lifetime.unwrap_or(FOR_EVER);
     let mut cache = CacheInfo::default();
     cache.ifa_valid = valid;
-    // "Deprecated" keeps the kernel from taking an IPv6 VIP as source of the host's own connections. An
-    // IPv4 /32 is not chosen anyhow, and its preferred lifetime may not exceed the valid one.
+    // "Deprecated" keeps the kernel from taking an IPv6 VIP as source of the host's own
+    // connections. An IPv4 /32 is not chosen anyhow, and its preferred lifetime may not exceed the
+    // valid one.
     cache.ifa_preferred = if ip.is_ipv6() { 0 } else { valid };
     message.attributes.push(AddressAttribute::CacheInfo(cache));
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(OUR_TAG)));

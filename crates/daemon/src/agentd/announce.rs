@@ -1,7 +1,8 @@
 //! Telling the neighbours where a VIP is.
 //!
-//! Gratuitous ARP (request and reply) for IPv4, an unsolicited neighbour advertisement for IPv6. Without it
-//! neighbours go on with the old host for half a minute. What must not be here: whether the VIP is held.
+//! Gratuitous ARP (request and reply) for IPv4, an unsolicited neighbour advertisement for IPv6.
+//! Without it neighbours go on with the old host for half a minute. What must not be here: whether
+//! the VIP is held.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
@@ -65,8 +66,8 @@ impl Announcer {
         })
     }
 
-    /// Tells the neighbours once that `ip` is here. The address must be on the interface already. Takes
-    /// some 50 us; packets get lost, so say it again a few times over the first second.
+    /// Tells the neighbours once that `ip` is here. The address must be on the interface already.
+    /// Takes some 50 us; packets get lost, so say it again a few times over the first second.
     pub fn announce(&self, ip: IpAddr) -> Result<(), AnnounceError> {
         let sent = match ip {
             IpAddr::V4(ip) => self.arp(ip),
@@ -121,8 +122,8 @@ fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
     }
 }
 
-/// A whole Ethernet frame: sender and target are the VIP. In a reply the target's hardware address is our
-/// own: only then does Linux count it as gratuitous and take it at once.
+/// A whole Ethernet frame: sender and target are the VIP. In a reply the target's hardware address
+/// is our own: only then does Linux count it as gratuitous and take it at once.
 fn arp_frame(operation: u8, mac: [u8; 6], ip: Ipv4Addr) -> [u8; SHORTEST_FRAME] {
     let mut frame = [0; SHORTEST_FRAME];
     frame[0..6].fill(0xff);
@@ -139,7 +140,8 @@ fn arp_frame(operation: u8, mac: [u8; 6], ip: Ipv4Addr) -> [u8; SHORTEST_FRAME] 
     frame
 }
 
-/// Neighbour advertisement with the override flag and our link-layer address; checksum left to the kernel.
+/// Neighbour advertisement with the override flag and our link-layer address; checksum left to the
+/// kernel.
 fn advertisement(mac: [u8; 6], ip: Ipv6Addr) -> [u8; 32] {
     let mut packet = [0; 32];
     packet[0] = 136;

@@ -1,8 +1,9 @@
-//! The last rung of the fence: ending the server's process when it could not be verified to be read-only. A
-//! stopped server accepts connections, answers nothing, and would carry out what is queued when it goes on.
+//! The last rung of the fence: ending the server's process when it could not be verified to be
+//! read-only. A stopped server accepts connections, answers nothing, and would carry out what is
+//! queued when it goes on.
 //!
-//! The process is known by a pidfd that was opened while the server answered, so a number that was given to
-//! somebody else meanwhile is never hit. When to escalate is not decided here.
+//! The process is known by a pidfd that was opened while the server answered, so a number that was
+//! given to somebody else meanwhile is never hit. When to escalate is not decided here.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};

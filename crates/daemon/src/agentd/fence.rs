@@ -1,10 +1,11 @@
 //! Taking the writer's role off this host: freeze, thaw, fence, open.
 //!
-//! The order of the steps is the point of this file; each step by itself lives next door. Acts are meant to
-//! run one at a time: whoever orders them sees to that. What must not be here: when to do what.
+//! The order of the steps is the point of this file; each step by itself lives next door. Acts are
+//! meant to run one at a time: whoever orders them sees to that. What must not be here: when to do
+//! what.
 //!
-//! A client must never wait on a silent address. So new connections are refused first, sessions are ended
-//! while the VIP is still up, and packets that come later get a reset.
+//! A client must never wait on a silent address. So new connections are refused first, sessions are
+//! ended while the VIP is still up, and packets that come later get a reset.
 
 mod freeze;
 mod quieten;
@@ -74,7 +75,8 @@ impl From<Option<u32>> for Lifetime {
     }
 }
 
-/// The writer is frozen: `read_only` verified, sessions ended, all packets to the VIP refused, VIP up.
+/// The writer is frozen: `read_only` verified, sessions ended, all packets to the VIP refused, VIP
+/// up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen {
     /// Holds every write that was ever acknowledged through the VIP.
@@ -185,8 +187,8 @@ impl Hands {
         }
     }
 
-    /// Makes this host the writer: writable, verified, then the VIP, then the neighbours are told. If any of
-    /// that fails the VIP is dropped and `read_only` set again.
+    /// Makes this host the writer: writable, verified, then the VIP, then the neighbours are told.
+    /// If any of that fails the VIP is dropped and `read_only` set again.
     pub async fn open(
         &self,
         vip: IpAddr,
@@ -214,8 +216,8 @@ impl Hands {
         Err(why)
     }
 
-    /// Puts the VIP up, or renews its lifetime (whole seconds; the kernel drops it after that). A new one is
-    /// announced, several times over the first second, and no refusal of it stays.
+    /// Puts the VIP up, or renews its lifetime (whole seconds; the kernel drops it after that). A
+    /// new one is announced, several times over the first second, and no refusal of it stays.
     pub async fn hold_vip(&self, vip: IpAddr, lifetime: impl Into<Lifetime>) -> Result<(), String> {
         let there = self.timed(vip, self.addresses.holds(vip)).await?;
         if !there {
@@ -235,8 +237,8 @@ impl Hands {
         Ok(())
     }
 
-    /// Takes the VIP off, verified. If it was refused, clients that still come by a stale ARP entry are refused
-    /// for some seconds more.
+    /// Takes the VIP off, verified. If it was refused, clients that still come by a stale ARP entry
+    /// are refused for some seconds more.
     pub async fn drop_vip(&self, vip: IpAddr) -> Result<(), String> {
         self.hush(vip);
         self.timed(vip, self.addresses.drop(vip)).await?;

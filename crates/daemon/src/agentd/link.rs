@@ -20,7 +20,8 @@ pub const LINKS_MAX: usize = 8;
 /// How many may be introducing themselves at a time. Others wait in the kernel's queue.
 const HANDSHAKES_MAX: usize = 16;
 
-/// The pauses between attempts to listen; the last one repeats. The address may not be there yet after a boot.
+/// The pauses between attempts to listen; the last one repeats. The address may not be there yet
+/// after a boot.
 const PAUSES: [Span; 3] = [Span::ms(100), Span::ms(500), Span::ms(1000)];
 
 /// What the listener needs.
@@ -66,7 +67,8 @@ pub struct MonitorLinks {
 }
 
 impl MonitorLinks {
-    /// Starts to listen. What happens goes to `tx`; when its receiver is slow, monitors are read more slowly.
+    /// Starts to listen. What happens goes to `tx`; when its receiver is slow, monitors are read
+    /// more slowly.
     pub fn start(settings: MonitorLinkSettings, tx: mpsc::Sender<MonitorEvent>) -> Self {
         let links = Links::default();
         let (told, listening) = watch::channel(Listening::NotYet(String::new()));
@@ -81,8 +83,8 @@ impl MonitorLinks {
         self.listening.clone()
     }
 
-    /// Says something to one monitor; never waits. A newer report takes the place of one that was not sent
-    /// yet; all else is sent one and all, or the link is closed.
+    /// Says something to one monitor; never waits. A newer report takes the place of one that was
+    /// not sent yet; all else is sent one and all, or the link is closed.
     ///
     /// # Errors
     /// When the link is down.

@@ -1,12 +1,14 @@
 //! Making a VIP refuse connections (nf_tables).
 //!
-//! One table of our own, prepared at start; a refusal is then one element in a set. Works by `nft -f -`,
-//! one atomic transaction each. Adding an element takes 3 ms, taking one away 16 ms (the kernel waits for
-//! a grace period), so what need not be lifted is not. What must not be here: when to refuse.
+//! One table of our own, prepared at start; a refusal is then one element in a set. Works by
+//! `nft -f -`, one atomic transaction each. Adding an element takes 3 ms, taking one away 16 ms
+//! (the kernel waits for a grace period), so what need not be lifted is not. What must not be here:
+//! when to refuse.
 //!
-//! The chain sits before routing, so that it also answers packets which still come by a neighbour's stale
-//! ARP entry after the address has left. Only incoming packets are looked at: what the server sends to
-//! close its sessions gets out. Incoming resets pass, so that the server learns of a client that gave up.
+//! The chain sits before routing, so that it also answers packets which still come by a neighbour's
+//! stale ARP entry after the address has left. Only incoming packets are looked at: what the server
+//! sends to close its sessions gets out. Incoming resets pass, so that the server learns of a
+//! client that gave up.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +26,8 @@ use tokio::sync::OnceCell;
 /// An `nft` that takes longer is stuck.
 const LIMIT: Span = Span::ms(500);
 /// How long a refusal lasts after its address has left. Until then announcements have corrected the
-/// neighbours; later it would keep what this host forwards, containers perhaps, from the new holder.
+/// neighbours; later it would keep what this host forwards, containers perhaps, from the new
+/// holder.
 const FADE: Duration = Duration::from_secs(2);
 /// Where `nft` is when a daemon's PATH does not name it.
 const PLACES: [&str; 3] = ["/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft"];
@@ -88,8 +91,8 @@ impl Refusal {
         }
     }
 
-    /// Prepares the table, once; refusals of an earlier agent stay in force. Says why this host cannot
-    /// refuse: callers then go on without.
+    /// Prepares the table, once; refusals of an earlier agent stay in force. Says why this host
+    /// cannot refuse: callers then go on without.
     pub async fn available(&self) -> Result<(), String> {
         self.prepare().await.map_err(|error| error.to_string())
     }
@@ -144,8 +147,9 @@ impl Refusal {
         Ok(())
     }
 
-    /// The address has left: packets that still come by stale ARP entries are refused for 2 s yet, if they
-    /// were before, then the refusal is lifted, unless it was set again meanwhile. Returns at once.
+    /// The address has left: packets that still come by stale ARP entries are refused for 2 s yet,
+    /// if they were before, then the refusal is lifted, unless it was set again meanwhile. Returns
+    /// at once.
     pub fn fade(&self, vip: IpAddr) {
         let Some(act) = self.marks().refused.get(&vip).copied() else {
             return;

@@ -1,4 +1,5 @@
-//! From the configuration to what the agent core knows of it. No account and no path gets past here.
+//! From the configuration to what the agent core knows of it. No account and no path gets past
+//! here.
 
 use anyhow::Context as _;
 

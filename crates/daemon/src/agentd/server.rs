@@ -1,7 +1,8 @@
 //! The local database server: facts, read_only, replication.
 //!
-//! Everything here has a deadline, takes the server as it finds it and says in words what went wrong. What
-//! must not be here: when to do what (the agent's core decides) and the order of a fence (`fence`).
+//! Everything here has a deadline, takes the server as it finds it and says in words what went
+//! wrong. What must not be here: when to do what (the agent's core decides) and the order of a
+//! fence (`fence`).
 
 mod access;
 pub(crate) mod dialect;
@@ -22,7 +23,7 @@ use mysql_async::{Conn, Opts};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-pub use access::{Secret, ServerAccess};
+pub use access::ServerAccess;
 pub use error::ServerError;
 pub use read_only::PendingReadOnly;
 pub use sentinel::Pulse;
@@ -102,8 +103,9 @@ impl Server {
         &self.inner.access.monitor_user
     }
 
-    /// The server as it is now. Never fails: what is wrong is in `reach`, and then the rest is unknown.
-    /// Takes about 1 ms on a healthy server, 25 ms on one that is gone, `limit` on one that hangs.
+    /// The server as it is now. Never fails: what is wrong is in `reach`, and then the rest is
+    /// unknown. Takes about 1 ms on a healthy server, 25 ms on one that is gone, `limit` on one
+    /// that hangs.
     pub async fn look(&self, limit: Span) -> Facts {
         match self.try_look(Deadline::after(limit)).await {
             Ok(facts) => facts,
@@ -176,8 +178,8 @@ impl Server {
         Ok(std::path::Path::new(&folder).join(file))
     }
 
-    /// What stands in the way of `read_only`, oldest first: running writes, holders of table locks where the
-    /// server tells, and open transactions that have written.
+    /// What stands in the way of `read_only`, oldest first: running writes, holders of table locks
+    /// where the server tells, and open transactions that have written.
     pub async fn blockers(&self, limit: Span) -> Result<Vec<Blocker>, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
@@ -232,7 +234,8 @@ impl Server {
         }
     }
 
-    /// Opens the connections that acts will need, so that they are there when the server has no more to give.
+    /// Opens the connections that acts will need, so that they are there when the server has no
+    /// more to give.
     pub async fn warm_up(&self, limit: Span) -> Result<(), ServerError> {
         let deadline = Deadline::after(limit);
         while self.spares().len() < SPARES {
@@ -305,8 +308,8 @@ impl Server {
         }
     }
 
-    /// A Unix socket can be missing while the server lives (a cleaner of /run removed it), so that is only a
-    /// refusal when the TCP port refuses too.
+    /// A Unix socket can be missing while the server lives (a cleaner of /run removed it), so that
+    /// is only a refusal when the TCP port refuses too.
     async fn judge_refusal(
         &self,
         why: String,

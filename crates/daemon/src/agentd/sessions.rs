@@ -1,7 +1,8 @@
 //! Client sessions on the local server: list, kill.
 //!
-//! A client is every session but the server's own threads, replicas that fetch from it, the monitor's
-//! account and the agent's own connections. Privileged users are clients too: they write under read_only.
+//! A client is every session but the server's own threads, replicas that fetch from it, the
+//! monitor's account and the agent's own connections. Privileged users are clients too: they write
+//! under read_only.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,8 @@ use super::server::facts::{Columns, who, whole};
 use super::server::session::Session;
 use super::server::{Deadline, Server, ServerError};
 
-/// Pauses between rounds: killed sessions are gone within some milliseconds, later ones take their time.
+/// Pauses between rounds: killed sessions are gone within some milliseconds, later ones take their
+/// time.
 const PACE_MS: [u64; 6] = [2, 5, 10, 20, 50, 100];
 /// The least time that a statement gets.
 const LAST_ROUND: Span = Span::ms(50);
@@ -50,7 +52,8 @@ impl std::fmt::Display for Client {
 pub struct Killed {
     /// How many sessions were told to end, each counted once.
     pub killed: u32,
-    /// Those that were there at the beginning and still are: in a place where the server cannot end them.
+    /// Those that were there at the beginning and still are: in a place where the server cannot end
+    /// them.
     pub left: Vec<Client>,
 }
 
@@ -74,9 +77,10 @@ impl Server {
         Ok(rows.iter().filter_map(client).collect())
     }
 
-    /// Ends client sessions until none of those is left that were there when it began. Later ones are ended
-    /// too as long as it goes on, but not waited for: those who come after `read_only` and a refusal of the
-    /// VIP can do no harm, and clients of other addresses would come back for ever.
+    /// Ends client sessions until none of those is left that were there when it began. Later ones
+    /// are ended too as long as it goes on, but not waited for: those who come after `read_only`
+    /// and a refusal of the VIP can do no harm, and clients of other addresses would come back for
+    /// ever.
     pub async fn kill_all(&self, limit: Span) -> Result<Killed, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
@@ -104,7 +108,8 @@ impl Server {
                 let killed = u32::try_from(told.len()).unwrap_or(u32::MAX);
                 return Ok(Killed { killed, left });
             }
-            // A login takes a millisecond; it may be the monitor's or our own. One that takes longer is ended.
+            // A login takes a millisecond; it may be the monitor's or our own. One that takes
+            // longer is ended.
             let targets: Vec<u64> = clients
                 .iter()
                 .filter(|c| !c.who.starts_with(NOT_YET_IN) || seen.contains(&c.id))

@@ -1,5 +1,5 @@
-//! What the agent keeps on disk: where its file is told from others and which version it has. What is in it
-//! is the core's; how it gets there safely is in [`crate::store`].
+//! What the agent keeps on disk: where its file is told from others and which version it has. What
+//! is in it is the core's; how it gets there safely is in [`crate::store`].
 
 use std::path::Path;
 

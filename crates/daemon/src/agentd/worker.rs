@@ -1,5 +1,5 @@
-//! The agent's loop: inputs in, core, effects out. Nothing is decided here, and nothing is waited for but the
-//! state file: acts run beside the loop and their ends come back as inputs.
+//! The agent's loop: inputs in, core, effects out. Nothing is decided here, and nothing is waited
+//! for but the state file: acts run beside the loop and their ends come back as inputs.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ use super::escalate::{self, ServerProcess};
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use super::refuse::Refusal;
-use super::server::{Pulse, Secret, Server, ServerAccess};
+use super::server::{Pulse, Server, ServerAccess};
 use super::{roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
@@ -45,8 +45,8 @@ const SILENCE: Span = Span::secs(5);
 /// Connecting to the local server.
 const CONNECT_LIMIT: Span = Span::secs(1);
 
-/// Runs the agent until it is told to stop. What the host holds stays as it is: an agent that is started
-/// again within its grant goes on, and otherwise the kernel drops the VIPs in time.
+/// Runs the agent until it is told to stop. What the host holds stays as it is: an agent that is
+/// started again within its grant goes on, and otherwise the kernel drops the VIPs in time.
 ///
 /// # Errors
 /// What keeps it from starting, with the remedy.
@@ -57,7 +57,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let wake = worker.core.next_wakeup();
         let input = tokio::select! {
             signal = signals.stop() => {
-                tracing::info!(signal = signal.word(), "stopping; what is held stays for the rest of its grant");
+                tracing::info!(
+                    signal = signal.word(),
+                    "stopping; what is held stays for the rest of its grant"
+                );
                 return Ok(());
             }
             Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
@@ -96,7 +99,8 @@ impl Worker {
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = hands(config).await?;
         if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
-            // Left by an agent that ended in between; a frozen host keeps its refusal until it is fenced.
+            // Left by an agent that ended in between; a frozen host keeps its refusal until it is
+            // fenced.
             if let Err(error) = hands.refusal.clear().await {
                 tracing::debug!(%error, "no refusals to lift");
             }
@@ -126,7 +130,10 @@ impl Worker {
         let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
-        tracing::info!(host = %me.name, addr = %me.agent_address(), kept_duty = ?resumes, "agent started");
+        tracing::info!(
+            host = %me.name, addr = %me.agent_address(), kept_duty = ?resumes,
+            "agent started"
+        );
         Ok(Self {
             clock,
             core,
@@ -178,7 +185,10 @@ impl Worker {
         let effects = self.core.step(now, input);
         let after = self.core.report();
         if before != after.duty {
-            tracing::info!(from = before.word(), to = after.duty.word(), seen = %after.seen, "writer duty");
+            tracing::info!(
+                from = before.word(), to = after.duty.word(), seen = %after.seen,
+                "writer duty"
+            );
         }
         if self.write_down(&effects).await {
             self.perform(effects);
@@ -198,8 +208,8 @@ impl Worker {
         }
     }
 
-    /// Writes the newest state of a step down, once, before anything of the step is done. False when it had to
-    /// be on disk and is not.
+    /// Writes the newest state of a step down, once, before anything of the step is done. False
+    /// when it had to be on disk and is not.
     async fn write_down(&mut self, effects: &[Effect]) -> bool {
         let mut newest = self.unwritten.take();
         let mut must = newest.is_some();
@@ -212,7 +222,8 @@ impl Worker {
         }
         let Some(kept) = newest else { return true };
         if !must {
-            // A renewed grant: after a crash of the machine it means nothing, so nobody waits for the disk.
+            // A renewed grant: after a crash of the machine it means nothing, so nobody waits for
+            // the disk.
             let store = Arc::clone(&self.store);
             tokio::spawn(async move {
                 if let Err(error) = store.save(&kept, STORE_LIMIT).await {
@@ -293,9 +304,9 @@ async fn hands(config: &Config) -> anyhow::Result<Hands> {
         port: me.mysql_port,
         socket: me.mysql_socket.clone(),
         user: me.agent.user.clone(),
-        password: Secret::new(me.agent.password.expose()),
+        password: me.agent.password.clone(),
         replication_user: me.replication.user.clone(),
-        replication_password: Secret::new(me.replication.password.expose()),
+        replication_password: me.replication.password.clone(),
         monitor_user: me.monitor.user.clone(),
         connect_timeout: CONNECT_LIMIT,
     };
@@ -311,7 +322,8 @@ async fn hands(config: &Config) -> anyhow::Result<Hands> {
     Ok(Hands::new(Server::new(access), addresses, announcer, refusal))
 }
 
-/// While the server answers, learns which process it is: when it does not any more, that is too late.
+/// While the server answers, learns which process it is: when it does not any more, that is too
+/// late.
 async fn know_the_process(tools: Arc<Tools>, configured: Option<PathBuf>) {
     let Some(process) = &tools.process else {
         return;

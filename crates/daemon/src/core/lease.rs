@@ -1,8 +1,9 @@
 //! The arithmetic of grants (design, section 6). Each side counts on its own boot clock only.
 //!
-//! The agent's report carries its clock `a`; the grant echoes it. The agent may hold until `a + ttl`, whenever
-//! the grant arrives. The monitor remembers `m`, its own clock when that report came in. As the report left
-//! before it came in, `a + ttl` lies before `m + ttl` but for the drift of the two clocks.
+//! The agent's report carries its clock `a`; the grant echoes it. The agent may hold until `a +
+//! ttl`, whenever the grant arrives. The monitor remembers `m`, its own clock when that report came
+//! in. As the report left before it came in, `a + ttl` lies before `m + ttl` but for the drift of
+//! the two clocks.
 
 use mmm_proto::{Span, Time};
 
@@ -12,8 +13,8 @@ const DRIFT_PER_MILLE: u64 = 1;
 /// Added to every wait, for scheduling and rounding.
 pub const GUARD: Span = Span::ms(250);
 
-/// The monitor's side: when a grant that answered a report received at `heard` is over on every clock that
-/// keeps the drift bound, acknowledged or not.
+/// The monitor's side: when a grant that answered a report received at `heard` is over on every
+/// clock that keeps the drift bound, acknowledged or not.
 pub fn surely_over(heard: Time, ttl: Span) -> Time {
     heard + ttl + Span::ms((ttl.as_ms() * 2 * DRIFT_PER_MILLE).div_ceil(1000)) + GUARD
 }
@@ -32,14 +33,14 @@ impl Lease {
         self.echo + self.ttl
     }
 
-    /// When a holder that has heard nothing more begins to fence: at two thirds, so that the last third is
-    /// there to do it in.
+    /// When a holder that has heard nothing more begins to fence: at two thirds, so that the last
+    /// third is there to do it in.
     pub fn fence_at(self) -> Time {
         self.echo + Span::ms(self.ttl.as_ms() * 2 / 3)
     }
 
-    /// The lifetime for the kernel: whole seconds left, rounded down, so that the address goes before the
-    /// grant is over. Zero means that it must not be held at all.
+    /// The lifetime for the kernel: whole seconds left, rounded down, so that the address goes
+    /// before the grant is over. Zero means that it must not be held at all.
     pub fn kernel_secs(self, now: Time) -> u32 {
         kernel_secs(self.ends(), now)
     }
@@ -56,7 +57,8 @@ mod tests {
 
     #[test]
     fn the_monitor_waits_longer_than_the_agent_may_hold() {
-        // The report took no time at all, the agent's clock runs slow and the monitor's fast by the bound.
+        // The report took no time at all, the agent's clock runs slow and the monitor's fast by the
+        // bound.
         for ttl in [Span::ms(400), Span::secs(3), Span::secs(60)] {
             let lease = Lease { echo: Time(1_000), ttl };
             let agent_holds_real = (lease.ends().since(lease.echo)).as_ms() as f64 * 1.001;

@@ -1,8 +1,8 @@
 //! The two pure state machines and what they share.
 //!
-//! `step(now, input) -> effects`: the same history gives the same output. Nothing in here does I/O, reads a
-//! clock or an environment, spawns, or iterates in an undefined order; time comes in as an argument, and the
-//! shells carry out the effects. Daemons, simulation and demo run this very code.
+//! `step(now, input) -> effects`: the same history gives the same output. Nothing in here does I/O,
+//! reads a clock or an environment, spawns, or iterates in an undefined order; time comes in as an
+//! argument, and the shells carry out the effects. Daemons, simulation and demo run this very code.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agent;

@@ -1,5 +1,5 @@
-//! One link to each agent: dials, introduces itself, carries grants and orders there and reports back, and
-//! dials again. Whether an agent that is down matters is the core's to say.
+//! One link to each agent: dials, introduces itself, carries grants and orders there and reports
+//! back, and dials again. Whether an agent that is down matters is the core's to say.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,7 +18,8 @@ use crate::net::{Closed, Conn, Outbox, Urgency, pump};
 /// How long an agent may take to accept.
 const DIAL_LIMIT: Span = Span::secs(1);
 
-/// The pauses between attempts; the last one repeats. The first is short because most outages are restarts.
+/// The pauses between attempts; the last one repeats. The first is short because most outages are
+/// restarts.
 const PAUSES: [Span; 4] = [Span::ms(100), Span::ms(250), Span::ms(500), Span::ms(1000)];
 
 /// Where an agent listens.
@@ -45,8 +46,8 @@ pub enum LinkEvent {
     Up { host: HostName, hello: Hello, at: Time },
     /// The agent said something; `at` is when it was read.
     Said { host: HostName, at: Time, message: FromAgent },
-    /// The link broke, or could not be made. Of failed attempts in a row only those with a new reason are
-    /// told.
+    /// The link broke, or could not be made. Of failed attempts in a row only those with a new
+    /// reason are told.
     Down { host: HostName, why: String, at: Time },
 }
 
@@ -57,7 +58,8 @@ pub struct AgentLinks {
     _tasks: JoinSet<()>,
 }
 
-/// The outbox of the present connection; none without one, so that nothing is said later than it was meant.
+/// The outbox of the present connection; none without one, so that nothing is said later than it
+/// was meant.
 #[derive(Debug, Default)]
 struct Link(Mutex<Option<Arc<Outbox<ToAgent>>>>);
 
@@ -72,8 +74,8 @@ impl Link {
 }
 
 impl AgentLinks {
-    /// Starts a task for each agent. What happens goes to `tx`; when its receiver is slow, agents are read
-    /// more slowly.
+    /// Starts a task for each agent. What happens goes to `tx`; when its receiver is slow, agents
+    /// are read more slowly.
     pub fn start(
         agents: Vec<AgentAddress>,
         settings: &AgentLinkSettings,
@@ -93,8 +95,8 @@ impl AgentLinks {
         Self { links, _tasks: tasks }
     }
 
-    /// Says something to an agent; never waits. A newer grant takes the place of one that was not sent yet;
-    /// orders are sent one and all, or the link is closed.
+    /// Says something to an agent; never waits. A newer grant takes the place of one that was not
+    /// sent yet; orders are sent one and all, or the link is closed.
     ///
     /// # Errors
     /// When there is no such host, or its link is down; the sentence says which.

@@ -1,7 +1,7 @@
 //! Consoles: listeners, peers, subscriptions. Knows who may act; what an act does is the core's.
 //!
-//! Nothing here makes the monitor wait: pictures are the newest one only, events a ring, answers a bounded
-//! queue. A console that does not read is dropped.
+//! Nothing here makes the monitor wait: pictures are the newest one only, events a ring, answers a
+//! bounded queue. A console that does not read is dropped.
 
 mod ring;
 mod session;
@@ -30,8 +30,8 @@ pub const CONSOLES_MAX: usize = 64;
 /// How many may be introducing themselves at a time. Others wait in the kernel's queue.
 const HANDSHAKES_MAX: usize = 64;
 
-/// How long the user database may take. It may be a directory service that is down, as things are when a
-/// monitor matters.
+/// How long the user database may take. It may be a directory service that is down, as things are
+/// when a monitor matters.
 const LOOKUP_LIMIT: Span = Span::secs(2);
 
 /// Where consoles come in.
@@ -59,8 +59,8 @@ pub struct ConsoleTcp {
 /// What consoles do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsoleEvent {
-    /// A request that `who` may make; answered by [`ConsoleHub::answer`]. Snapshots and subscriptions are
-    /// served here and do not come up.
+    /// A request that `who` may make; answered by [`ConsoleHub::answer`]. Snapshots and
+    /// subscriptions are served here and do not come up.
     Asked { console: u64, who: Who, request: ToMonitor },
     /// The console is gone. What it asked for goes on.
     Left { console: u64 },
@@ -96,7 +96,10 @@ impl Picture {
         self.line.get_or_init(|| {
             let view = Box::new(self.view.as_ref().clone());
             encode(&FromMonitor::View { view }).map_err(|error| {
-                tracing::error!(%error, hosts = self.view.hosts.len(), "the picture cannot be sent");
+                tracing::error!(
+                    %error, hosts = self.view.hosts.len(),
+                    "the picture cannot be sent"
+                );
                 format!("the picture of this cluster cannot be sent: {error}")
             })
         })
@@ -131,8 +134,8 @@ impl Shared {
 }
 
 impl ConsoleHub {
-    /// Starts to listen. What consoles ask for goes to `tx`; when its receiver is slow, consoles are read
-    /// more slowly.
+    /// Starts to listen. What consoles ask for goes to `tx`; when its receiver is slow, consoles
+    /// are read more slowly.
     ///
     /// # Errors
     /// A sentence that names the address or path, and the remedy.
@@ -183,7 +186,8 @@ impl ConsoleHub {
         self.shared.pictures.send_replace(Some(Arc::new(Picture { view, line })));
     }
 
-    /// Tells new events, oldest first, to whoever subscribed. The last 2,000 are kept for late-comers.
+    /// Tells new events, oldest first, to whoever subscribed. The last 2,000 are kept for
+    /// late-comers.
     pub fn events(&self, events: Vec<Event>) {
         if !events.is_empty() {
             self.shared.ring().add(events);
@@ -191,8 +195,8 @@ impl ConsoleHub {
         }
     }
 
-    /// Answers a request. A console that is gone meanwhile misses it; one that has 256 answers unread is
-    /// dropped.
+    /// Answers a request. A console that is gone meanwhile misses it; one that has 256 answers
+    /// unread is dropped.
     pub fn answer(&self, console: u64, id: u64, answer: Answer) {
         let out = self.shared.consoles().outs.get(&console).cloned();
         let message = Out::Message(FromMonitor::Answer { id, answer });
@@ -206,7 +210,8 @@ impl ConsoleHub {
         self.shared.consoles().outs.len()
     }
 
-    /// Tells every console why the monitor goes, sends what waits, and closes; takes half a second at most.
+    /// Tells every console why the monitor goes, sends what waits, and closes; takes half a second
+    /// at most.
     pub async fn close(mut self, why: &str) {
         let outs: Vec<_> = self.shared.consoles().outs.values().cloned().collect();
         for out in outs {

@@ -1,5 +1,5 @@
-//! The monitor's loop: inputs in, core, effects out. Nothing is decided here, and nothing is waited for but
-//! the status file, which must be written before a decision is acted on.
+//! The monitor's loop: inputs in, core, effects out. Nothing is decided here, and nothing is waited
+//! for but the status file, which must be written before a decision is acted on.
 
 use std::sync::Arc;
 
@@ -39,7 +39,8 @@ const PICTURE_EVERY: Span = Span::ms(50);
 /// Inputs taken in one go before pictures and the clock get their turn.
 const QUEUE: usize = 1024;
 
-/// Runs the monitor until it is told to stop. Agents go on with what they hold for the rest of their grants.
+/// Runs the monitor until it is told to stop. Agents go on with what they hold for the rest of
+/// their grants.
 ///
 /// # Errors
 /// What keeps it from starting, with the remedy.
@@ -114,7 +115,10 @@ impl Worker {
         let links = AgentLinks::start(agent_addresses(config), &link_settings(config), &links_tx);
         let (probes_tx, probes_rx) = mpsc::channel(QUEUE);
         let probes = Probes::start(targets(config), network(config), &probes_tx);
-        tracing::info!(cluster = %config.cluster, term = core.stored().term, hosts = names.len(), "monitor started");
+        tracing::info!(
+            cluster = %config.cluster, term = core.stored().term, hosts = names.len(),
+            "monitor started"
+        );
         Ok(Self {
             clock,
             core,
@@ -190,7 +194,8 @@ impl Worker {
             self.show(now.boot);
         }
         let mut effects = effects.into_iter();
-        // What could not be written down is not acted on; the events of the step are told all the same.
+        // What could not be written down is not acted on; the events of the step are told all the
+        // same.
         while let Some(effect) = effects.next() {
             if let Effect::Persist(stored) = effect {
                 if !self.write_down(&stored).await {

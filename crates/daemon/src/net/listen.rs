@@ -18,7 +18,8 @@ use super::Conn;
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: u32 = 128;
 
-/// The pause after a failed accept. Such failures (no file handles left) last, and must not eat the processor.
+/// The pause after a failed accept. Such failures (no file handles left) last, and must not eat the
+/// processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who may open the socket file.
@@ -26,8 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct UnixAccess {
     /// Such as 0o660.
     pub mode: u32,
-    /// The group that the file belongs to. Without it, or when there is no such group, the file stays with
-    /// the group of the process.
+    /// The group that the file belongs to. Without it, or when there is no such group, the file
+    /// stays with the group of the process.
     pub group: Option<String>,
 }
 
@@ -78,8 +79,8 @@ impl Listener {
         Ok(Self { socket: Socket::Tcp { listener, silence } })
     }
 
-    /// Listens on a unix socket. Creates its folder when it is missing, and removes a socket file that
-    /// nobody listens on any more.
+    /// Listens on a unix socket. Creates its folder when it is missing, and removes a socket file
+    /// that nobody listens on any more.
     ///
     /// # Errors
     /// A sentence that names the path and the remedy.
@@ -97,7 +98,8 @@ impl Listener {
         Ok(Self { socket: Socket::Unix { listener, path, inode } })
     }
 
-    /// The address, with the port that the kernel chose when port 0 was asked for; none for a unix socket.
+    /// The address, with the port that the kernel chose when port 0 was asked for; none for a unix
+    /// socket.
     pub fn addr(&self) -> Option<SocketAddr> {
         match &self.socket {
             Socket::Tcp { listener, .. } => listener.local_addr().ok(),
@@ -105,7 +107,8 @@ impl Listener {
         }
     }
 
-    /// The next connection. Failures to accept are logged and waited out. May be dropped and called again.
+    /// The next connection. Failures to accept are logged and waited out. May be dropped and called
+    /// again.
     pub async fn accept(&self) -> Conn {
         loop {
             let accepted = match &self.socket {

@@ -1,5 +1,5 @@
-//! What waits to be sent to one peer. Putting something in never waits; a peer that does not read loses its
-//! connection, not the program its memory.
+//! What waits to be sent to one peer. Putting something in never waits; a peer that does not read
+//! loses its connection, not the program its memory.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -12,8 +12,8 @@ const WAITING_MAX: usize = 256;
 /// What happens to a message when its like waits already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// Only the newest of these counts: it takes the place of an unsent older one, at the end of the queue,
-    /// so that it never overtakes what was said before it.
+    /// Only the newest of these counts: it takes the place of an unsent older one, at the end of
+    /// the queue, so that it never overtakes what was said before it.
     Latest,
     /// Every one of these is sent, in order.
     Each,
@@ -56,7 +56,8 @@ impl<M> Outbox<M> {
     /// Puts a message in; never waits.
     ///
     /// # Errors
-    /// When the outbox is closed. It closes itself when it is full: what must not be dropped cannot be kept.
+    /// When the outbox is closed. It closes itself when it is full: what must not be dropped cannot
+    /// be kept.
     pub fn put(&self, urgency: Urgency, message: M) -> Result<(), Closed> {
         let mut inner = self.lock();
         if let Some(closed) = &inner.closed {
@@ -118,8 +119,8 @@ impl<M> Outbox<M> {
         self.taken.notify_one();
     }
 
-    /// Waits until the outbox was closed because it was full, which does not wait for a line that is on its
-    /// way. For one waiter.
+    /// Waits until the outbox was closed because it was full, which does not wait for a line that
+    /// is on its way. For one waiter.
     pub async fn overflow(&self) -> Closed {
         self.burst.notified().await;
         let closed = self.lock().closed.clone();

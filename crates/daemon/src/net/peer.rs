@@ -59,8 +59,9 @@ impl Who {
 }
 
 impl UnixPeer {
-    /// Looks the process's user up. Root, the user that this program runs as, and the members of `group` may
-    /// act. Reads the user database, so it may block for as long as a directory service takes.
+    /// Looks the process's user up. Root, the user that this program runs as, and the members of
+    /// `group` may act. Reads the user database, so it may block for as long as a directory service
+    /// takes.
     pub fn who(self, group: &str) -> Who {
         let user = User::from_uid(Uid::from_raw(self.uid)).ok().flatten();
         let name =

@@ -1,5 +1,5 @@
-//! A conversation of two daemons: reads and writes at once, notices silence, answers what it does not
-//! understand.
+//! A conversation of two daemons: reads and writes at once, notices silence, answers what it does
+//! not understand.
 
 use std::pin::pin;
 
@@ -12,9 +12,10 @@ use super::{Conn, FAREWELL, NetError, Outbox, Reader, Urgency, Writer, hang_up};
 
 /// Carries messages both ways until the connection ends, and returns why it did.
 ///
-/// Every message that came goes to `inbox` as `event` makes of it; while that is full, nothing is read, so a
-/// busy receiver slows its sender down. `silence` is how long nothing may come. `error` makes the message
-/// that answers an unknown kind, and that is sent before a malformed line ends the connection.
+/// Every message that came goes to `inbox` as `event` makes of it; while that is full, nothing is
+/// read, so a busy receiver slows its sender down. `silence` is how long nothing may come. `error`
+/// makes the message that answers an unknown kind, and that is sent before a malformed line ends
+/// the connection.
 pub async fn pump<I, O, E>(
     conn: Conn,
     out: &Outbox<O>,

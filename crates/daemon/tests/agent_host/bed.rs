@@ -1,31 +1,32 @@
-//! A test bed: hosts as network namespaces on a bridge that is in a namespace too, MariaDB servers in them,
-//! clients. Everything carries this process's number and is removed when the bed is dropped. What must not
-//! be here: what is tested.
+//! A test bed: hosts as network namespaces on a bridge that is in a namespace too, MariaDB servers
+//! in them. Everything carries this process's number and is removed when the bed is dropped. What
+//! must not be here: what is tested.
 
 use std::fs;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mmm_daemon::agentd::address::Addresses;
 use mmm_daemon::agentd::announce::Announcer;
 use mmm_daemon::agentd::fence::Hands;
 use mmm_daemon::agentd::refuse::Refusal;
-use mmm_daemon::agentd::server::{Secret, Server, ServerAccess};
+use mmm_daemon::agentd::server::{Server, ServerAccess};
+use mmm_daemon::config::Secret;
 use mmm_proto::Span;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, Row};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+
+use crate::client::Client;
+use crate::template::template;
 
 /// One bed at a time: two cores, and timings are asserted.
 static ONE: Mutex<()> = Mutex::new(());
-static TEMPLATE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
 
 pub(crate) const VIP: &str = "10.77.0.100";
 pub(crate) const VIP6: &str = "fd77::100";
@@ -246,81 +247,12 @@ impl Drop for Bed {
     }
 }
 
-/// A client with one connection, on a thread of its own.
-pub(crate) struct Client {
-    ask: mpsc::UnboundedSender<(String, oneshot::Sender<Answer>)>,
-    pub(crate) id: u64,
-}
-
-pub(crate) type Answer = Result<Vec<String>, String>;
-
-impl Client {
-    async fn connect(ns: String, to: IpAddr, user: &str, password: &str) -> Result<Self, String> {
-        let (ask, mut asked) = mpsc::unbounded_channel::<(String, oneshot::Sender<Answer>)>();
-        let (ready, connected) = oneshot::channel();
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(to.to_string())
-            .resolved_ips(Some(vec![to]))
-            .user(Some(user))
-            .pass(Some(password))
-            .prefer_socket(false)
-            .max_allowed_packet(Some(1 << 20))
-            .wait_timeout(Some(1000));
-        std::thread::spawn(move || {
-            inside(&ns, || async move {
-                let conn = tokio::time::timeout(PATIENCE, Conn::new(opts)).await;
-                let mut conn = match conn {
-                    Ok(Ok(conn)) => conn,
-                    Ok(Err(error)) => return drop(ready.send(Err(error.to_string()))),
-                    Err(_) => return drop(ready.send(Err("no greeting".to_owned()))),
-                };
-                let _ = ready.send(Ok(u64::from(conn.id())));
-                while let Some((sql, answer)) = asked.recv().await {
-                    let rows: Result<Vec<Row>, _> = conn.query(sql).await;
-                    let rows = rows.map_err(|error| error.to_string());
-                    let _ = answer.send(rows.map(|rows| rows.iter().map(first).collect()));
-                }
-            });
-        });
-        let id = connected.await.unwrap()?;
-        Ok(Self { ask, id })
-    }
-
-    /// Begins a statement; the answer comes when it has ended.
-    pub(crate) fn start(&self, sql: &str) -> oneshot::Receiver<Answer> {
-        let (answer, answered) = oneshot::channel();
-        let _ = self.ask.send((sql.to_owned(), answer));
-        answered
-    }
-
-    /// Runs a statement: the first column of its rows.
-    pub(crate) async fn sql(&self, sql: &str) -> Answer {
-        ended(self.start(sql)).await
-    }
-}
-
-/// Waits for the end of a statement.
-pub(crate) async fn ended(answer: oneshot::Receiver<Answer>) -> Answer {
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err("the client ended".to_owned()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
-    }
-}
-
-fn first(row: &Row) -> String {
-    match row.as_ref(0) {
-        Some(mysql_async::Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
 fn enter(ns: &str) {
     let file = fs::File::open(format!("/run/netns/{ns}")).unwrap();
     setns(file, CloneFlags::CLONE_NEWNET).unwrap();
 }
 
-fn inside<T, F: Future<Output = T>>(ns: &str, work: impl FnOnce() -> F) -> T {
+pub(crate) fn inside<T, F: Future<Output = T>>(ns: &str, work: impl FnOnce() -> F) -> T {
     enter(ns);
     // One thread: everything that is opened belongs to the namespace.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -354,49 +286,10 @@ pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(
     }
 }
 
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("mmm-agent-host-").tempdir_in(root).unwrap()
-}
-
-/// The files of a data directory with the accounts, made once and kept in memory: nothing of it is left on
-/// disk when the process ends.
-fn template() -> &'static [(PathBuf, Vec<u8>)] {
-    TEMPLATE.get_or_init(|| {
-        let dir = scratch();
-        let script = dir.path().join("accounts.sql");
-        fs::write(&script, ACCOUNTS).unwrap();
-        let data = dir.path().join("data");
-        run(
-            "mariadb-install-db",
-            &[
-                "--no-defaults",
-                &format!("--datadir={}", data.display()),
-                &format!("--extra-file={}", script.display()),
-                "--user=root",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                "--skip-name-resolve",
-                "--innodb-log-file-size=4M",
-            ],
-        );
-        let mut files = Vec::new();
-        collect(&data, Path::new(""), &mut files);
-        files
-    })
-}
-
-fn collect(root: &Path, below: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
-    for entry in fs::read_dir(root.join(below)).unwrap() {
-        let entry = entry.unwrap();
-        let name = below.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            collect(root, &name, files);
-        } else {
-            files.push((name, fs::read(entry.path()).unwrap()));
-        }
-    }
 }
 
 fn text(path: &Path) -> &str {
@@ -409,7 +302,7 @@ fn ip(ns: &str, words: &str) {
     run("ip", &all);
 }
 
-fn run(program: &str, args: &[&str]) {
+pub(crate) fn run(program: &str, args: &[&str]) {
     let done =
         Command::new(program).args(args).stdin(Stdio::null()).output().unwrap_or_else(|error| {
             panic!("{program}: {error}; apt install mariadb-server iproute2")
@@ -455,19 +348,3 @@ const OPTIONS: [&str; 22] = [
     "innodb-fast-shutdown=2",
     "lc-messages=en_US",
 ];
-
-/// Least privileges for the agent; `admin` writes under read_only.
-const ACCOUNTS: &str = r"FLUSH PRIVILEGES;
-CREATE USER mmm_agent@'%' IDENTIFIED BY 'agent''s \\ pw';
-GRANT SLAVE MONITOR, BINLOG MONITOR, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, BINLOG ADMIN, PROCESS, RELOAD ON *.* TO mmm_agent@'%';
-CREATE USER mmm_monitor@'%' IDENTIFIED BY 'mmm_monitor';
-CREATE USER repl@'%' IDENTIFIED BY 'repl''s \\ pw';
-GRANT REPLICATION SLAVE ON *.* TO repl@'%';
-CREATE DATABASE t;
-CREATE TABLE t.a (i INT PRIMARY KEY, v INT);
-INSERT INTO t.a VALUES (1, 1), (2, 2);
-CREATE USER app@'%' IDENTIFIED BY 'app';
-GRANT ALL ON t.* TO app@'%';
-CREATE USER admin@'%' IDENTIFIED BY 'admin';
-GRANT ALL ON *.* TO admin@'%';
-";

@@ -7,7 +7,8 @@ use mmm_daemon::agentd::fence::{Hands, ReadOnly};
 use mmm_proto::Span;
 use nix::sys::signal::Signal;
 
-use crate::bed::{Answer, Bed, Client, VIP, ended, until};
+use crate::bed::{Bed, VIP, until};
+use crate::client::{Answer, Client, ended};
 
 const SEC: Span = Span::secs(1);
 const LONG: Span = Span::secs(10);
@@ -238,6 +239,12 @@ fn a_stopped_server_delays_no_fence_and_is_not_called_safe() {
     });
 }
 
+/// Hits the server in the middle of an act that the slow update holds up.
+async fn strike(bed: &Bed, signal: Signal) {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    bed.signal(1, signal);
+}
+
 #[test]
 fn a_server_killed_or_stopped_in_the_middle_of_a_fence() {
     for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
@@ -246,19 +253,16 @@ fn a_server_killed_or_stopped_in_the_middle_of_a_fence() {
             let hands = opened(&bed).await;
             // The update holds the fence up for its first 100 ms.
             let _slow = slow(&bed, &hands).await;
-            let fault = async {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                bed.signal(1, signal);
-            };
             let began = Instant::now();
             let vips = [vip()];
-            let (fenced, ()) = tokio::join!(hands.fence(&vips, Span::ms(800)), fault);
+            let (fenced, ()) =
+                tokio::join!(hands.fence(&vips, Span::ms(800)), strike(&bed, signal));
             let took = began.elapsed();
             assert!(took < Duration::from_millis(1100), "{signal}: {took:?}");
             assert_eq!(fenced.vips_gone, [vip()]);
             match signal {
                 Signal::SIGKILL => {
-                    assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}")
+                    assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}");
                 }
                 _ => assert!(matches!(fenced.read_only, ReadOnly::Failed(_)), "{fenced:?}"),
             }
@@ -304,13 +308,9 @@ fn a_server_killed_or_stopped_in_the_middle_of_a_freeze() {
         bed.on(1, || async {
             let hands = opened(&bed).await;
             let _slow = slow(&bed, &hands).await;
-            let fault = async {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                bed.signal(1, signal);
-            };
             let began = Instant::now();
             let freeze = hands.freeze(vip(), Span::ms(100), true, Span::ms(800));
-            let (frozen, ()) = tokio::join!(freeze, fault);
+            let (frozen, ()) = tokio::join!(freeze, strike(&bed, signal));
             let took = began.elapsed();
             let why = frozen.unwrap_err().why;
             assert!(took < Duration::from_millis(1100), "{signal}: {took:?}");

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mmm_daemon::agentd::server::{Secret, Server, ServerError};
+use mmm_daemon::agentd::server::{Server, ServerError};
+use mmm_daemon::config::Secret;
 use mmm_proto::agent::{Reach, Thread};
 use mmm_proto::{GtidPos, Lag, Span};
 

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mmm_daemon::agentd::server::{Pulse, Secret, Server, ServerError};
+use mmm_daemon::agentd::server::{Pulse, Server, ServerError};
+use mmm_daemon::config::Secret;
 use mmm_proto::Span;
 use mmm_proto::agent::{Reach, Thread};
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::Receiver;
 
-use crate::bed::{Bed, PATIENCE, ended, until};
+use crate::bed::{Bed, PATIENCE, until};
+use crate::client::ended;
 
 const SEC: Span = Span::secs(1);
 

@@ -146,7 +146,8 @@ async fn a_wrong_host_or_key_is_told_once_and_others_go_on() {
     while !(up && wrong_host && wrong_key) {
         match next(&mut told).await {
             LinkEvent::Up { host: name, .. } => {
-                // An agent with another key may let us in for the moment until it has seen our proof.
+                // An agent with another key may let us in for the moment until it has seen our
+                // proof.
                 assert_ne!(name, host("db1"));
                 up |= name == host("db2");
             }

@@ -83,7 +83,8 @@ async fn an_agent_that_was_not_meant_says_who_it_is() {
         handshake(a, ours, Program::Agent, None),
         handshake_with(b, hello(Program::Agent), Program::Monitor, None, look),
     );
-    // The monitor has its own look at names; here it took none, so it was through, and is told next.
+    // The monitor has its own look at names; here it took none, so it was through, and is told
+    // next.
     let told = match a {
         Ok((mut conn, _)) => match conn.recv::<First>().await.unwrap().unwrap() {
             First::Error { why } => why,

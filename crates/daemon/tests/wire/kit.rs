@@ -36,7 +36,8 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     }
 }
 
-/// Looks every few milliseconds until the condition holds, ten seconds at most; `last` says what was seen.
+/// Looks every few milliseconds until the condition holds, ten seconds at most; `last` says what
+/// was seen.
 pub(crate) async fn until<T: std::fmt::Debug>(
     what: &str,
     mut look: impl FnMut() -> T,

@@ -33,7 +33,8 @@ struct MariaDb {
 impl MariaDb {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Its bootstrap would share /tmp with every other server, and its temporary names are not unique.
+        // Its bootstrap would share /tmp with every other server, and its temporary names are not
+        // unique.
         let tmp = folder.path().join("tmp");
         std::fs::create_dir(&tmp).unwrap();
         let installed = Command::new("mariadb-install-db")

@@ -10,9 +10,9 @@ use crate::agentd::server::{Deadline, PendingReadOnly};
 use crate::agentd::sessions::Client;
 
 impl Hands {
-    /// Freezes the writer. What holds `read_only` up gets `grace`; then everything is undone and the blockers
-    /// are named, or with `kill` all sessions are ended at once. Idle transactions are no blockers: their
-    /// owners are ended and their changes are rolled back.
+    /// Freezes the writer. What holds `read_only` up gets `grace`; then everything is undone and
+    /// the blockers are named, or with `kill` all sessions are ended at once. Idle transactions are
+    /// no blockers: their owners are ended and their changes are rolled back.
     pub async fn freeze(
         &self,
         vip: IpAddr,
@@ -87,7 +87,8 @@ impl Hands {
         self.server.position(left()).await.map_err(|e| failed(&e))
     }
 
-    /// The grace is over: names the blockers and calls `read_only` off. No error if it came through meanwhile.
+    /// The grace is over: names the blockers and calls `read_only` off. No error if it came through
+    /// meanwhile.
     async fn give_way(
         &self,
         pending: PendingReadOnly,

@@ -9,10 +9,10 @@ use super::{Fenced, Hands, MERCY, Progress, ROUND, ReadOnly, reserve};
 use crate::agentd::server::{Deadline, PendingReadOnly, ServerError};
 
 impl Hands {
-    /// Makes sure that nobody writes by way of these VIPs: refuse, `read_only` not waited for, end sessions
-    /// while the VIPs are still up, verify, drop the VIPs in any case. Ends within `budget` or a little more
-    /// and says honestly what could not be verified: then the server's process must be ended, which is not
-    /// done here.
+    /// Makes sure that nobody writes by way of these VIPs: refuse, `read_only` not waited for, end
+    /// sessions while the VIPs are still up, verify, drop the VIPs in any case. Ends within
+    /// `budget` or a little more and says honestly what could not be verified: then the server's
+    /// process must be ended, which is not done here.
     pub async fn fence(&self, vips: &[IpAddr], budget: Span) -> Fenced {
         let began = Instant::now();
         let deadline = Deadline::after(budget);
@@ -94,7 +94,8 @@ impl Hands {
         let killed = self.server.kill_all(left()).await?;
         progress.killed += killed.killed;
         progress.left = killed.left;
-        // Whatever was left of the time went to sessions that do not end; one more question is always asked.
+        // Whatever was left of the time went to sessions that do not end; one more question is
+        // always asked.
         let rest = left().max(Span::ms(20));
         if !self.server.is_read_only(rest).await? {
             return Err(ServerError::Late {

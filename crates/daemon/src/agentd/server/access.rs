@@ -1,34 +1,12 @@
 //! How the agent reaches its server: address, accounts, options of the driver.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use mmm_proto::Span;
 use mysql_async::{Opts, OptsBuilder};
-use zeroize::Zeroizing;
 
-/// A text that must not be seen: it prints as stars and is wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes a text as a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    /// The secret itself. Call this only where it is used, never where it is shown.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use crate::config::Secret;
 
 /// The server of this host and the accounts for it.
 #[derive(Debug, Clone)]
@@ -62,8 +40,8 @@ impl ServerAccess {
         }
     }
 
-    /// The driver's options. `prefer_socket`, `max_allowed_packet` and `wait_timeout` are set so that the
-    /// driver asks the server nothing and goes nowhere else behind our back.
+    /// The driver's options. `prefer_socket`, `max_allowed_packet` and `wait_timeout` are set so
+    /// that the driver asks the server nothing and goes nowhere else behind our back.
     pub(super) fn opts(&self) -> Opts {
         let socket = self.socket.as_ref().map(|p| p.to_string_lossy().into_owned());
         OptsBuilder::default()
@@ -78,17 +56,5 @@ impl ServerAccess {
             .wait_timeout(Some(1 << 20))
             .stmt_cache_size(0)
             .into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_does_not_print() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret:?}"), "***");
-        assert_eq!(secret.expose(), "hunter2");
     }
 }

@@ -1,13 +1,13 @@
-//! The SQL of the agent, in one place: whatever differs between server families is here and in the column
-//! names of `facts`. MariaDB 10.5 and later so far. What must not be here: when to say it.
+//! The SQL of the agent, in one place: whatever differs between server families is here and in the
+//! column names of `facts`. MariaDB 10.5 and later so far. What must not be here: when to say it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use mmm_proto::GtidPos;
 
-/// Sent once on each connection: a server-wide statement limit or idle limit must not end ours, and the
-/// escapes in `quote` must mean what they say.
+/// Sent once on each connection: a server-wide statement limit or idle limit must not end ours, and
+/// the escapes in `quote` must mean what they say.
 pub(super) const SETTLE: &str = "SET SESSION sql_mode='', wait_timeout=31536000, \
      max_statement_time=0, autocommit=1, lock_wait_timeout=2";
 
@@ -29,7 +29,8 @@ pub(crate) fn kill_sessions(ids: &[u64]) -> String {
     format!("BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {kills}END")
 }
 
-/// Everything the server has, the same as its binary log knows it, and what it took from its source.
+/// Everything the server has, the same as its binary log knows it, and what it took from its
+/// source.
 pub(super) const POSITIONS: &str = "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
 pub(super) const PID_FILE: &str = "SELECT @@global.pid_file, @@global.datadir";
 pub(super) const REPLICATION: &str = "SHOW SLAVE STATUS";
@@ -76,9 +77,10 @@ pub(super) fn list_clients(monitor: &str, own: &BTreeSet<u64>) -> String {
     )
 }
 
-/// Running statements that are not plain reads, and open transactions that have written, oldest first.
-/// Only the start of the statement is fetched, for its first words. InnoDB renews its list of transactions
-/// only when nobody has read it for 100 ms: asked more often than that it stays as it was.
+/// Running statements that are not plain reads, and open transactions that have written, oldest
+/// first. Only the start of the statement is fetched, for its first words. InnoDB renews its list
+/// of transactions only when nobody has read it for 100 ms: asked more often than that it stays as
+/// it was.
 pub(super) fn blockers(monitor: &str, own: &BTreeSet<u64>) -> String {
     format!(
         "SELECT p.ID id, p.USER user, p.HOST host, p.COMMAND command, p.STATE state, p.TIME_MS ms, \
@@ -88,8 +90,8 @@ pub(super) fn blockers(monitor: &str, own: &BTreeSet<u64>) -> String {
          LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id=p.ID \
          WHERE {} AND (t.trx_rows_modified>0 OR (p.COMMAND IN ('Query','Execute') \
          AND p.INFO NOT REGEXP '^[[:space:](]*(SELECT|SHOW|WITH|EXPLAIN|DO)[[:>:]]')) \
-         ORDER BY GREATEST(p.TIME_MS, COALESCE(1000*TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), 0)) \
-         DESC LIMIT 20",
+         ORDER BY GREATEST(p.TIME_MS, \
+         COALESCE(1000*TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), 0)) DESC LIMIT 20",
         clients(monitor, own)
     )
 }

@@ -28,7 +28,8 @@ impl Columns for Row {
     }
 }
 
-/// The facts of a look; `sets` in the order of `dialect::look`. The error says what was not understood.
+/// The facts of a look; `sets` in the order of `dialect::look`. The error says what was not
+/// understood.
 pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
     let [vars, count, blocked, replication] = sets else {
         return Err(format!("{} answers instead of 4", sets.len()));
@@ -51,8 +52,8 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
     })
 }
 
-/// Everything that the server has. Its binary log may know more than `gtid_current_pos`: events of other
-/// servers that it wrote there although its position as a replica was set back since.
+/// Everything that the server has. Its binary log may know more than `gtid_current_pos`: events of
+/// other servers that it wrote there although its position as a replica was set back since.
 pub(super) fn position(current: Option<String>, binlog: Option<String>) -> Result<GtidPos, String> {
     let parse = |text: Option<String>| {
         text.unwrap_or_default().parse::<GtidPos>().map_err(|error| error.to_string())

@@ -1,7 +1,8 @@
 //! Switching `read_only`, without ever waiting for it without bound.
 //!
-//! Setting it waits for running writes and table locks, and meanwhile every new write waits behind it. So
-//! it runs on a connection of its own, can be called off from another one, and the value is read back.
+//! Setting it waits for running writes and table locks, and meanwhile every new write waits behind
+//! it. So it runs on a connection of its own, can be called off from another one, and the value is
+//! read back.
 
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl PendingReadOnly {
-    /// Waits at most so long; none while it is still on its way. After an error the old value stands.
+    /// Waits at most so long; none while it is still on its way. After an error the old value
+    /// stands.
     pub async fn wait(&mut self, limit: Span) -> Option<Result<(), ServerError>> {
         if self.done.is_none() {
             let ended = tokio::time::timeout(Duration::from(limit), &mut self.task).await;
@@ -53,7 +55,8 @@ impl PendingReadOnly {
         let server = self.server.clone();
         let mut other = server.session(deadline).await?;
         let mut pause = Span::ZERO;
-        // The statement may not have begun yet when the first order comes: say it until it has ended.
+        // The statement may not have begun yet when the first order comes: say it until it has
+        // ended.
         while self.wait(pause).await.is_none() {
             if deadline.over() {
                 return Err(ServerError::Late {
@@ -97,8 +100,8 @@ impl Server {
         }
     }
 
-    /// Begins to set `read_only`, to be waited for or called off. The server itself gives up after `wait`,
-    /// rounded up to seconds, even when nobody is there any more to call it off.
+    /// Begins to set `read_only`, to be waited for or called off. The server itself gives up after
+    /// `wait`, rounded up to seconds, even when nobody is there any more to call it off.
     pub async fn begin_read_only(
         &self,
         wait: Span,
@@ -118,8 +121,9 @@ impl Server {
         Ok(PendingReadOnly { id, server: self.clone(), task, done: None })
     }
 
-    /// Sets or clears `read_only` and reads it back. If something holds it up until `limit`, it is called off:
-    /// after an error the value is what it was before, unless the error says that this too failed.
+    /// Sets or clears `read_only` and reads it back. If something holds it up until `limit`, it is
+    /// called off: after an error the value is what it was before, unless the error says that this
+    /// too failed.
     pub async fn set_read_only(&self, on: bool, limit: Span) -> Result<(), ServerError> {
         let deadline = Deadline::after(limit);
         if !on {

@@ -1,7 +1,7 @@
 //! Replication on the local server: catch up, drain, re-point, stop, start.
 //!
-//! STOP waits for the transaction that is being applied, however long, so each act has a connection of its
-//! own and a deadline; what was given up may still happen in the server a little later.
+//! STOP waits for the transaction that is being applied, however long, so each act has a connection
+//! of its own and a deadline; what was given up may still happen in the server a little later.
 
 use std::net::IpAddr;
 
@@ -23,8 +23,9 @@ struct Status {
 }
 
 impl Server {
-    /// Waits until everything up to `to` is applied. Gives up early when that cannot happen by itself: the
-    /// applier has stopped, or the receiver has and `to` was not received. The error counts what is missing.
+    /// Waits until everything up to `to` is applied. Gives up early when that cannot happen by
+    /// itself: the applier has stopped, or the receiver has and `to` was not received. The error
+    /// counts what is missing.
     pub async fn catch_up(&self, to: &GtidPos, limit: Span) -> Result<GtidPos, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
@@ -66,15 +67,15 @@ impl Server {
             let ms = SLICE.as_ms().min(Span::from(deadline.left()).as_ms() / 2).max(1);
             let sql = dialect::wait_for(to, ms);
             session.value("waiting for the applier", &sql, deadline).await?;
-            // Own writes are not in the position that the server waits for: then it answers at once for
-            // ever, or never, and only the loop's own look tells.
+            // Own writes are not in the position that the server waits for: then it answers at once
+            // for ever, or never, and only the loop's own look tells.
             deadline.pause(Span::ms(1)).await;
         }
     }
 
-    /// The source is lost: stops receiving, applies all that was received, stops. Returns the position. The
-    /// error counts what is not applied; the receiver then stays stopped, unless it is the applier that was:
-    /// then nothing is touched.
+    /// The source is lost: stops receiving, applies all that was received, stops. Returns the
+    /// position. The error counts what is not applied; the receiver then stays stopped, unless it
+    /// is the applier that was: then nothing is touched.
     pub async fn drain(&self, limit: Span) -> Result<GtidPos, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
@@ -109,8 +110,8 @@ impl Server {
         self.position_by(session, by).await
     }
 
-    /// Replicates from `source` by GTID, from everything that this server has. Does nothing when it does so
-    /// already. Other settings of replication, TLS above all, stay as they are.
+    /// Replicates from `source` by GTID, from everything that this server has. Does nothing when it
+    /// does so already. Other settings of replication, TLS above all, stay as they are.
     pub async fn follow(&self, source: IpAddr, port: u16, limit: Span) -> Result<(), ServerError> {
         let access = self.access();
         if source == access.ip && port == access.port {
@@ -163,8 +164,8 @@ impl Server {
         session.exec("starting replication", dialect::START, by).await
     }
 
-    /// Makes the position as a replica everything that the server has: a former writer's own transactions are
-    /// only in its binary log. Never sets it back.
+    /// Makes the position as a replica everything that the server has: a former writer's own
+    /// transactions are only in its binary log. Never sets it back.
     async fn settle_position(
         &self,
         session: &mut Session,

@@ -1,7 +1,7 @@
 //! A connection that does nothing but notice when the server dies.
 //!
-//! It sleeps inside the server, so the kernel tells of the end at once: a killed server is noticed within a
-//! millisecond, without asking. It does not notice a server that hangs; looks do.
+//! It sleeps inside the server, so the kernel tells of the end at once: a killed server is noticed
+//! within a millisecond, without asking. It does not notice a server that hangs; looks do.
 
 use std::time::Duration;
 

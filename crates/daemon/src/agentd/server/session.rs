@@ -1,5 +1,5 @@
-//! One connection to the server with a deadline on each statement, and the register of the agent's own
-//! connections, which are nobody's clients.
+//! One connection to the server with a deadline on each statement, and the register of the agent's
+//! own connections, which are nobody's clients.
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -14,7 +14,8 @@ const ADDRESS_LIMIT: Span = Span::secs(2);
 /// Between two tries of an address act that failed.
 const ADDRESS_RETRY: Span = Span::ms(500);
 
-/// Re-pointing, starting or stopping replication. `STOP SLAVE` waits for the transaction in the applier.
+/// Re-pointing, starting or stopping replication. `STOP SLAVE` waits for the transaction in the
+/// applier.
 const REPLICATION_LIMIT: Span = Span::secs(10);
 
 /// Between two tries of a replication act that failed.
@@ -36,8 +37,8 @@ impl Agent {
         !waits && !self.addressing.contains_key(&vip)
     }
 
-    /// The VIPs that should be on the interface now. The writer's is there only while the host serves or is
-    /// frozen: it comes and goes with the acts of `hold`.
+    /// The VIPs that should be on the interface now. The writer's is there only while the host
+    /// serves or is frozen: it comes and goes with the acts of `hold`.
     fn wanted_addresses(&self) -> Vec<IpAddr> {
         let Some(want) = &self.want else {
             return Vec::new();
@@ -60,8 +61,8 @@ impl Agent {
         }
     }
 
-    /// Balanced VIPs, and exclusive ones of other roles, are added and removed here. A VIP that is not wanted,
-    /// or not allowed any more, goes.
+    /// Balanced VIPs, and exclusive ones of other roles, are added and removed here. A VIP that is
+    /// not wanted, or not allowed any more, goes.
     pub(super) fn mind_the_addresses(&mut self) {
         if !self.looked {
             return;

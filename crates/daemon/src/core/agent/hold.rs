@@ -8,7 +8,8 @@ use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
 use super::{Act, ActResult, Agent, Effect, Running};
 use crate::core::lease::Lease;
 
-/// How long one try to open may take. Short, so that a hanging server cannot keep the role half taken.
+/// How long one try to open may take. Short, so that a hanging server cannot keep the role half
+/// taken.
 const OPEN_LIMIT: Span = Span::secs(2);
 
 /// The least that a fence is given, however little of the grant is left.
@@ -80,8 +81,8 @@ impl Agent {
                 self.out.push(Effect::Abort { id: running.id });
             }
         }
-        // Not waited for: a disk that hangs must not hold up a fence, and what is on disk yet (it serves, until
-        // then, or less) makes the next start fence as well.
+        // Not waited for: a disk that hangs must not hold up a fence, and what is on disk yet (it
+        // serves, until then, or less) makes the next start fence as well.
         self.set_duty(Duty::Fencing, false);
         let left = self.lease.map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
         let act = Act::Fence { vips: self.writer_vips() };
@@ -104,8 +105,8 @@ impl Agent {
         }
         let wanted = self.wanted_writer().map(|hold| (hold.vip, hold.stance));
         let lease = self.may_hold();
-        // An order was taken after the grant: what the grant wanted opens nothing any more, until the monitor
-        // says what it wants now.
+        // An order was taken after the grant: what the grant wanted opens nothing any more, until
+        // the monitor says what it wants now.
         let current = self.granted >= self.seen;
         match (self.duty, wanted, lease) {
             (Duty::Fencing, _, _) => self.finish_fencing(),
@@ -134,7 +135,8 @@ impl Agent {
             // Not wanted any more, or not allowed any more.
             (_, None, _) | (_, _, None) => self.fence(),
             (Duty::Opening | Duty::Freezing, Some(_), Some(_)) => {
-                // Its act has ended without a word: the end of the act decides, so this cannot last.
+                // Its act has ended without a word: the end of the act decides, so this cannot
+                // last.
                 self.fence();
             }
         }
@@ -182,13 +184,14 @@ impl Agent {
         self.writing = Some(self.begin(Act::Open { vip, until }, OPEN_LIMIT, None));
     }
 
-    /// Without a state file that can be written nothing new is held: after a restart nobody would know of it.
+    /// Without a state file that can be written nothing new is held: after a restart nobody would
+    /// know of it.
     fn troubles_allow(&self) -> bool {
         !self.troubles.contains_key("store")
     }
 
-    /// Serving: the server may have been restarted (it starts read-only), the address may have been removed by
-    /// hand.
+    /// Serving: the server may have been restarted (it starts read-only), the address may have been
+    /// removed by hand.
     fn keep_open(&mut self, vip: IpAddr, lease: Lease) {
         let current = self.server_began > self.duty_since;
         let closed = self.server.reach == Reach::Up && self.server.read_only == Some(false);
@@ -238,7 +241,8 @@ impl Agent {
             (Act::Freeze { .. }, ActResult::Frozen { at, killed }) => {
                 self.server.read_only = Some(true);
                 self.server.position = self.server.position.union(&at);
-                // "Freezing" is on disk and means the same after a crash: fence. No need to wait for it.
+                // "Freezing" is on disk and means the same after a crash: fence. No need to wait
+                // for it.
                 self.set_duty(Duty::Frozen, false);
                 self.answer(running, Outcome::Frozen { at, killed });
             }

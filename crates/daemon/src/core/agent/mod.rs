@@ -1,14 +1,15 @@
-//! The agent core: what the monitor wants, what is found on the host, and the acts that make the one out of
-//! the other.
+//! The agent core: what the monitor wants, what is found on the host, and the acts that make the
+//! one out of the other.
 //!
-//! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold and what the
-//! host does about the writer role (`hold`), addresses and replication (`apply`), the steps of a move
-//! (`orders`). The safety rules are those of the design, section 6: hold only within the grant, fence at two
-//! thirds of it, obey nothing older than what was seen.
+//! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold
+//! and what the host does about the writer role (`hold`), addresses and replication (`apply`), the
+//! steps of a move (`orders`). The safety rules are those of the design, section 6: hold only
+//! within the grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
 mod hold;
 mod orders;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -24,181 +25,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Now;
 use super::lease::Lease;
+pub use words::{Act, ActResult, Effect, Input, Kept, Roster, RosterVip};
 
 /// Reports when no grant has said how often.
 const HEARTBEAT: Span = Span::ms(500);
-
-/// What the agent core knows of the configuration.
-#[derive(Debug, Clone)]
-pub struct Roster {
-    pub me: HostName,
-    /// Every host with the address and port of its server.
-    pub hosts: Vec<(HostName, IpAddr, u16)>,
-    /// Every VIP of the cluster. Addresses that are not in this list are never touched.
-    pub vips: Vec<RosterVip>,
-}
-
-/// A VIP of the cluster.
-#[derive(Debug, Clone)]
-pub struct RosterVip {
-    pub ip: IpAddr,
-    pub role: RoleName,
-    pub mode: RoleMode,
-    /// It belongs to the active master role.
-    pub writer: bool,
-}
-
-/// What the agent keeps on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    pub host: HostName,
-    /// The boot in which `lease` counts; its clock means nothing in another.
-    pub boot_id: String,
-    pub seen: Stamp,
-    pub duty: Duty,
-    pub lease: Option<Lease>,
-    pub want: Option<Want>,
-    /// The stamp of the grant that `want` came with.
-    #[serde(default)]
-    pub granted: Stamp,
-    /// Replication was stopped by this agent, so it may start it again.
-    #[serde(default)]
-    pub stopped: bool,
-}
-
-/// Something that happened. Made once and taken at once, so its size does not matter.
-#[allow(clippy::large_enum_variant)]
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Time passed.
-    Tick,
-    /// A monitor said something on a link.
-    Heard { link: u64, message: ToAgent },
-    /// A monitor is connected.
-    LinkUp { link: u64 },
-    /// The link is gone.
-    LinkDown { link: u64, why: String },
-    /// The server was looked at, from `began` on.
-    Facts { server: Server, began: Time },
-    /// The server's end or silence was noticed between two looks.
-    Lost { reach: Reach },
-    /// The cluster's VIPs that are on the interface.
-    Addresses { found: Vec<IpAddr> },
-    /// An act ended.
-    Ended { id: u64, result: ActResult },
-    /// The state could not be written down.
-    StoreFailed { why: String },
-    /// The state can be written down again.
-    StoreWorks,
-}
-
-/// Something to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// To every monitor that is connected.
-    Say(FromAgent),
-    /// To one monitor.
-    SayTo { link: u64, message: FromAgent },
-    /// Write this down before doing what follows; `sync` when it must survive a crash of the machine.
-    Persist { kept: Box<Kept>, sync: bool },
-    /// Begin an act; its end comes back with the same id.
-    Begin { id: u64, act: Act, limit: Span },
-    /// End an act early; nothing comes back.
-    Abort { id: u64 },
-}
-
-/// What the hands can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Writable, VIP up until then by the kernel's timer, announced.
-    Open {
-        vip: IpAddr,
-        until: Time,
-    },
-    /// Stop taking writes, keep the VIP, tell the position.
-    Freeze {
-        vip: IpAddr,
-        grace: Span,
-        kill: bool,
-    },
-    /// Undo a freeze.
-    Thaw {
-        vip: IpAddr,
-    },
-    /// Stop taking writes, end sessions, drop these VIPs.
-    Fence {
-        vips: Vec<IpAddr>,
-    },
-    /// `read_only = 1`, nothing else.
-    ReadOnly,
-    /// Add a VIP, announced, or refresh its lifetime: until then by the kernel's timer.
-    Hold {
-        vip: IpAddr,
-        until: Time,
-    },
-    Drop {
-        vip: IpAddr,
-    },
-    Look,
-    CatchUp {
-        to: GtidPos,
-    },
-    Fetch {
-        from: HostName,
-        to: GtidPos,
-    },
-    Drain,
-    Follow {
-        from: HostName,
-    },
-    StopReplication,
-}
-
-impl Act {
-    /// What people read in `doing`.
-    fn words(&self) -> String {
-        match self {
-            Self::Open { vip, .. } => format!("opening {vip}"),
-            Self::Freeze { vip, .. } => format!("freezing {vip}"),
-            Self::Thaw { vip } => format!("returning {vip} to service"),
-            Self::Fence { .. } => "fencing".to_owned(),
-            Self::ReadOnly => "setting read_only".to_owned(),
-            Self::Hold { vip, .. } => format!("adding {vip}"),
-            Self::Drop { vip } => format!("removing {vip}"),
-            Self::Look => "looking at the server".to_owned(),
-            Self::CatchUp { to } => format!("applying up to {to}"),
-            Self::Fetch { from, .. } => format!("fetching from {from}"),
-            Self::Drain => "applying what was received".to_owned(),
-            Self::Follow { from } => format!("re-pointing replication to {from}"),
-            Self::StopReplication => "stopping replication".to_owned(),
-        }
-    }
-}
-
-/// What came of an act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActResult {
-    /// As asked.
-    Done,
-    Frozen {
-        at: GtidPos,
-        killed: u32,
-    },
-    /// `safe`: read-only verified, or the server is gone. `gone`: the VIPs are verified to be gone.
-    Fenced {
-        safe: bool,
-        gone: bool,
-        trouble: String,
-    },
-    Looked(Box<Server>),
-    Reached {
-        at: GtidPos,
-    },
-    Failed {
-        why: String,
-        blockers: Vec<Blocker>,
-    },
-}
 
 /// An act under way.
 #[derive(Debug, Clone)]
@@ -257,8 +87,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An agent that takes up where it left off, if that was in this boot and within its grant; otherwise it
-    /// fences first.
+    /// An agent that takes up where it left off, if that was in this boot and within its grant;
+    /// otherwise it fences first.
     pub fn new(roster: Roster, kept: Option<Kept>, boot_id: &str, now: Now) -> Self {
         let kept = kept.filter(|kept| kept.host == roster.me);
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
@@ -492,7 +322,8 @@ impl Agent {
     /// What is true on the host now.
     pub fn report(&self) -> Report {
         let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
-        // An address that is being added counts as there: who is told that it is not may give it on.
+        // An address that is being added counts as there: who is told that it is not may give it
+        // on.
         let mut vips = self.found.clone();
         vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
         vips.sort();

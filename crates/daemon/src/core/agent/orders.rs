@@ -1,5 +1,5 @@
-//! The steps of a move: taken when they are not older than what was seen and fit what the host does; answered
-//! always.
+//! The steps of a move: taken when they are not older than what was seen and fit what the host
+//! does; answered always.
 
 use mmm_proto::agent::{Duty, FromAgent, Order, Outcome, Step};
 

@@ -1,5 +1,5 @@
-//! Who may become writer, in which order, and why not the others. The reasons are written once, here; plans,
-//! views and refusals repeat them.
+//! Who may become writer, in which order, and why not the others. The reasons are written once,
+//! here; plans, views and refusals repeat them.
 
 use mmm_proto::agent::{Reach, Thread};
 use mmm_proto::{Check, GtidPos, HostState, Lag};
@@ -7,14 +7,14 @@ use mmm_proto::{Check, GtidPos, HostState, Lag};
 use super::Monitor;
 
 impl Monitor {
-    /// The hosts of the active master role in the order of preference, each with the reason why it cannot
-    /// become writer now, if there is one.
+    /// The hosts of the active master role in the order of preference, each with the reason why it
+    /// cannot become writer now, if there is one.
     pub(super) fn candidates(&self) -> Vec<(usize, Option<String>)> {
         let role = &self.top.roles[self.top.writer];
         let mut all: Vec<(usize, Option<String>)> =
             role.hosts.iter().map(|host| (*host, self.why_not_writer(*host))).collect();
-        // The operator's and the configured choice first, then who has most, then configured order (the sort
-        // is stable).
+        // The operator's and the configured choice first, then who has most, then configured order
+        // (the sort is stable).
         let now = self.now.boot;
         let chosen = self.vips[self.writer_vip()].chosen;
         all.sort_by_key(|(host, _)| {
@@ -73,7 +73,8 @@ impl Monitor {
             .fold(GtidPos::default(), |all, one| all.union(&one))
     }
 
-    /// The lag of a host: by its agent while that is fresh, since only the agent sees it each heartbeat.
+    /// The lag of a host: by its agent while that is fresh, since only the agent sees it each
+    /// heartbeat.
     pub(super) fn lag(&self, host: usize) -> Lag {
         if self.is_writer(host) {
             return Lag::Source;
@@ -88,7 +89,8 @@ impl Monitor {
         report.server.replication.as_ref().map_or(Lag::Stopped, |replication| replication.lag)
     }
 
-    /// Whether the standby of the pair has a configured replication that the monitor's checks call good.
+    /// Whether the standby of the pair has a configured replication that the monitor's checks call
+    /// good.
     pub(super) fn replication_good(&self, host: usize) -> bool {
         self.hosts[host].good(Check::RepThreads)
     }

@@ -1,5 +1,5 @@
-//! What the facts of both sides amount to: is a host lost, is its agent silent, is only the monitor's own view
-//! bad.
+//! What the facts of both sides amount to: is a host lost, is its agent silent, is only the
+//! monitor's own view bad.
 
 use mmm_proto::agent::Reach;
 use mmm_proto::event::Level;
@@ -41,7 +41,8 @@ impl Monitor {
         }
     }
 
-    /// The agent says that its server is gone: look from here at once, so that both sides' word is in.
+    /// The agent says that its server is gone: look from here at once, so that both sides' word is
+    /// in.
     pub(super) fn confirm_if_gone(&mut self, host: usize) {
         let gone = |reach: &Reach| matches!(reach, Reach::Gone { .. });
         let is_gone = self.hosts[host].report().is_some_and(|report| gone(&report.server.reach));
@@ -85,8 +86,9 @@ impl Monitor {
         })
     }
 
-    /// Whether anybody gave a sign of life clearly after that. When nobody did, the silence of one host tells
-    /// nothing of it: the monitor itself may be cut off, and hosts do not fall silent at the very same instant.
+    /// Whether anybody gave a sign of life clearly after that. When nobody did, the silence of one
+    /// host tells nothing of it: the monitor itself may be cut off, and hosts do not fall silent at
+    /// the very same instant.
     fn network_proven_since(&self, since: Time) -> bool {
         let since = since + self.top.timing.heartbeat;
         let proves = |host: &super::hosts::Host| host.alive_at().is_some_and(|at| at > since);

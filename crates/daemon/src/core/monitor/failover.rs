@@ -1,5 +1,6 @@
-//! The first half of a failover: be sure that nobody else holds, ask the survivors what they have, let the
-//! candidate fetch and apply all of it. Also starts failovers, and compares a lost writer when it is back.
+//! The first half of a failover: be sure that nobody else holds, ask the survivors what they have,
+//! let the candidate fetch and apply all of it. Also starts failovers, and compares a lost writer
+//! when it is back.
 
 use mmm_proto::agent::{Outcome, Step};
 use mmm_proto::event::Level;
@@ -10,8 +11,8 @@ use super::moves::{Flow, Kind, Phase};
 use super::plan;
 use super::{Monitor, Parted};
 
-/// How long the survivors may take to say what they have. They answer within a few milliseconds; one that
-/// hangs must not hold up the others.
+/// How long the survivors may take to say what they have. They answer within a few milliseconds;
+/// one that hangs must not hold up the others.
 const SURVEY_LIMIT: Span = Span::ms(400);
 
 impl Monitor {
@@ -127,7 +128,8 @@ impl Monitor {
         }
     }
 
-    /// Lets the candidate fetch from the survivor that has most; false when there is none to fetch from.
+    /// Lets the candidate fetch from the survivor that has most; false when there is none to fetch
+    /// from.
     fn fetch(&mut self, to: usize) -> bool {
         let richest = (0..self.hosts.len())
             .filter(|host| {
@@ -184,8 +186,8 @@ impl Monitor {
                 self.apply(to);
             }
             (Phase::Fetch, outcome) => {
-                // What another survivor has is not worth a cluster without a writer; it is told, and compared
-                // again when the hosts are re-pointed.
+                // What another survivor has is not worth a cluster without a writer; it is told,
+                // and compared again when the hosts are re-pointed.
                 let why = failure(outcome);
                 self.end_step(StepState::Failed, &format!("could not fetch: {why}"));
                 self.apply(to);
@@ -269,8 +271,8 @@ impl Monitor {
         }
     }
 
-    /// Whether a lost writer has followed its heir for some time, by the word of both sides. Threads run for a
-    /// moment even when the source is about to refuse what they ask for.
+    /// Whether a lost writer has followed its heir for some time, by the word of both sides.
+    /// Threads run for a moment even when the source is about to refuse what they ask for.
     fn has_followed(&mut self, index: usize) -> bool {
         let now = self.now.boot;
         let host = self.parted[index].host;
@@ -286,8 +288,8 @@ impl Monitor {
             .map_or(0, |report| report.server.position.missing_from(&parted.at))
     }
 
-    /// Whether a host is a lost writer with transactions that its heir may lack: such a host is not put back
-    /// by itself, and nobody follows it.
+    /// Whether a host is a lost writer with transactions that its heir may lack: such a host is not
+    /// put back by itself, and nobody follows it.
     pub(super) fn may_have_parted(&self, host: usize) -> bool {
         self.parted.iter().any(|parted| parted.host == host && self.beyond(parted) > 0)
     }

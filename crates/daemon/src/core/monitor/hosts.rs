@@ -1,5 +1,5 @@
-//! The facts kept per host, from both sides: the monitor's own checks and the agent's reports. Nothing is
-//! decided here but what a single check's results amount to.
+//! The facts kept per host, from both sides: the monitor's own checks and the agent's reports.
+//! Nothing is decided here but what a single check's results amount to.
 
 use mmm_proto::agent::{Duty, Grant, Reach, Report, Stamp};
 use mmm_proto::view::Verdict;
@@ -50,8 +50,9 @@ impl CheckState {
         }
     }
 
-    /// Takes a result. One OK makes it good at once; a failure counts when failures lasted for `trap` without
-    /// a break; before the first result there is nothing to protect, so the first one counts at once.
+    /// Takes a result. One OK makes it good at once; a failure counts when failures lasted for
+    /// `trap` without a break; before the first result there is nothing to protect, so the first
+    /// one counts at once.
     pub fn take(&mut self, found: Found, began: Time, now: Time, wall: Wall, trap: Span) {
         let verdict = match found {
             Found::Ok(message) => {

@@ -1,9 +1,10 @@
 //! The monitor core: facts and requests in, decisions out.
 //!
-//! `Monitor::step` takes one input, lets every rule look at the whole once, and gives back what is to be done,
-//! in order. A [`Effect::Persist`] comes before everything that relies on it. Rooms: facts (`hosts`),
-//! what they amount to (`evidence`), states (`states`), who holds what (`vips`, `placement`), who may become
-//! writer (`candidate`), moving it (`moves`, `planned`, `failover`), people (`commands`, `plan`, `view`).
+//! `Monitor::step` takes one input, lets every rule look at the whole once, and gives back what is
+//! to be done, in order. A [`Effect::Persist`] comes before everything that relies on it. Rooms:
+//! facts (`hosts`), what they amount to (`evidence`), states (`states`), who holds what (`vips`,
+//! `placement`), who may become writer (`candidate`), moving it (`moves`, `planned`, `failover`),
+//! people (`commands`, `plan`, `view`).
 
 mod candidate;
 mod commands;
@@ -11,14 +12,17 @@ mod evidence;
 mod failover;
 pub mod hosts;
 mod moves;
+mod permit;
 mod placement;
 mod plan;
 mod planned;
+mod promotion;
 mod startup;
 mod states;
 pub mod topology;
 mod view;
 mod vips;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -35,64 +39,7 @@ use moves::Move;
 pub use startup::Stored;
 use topology::Topology;
 use vips::Vip;
-
-/// Something that happened.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Time passed.
-    Tick,
-    /// A check of a host ended.
-    Checked { host: usize, check: Check, found: Found, began: Time, took: Span },
-    /// The look at `ping_ips` ended; `message` says which answered or that none did.
-    Network { up: bool, message: String },
-    /// The link to an agent is up.
-    LinkUp { host: usize, version: String },
-    /// The link to an agent is down, or could not be made.
-    LinkDown { host: usize, why: String },
-    /// An agent said something; `at` is when it came in.
-    Said { host: usize, at: Time, message: FromAgent },
-    /// A person asked for something.
-    Asked { asker: Asker, request: Request },
-    /// A decision could not be written down; what relied on it was not done.
-    StoreFailed { why: String },
-    /// Decisions can be written down again.
-    StoreWorks,
-}
-
-/// Who waits for an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asker {
-    /// The console's connection.
-    pub console: u64,
-    /// Its own number for the request.
-    pub id: u64,
-    /// The person, for events.
-    pub who: String,
-}
-
-/// What a person asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    Run(Verb),
-    Plan(Verb),
-    Apply { plan: u64 },
-    Stop { plan: u64 },
-}
-
-/// Something to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Write this down durably before doing anything that follows in the same step.
-    Persist(Box<Stored>),
-    /// Send that to a host's agent.
-    Send { host: usize, message: ToAgent },
-    /// Run the server checks of a host now.
-    Probe { host: usize },
-    /// Answer a person.
-    Answer { to: Asker, answer: Answer },
-    /// Log it and show it.
-    Event(Event),
-}
+pub use words::{Asker, Effect, Input, Request};
 
 /// The monitor core.
 #[derive(Debug)]
@@ -116,14 +63,16 @@ pub struct Monitor {
     generation: u64,
     started: Now,
     now: Now,
-    /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started or was away.
+    /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started
+    /// or was away.
     quiet_until: Time,
     network: bool,
     network_why: String,
     store_why: String,
     /// Nothing could be seen in the latest step.
     blind: bool,
-    /// The host that an operator forced to be writer, until it is: its replication is not held against it.
+    /// The host that an operator forced to be writer, until it is: its replication is not held
+    /// against it.
     forced: Option<usize>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
@@ -136,8 +85,8 @@ pub struct Monitor {
     out: Vec<Effect>,
 }
 
-/// A former writer that was lost: what its successor had when it took over. It is kept until the host was seen
-/// to follow; until then it may have transactions that nobody else has.
+/// A former writer that was lost: what its successor had when it took over. It is kept until the
+/// host was seen to follow; until then it may have transactions that nobody else has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parted {
     host: usize,
@@ -249,7 +198,8 @@ impl Monitor {
         String::new()
     }
 
-    /// When it sees again after it was blind, old failures are its own: the hosts get the time to answer.
+    /// When it sees again after it was blind, old failures are its own: the hosts get the time to
+    /// answer.
     fn notice_sight(&mut self) {
         let blind = !self.blindness().is_empty();
         if std::mem::replace(&mut self.blind, blind) && !blind {
@@ -314,7 +264,7 @@ impl Monitor {
             }
             FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
             FromAgent::Refused { order, got, seen, why } => {
-                self.refused(host, order, got, seen, &why)
+                self.refused(host, order, got, seen, &why);
             }
             FromAgent::News { subject, what, why } => {
                 let name = self.name(host);

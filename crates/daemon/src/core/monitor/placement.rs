@@ -1,5 +1,5 @@
-//! Giving VIPs to hosts: orphans, preferences, balance. The writer's VIP is never given here: it moves by
-//! `moves` only.
+//! Giving VIPs to hosts: orphans, preferences, balance. The writer's VIP is never given here: it
+//! moves by `moves` only.
 
 use mmm_proto::event::Level;
 use mmm_proto::{MonitorMode, RoleMode};

@@ -1,5 +1,5 @@
-//! What would happen, and whether it may: the one place that both the preview and the run take their checks
-//! and steps from.
+//! What would happen, and whether it may: the one place that both the preview and the run take
+//! their checks and steps from.
 
 use mmm_proto::console::{Refusal, RefusalCode};
 use mmm_proto::plan::{CheckVerdict, Level, Plan, PlanCheck, PlanStep};

@@ -1,5 +1,5 @@
-//! The first half of a planned move: drain, freeze, catch up; and its way back. Everything that can fail is
-//! done before clients are touched, and everything before promotion can be undone.
+//! The first half of a planned move: drain, freeze, catch up; and its way back. Everything that can
+//! fail is done before clients are touched, and everything before promotion can be undone.
 
 use mmm_proto::agent::{Duty, Outcome, Step};
 use mmm_proto::plan::{PlanOutcome, StepState};

@@ -1,7 +1,7 @@
 //! From what was written down, and from what agents and servers say, to the first picture.
 //!
-//! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody who may
-//! have had it; nobody is promoted before those claims are answered for or surely over.
+//! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody
+//! who may have had it; nobody is promoted before those claims are answered for or surely over.
 
 use mmm_proto::agent::{Duty, Stamp};
 use mmm_proto::event::Level;
@@ -86,8 +86,9 @@ impl Monitor {
                 host
             })
             .collect();
-        // Without a memory, or when another one led meanwhile, nobody knows the latest term. The seconds of the
-        // calendar are beyond every term that was ever counted up from them; nothing else is made of them.
+        // Without a memory, or when another one led meanwhile, nobody knows the latest term. The
+        // seconds of the calendar are beyond every term that was ever counted up from them; nothing
+        // else is made of them.
         let known = stored.as_ref().map_or(0, |stored| stored.term);
         let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
         let term = if stored.is_none() || superseded { known.max(calendar) + 1 } else { known + 1 };
@@ -104,8 +105,8 @@ impl Monitor {
                 let holder = known.and_then(|known| known.holder.as_deref()).and_then(|name| {
                     spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name)
                 });
-                // Who is written down may have it; who is not may still have it from a time of which the file
-                // does not know, so everybody must answer once.
+                // Who is written down may have it; who is not may still have it from a time of
+                // which the file does not know, so everybody must answer once.
                 let mut claimants = spec.hosts.clone();
                 for name in known.iter().flat_map(|known| known.claims.iter().chain(&known.holder))
                 {
@@ -236,15 +237,16 @@ impl Monitor {
         }
     }
 
-    /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until then.
+    /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until
+    /// then.
     pub(super) fn undecided_about(&self, host: usize) -> bool {
         self.now.boot < self.quiet_until
             && self.writer().is_none()
             && self.hosts[host].duty() == Duty::Serving
     }
 
-    /// Without a written holder, the host that is found serving keeps the role: the status file was lost, the
-    /// cluster is well. Two that serve are a conflict that only a person can end.
+    /// Without a written holder, the host that is found serving keeps the role: the status file was
+    /// lost, the cluster is well. Two that serve are a conflict that only a person can end.
     pub(super) fn adopt_what_is_found(&mut self) {
         let vip = self.writer_vip();
         if self.vips[vip].holder.is_some() || self.running.is_some() {

@@ -1,5 +1,5 @@
-//! The six host states: one table of transitions, each with its reason. The numbers are the rows of the
-//! original's table; where this one differs on purpose, the row says so.
+//! The six host states: one table of transitions, each with its reason. The numbers are the rows of
+//! the original's table; where this one differs on purpose, the row says so.
 
 use mmm_proto::agent::Thread;
 use mmm_proto::event::Level;
@@ -134,9 +134,9 @@ impl Monitor {
         }
     }
 
-    /// Rows 17 and 18. The original let a late host back in as soon as its peer was gone, and so gave the
-    /// writer to stale standbys. Here a host without a source is well again when its applier runs and has
-    /// applied all that it ever received: more cannot be had.
+    /// Rows 17 and 18. The original let a late host back in as soon as its peer was gone, and so
+    /// gave the writer to stale standbys. Here a host without a source is well again when its
+    /// applier runs and has applied all that it ever received: more cannot be had.
     fn replication_is_well(&self, host: usize, facts: &Facts) -> bool {
         if self.may_have_parted(host) {
             return false;

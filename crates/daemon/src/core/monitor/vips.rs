@@ -1,5 +1,5 @@
-//! Who holds which VIP, and who may still hold it. A VIP is given to a host only when no other host can have
-//! it any more: it said so, or its last grant is surely over (design, section 6.2).
+//! Who holds which VIP, and who may still hold it. A VIP is given to a host only when no other host
+//! can have it any more: it said so, or its last grant is surely over (design, section 6.2).
 
 use std::net::IpAddr;
 
@@ -34,7 +34,8 @@ pub(super) struct Claim {
     pub host: usize,
     /// When every grant of it that was ever sent is over.
     pub over: Time,
-    /// The decision that took it away; a report that has seen it counts. None while it is the holder.
+    /// The decision that took it away; a report that has seen it counts. None while it is the
+    /// holder.
     pub taken: Option<Stamp>,
 }
 
@@ -87,8 +88,8 @@ impl Monitor {
         self.event(level, role.as_str(), &what, why);
     }
 
-    /// Gives a VIP. The caller has made sure that no other host can have it, or that the one that can is
-    /// frozen.
+    /// Gives a VIP. The caller has made sure that no other host can have it, or that the one that
+    /// can is frozen.
     pub(super) fn give(&mut self, vip: usize, host: usize) {
         let now = self.now.boot;
         let record = &mut self.vips[vip];
@@ -269,9 +270,9 @@ impl Monitor {
         if writer != host {
             return Replicate::From(self.top.hosts[writer].name.clone());
         }
-        // The ring: the writer follows its peer as well, so that a later move back finds both ways open, but
-        // only while the peer is ONLINE and follows the writer. A peer that was lost may come back with
-        // transactions that nobody else has, and the writer must not take them in.
+        // The ring: the writer follows its peer as well, so that a later move back finds both ways
+        // open, but only while the peer is ONLINE and follows the writer. A peer that was lost may
+        // come back with transactions that nobody else has, and the writer must not take them in.
         let peer = self.top.hosts[host].peer;
         match peer.filter(|peer| self.follows(*peer, host)) {
             Some(peer) => Replicate::From(self.top.hosts[peer].name.clone()),

@@ -1,5 +1,5 @@
-//! The cluster: time, links, the monitor with its checks and its disk, a writing client, and the invariants
-//! that are looked at after every millisecond.
+//! The cluster: time, links, the monitor with its checks and its disk, a writing client, and the
+//! invariants that are looked at after every millisecond.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -215,7 +215,8 @@ impl Cluster {
         }
     }
 
-    /// Runs until that is so; says what was going on when it never was. Gives the time that it took.
+    /// Runs until that is so; says what was going on when it never was. Gives the time that it
+    /// took.
     pub(super) fn until(&mut self, what: &str, ms: u64, so: impl Fn(&Self) -> bool) -> u64 {
         let began = self.now;
         while !so(self) {

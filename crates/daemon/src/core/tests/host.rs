@@ -1,5 +1,5 @@
-//! A toy host: an agent core, its hands, the kernel's addresses and a toy server. Acts take some milliseconds
-//! and are as rude as real ones: what was begun and is aborted stays half done.
+//! A toy host: an agent core, its hands, the kernel's addresses and a toy server. Acts take some
+//! milliseconds and are as rude as real ones: what was begun and is aborted stays half done.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -417,7 +417,8 @@ impl ToyHost {
         }
     }
 
-    /// What a failed act leaves behind: a freeze is undone, an open too, a fence drops the VIP all the same.
+    /// What a failed act leaves behind: a freeze is undone, an open too, a fence drops the VIP all
+    /// the same.
     fn end_badly(&mut self, act: &Act, why: String) -> ActResult {
         match act {
             Act::Freeze { vip, .. } => self.refused.retain(|refused| refused != vip),

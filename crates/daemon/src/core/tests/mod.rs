@@ -1,5 +1,5 @@
-//! Whole clusters in one thread: a monitor core, three agent cores and toy servers, with time, links and
-//! faults in the hands of the test. Nothing here may sleep, draw lots or read a clock.
+//! Whole clusters in one thread: a monitor core, three agent cores and toy servers, with time,
+//! links and faults in the hands of the test. Nothing here may sleep, draw lots or read a clock.
 
 mod cluster;
 mod host;

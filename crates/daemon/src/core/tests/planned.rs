@@ -29,7 +29,8 @@ fn the_writer_moves_to_and_fro_twenty_times_and_no_acknowledged_write_is_lost() 
         assert!(c.acked.len() > before + 50, "turn {turn}: nobody writes\n{}", c.tail());
         assert_eq!(c.missing_on(host), 0, "turn {turn}\n{}", c.tail());
     }
-    // The new writer was open before the old one was surely gone; the client waited for the steps only.
+    // The new writer was open before the old one was surely gone; the client waited for the steps
+    // only.
     assert!(c.longest_gap < 250, "{} ms", c.longest_gap);
     c.writing = false;
     c.run(1_000);

@@ -1,5 +1,6 @@
-//! A toy database server: a history of transactions, a relay log, `read_only`, two replication threads. It
-//! keeps whole histories, so that a test can see what was lost and who parted from whom.
+//! A toy database server: a history of transactions, a relay log, `read_only`, two replication
+//! threads. It keeps whole histories, so that a test can see what was lost and who parted from
+//! whom.
 
 use mmm_proto::agent::{Blocker, Reach, Replication, Server, Thread};
 use mmm_proto::{GtidPos, Lag, Span};

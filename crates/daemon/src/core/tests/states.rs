@@ -130,7 +130,8 @@ fn rows_12_and_13_a_host_that_comes_back_late_or_broken_is_called_so() {
     c.hosts[2].server.start();
     c.hosts[2].server.sql = false;
     c.run(2_000);
-    // The former result of the check still counts; the row of failures must last for the trap period.
+    // The former result of the check still counts; the row of failures must last for the trap
+    // period.
     c.until("broken", 90_000, |c| c.state(2) == S::ReplicationFail);
 }
 

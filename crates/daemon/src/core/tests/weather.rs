@@ -1,5 +1,5 @@
-//! Bad weather: faults and requests drawn from a seed. The invariants hold in every millisecond, and when
-//! it is over somebody serves. Other weather: change [`SEEDS`].
+//! Bad weather: faults and requests drawn from a seed. The invariants hold in every millisecond,
+//! and when it is over somebody serves. Other weather: change [`SEEDS`].
 
 use super::cluster::Cluster;
 use super::server::Process;

@@ -11,8 +11,8 @@ pub(super) const KEPT: usize = 2000;
 /// How many events go into one line. With events of some hundred bytes, far from the line's bound.
 const BATCH: usize = 100;
 
-/// The events of this monitor, the newest last. A place is the count of events before it since the start,
-/// because numbers of events begin anew with each term.
+/// The events of this monitor, the newest last. A place is the count of events before it since the
+/// start, because numbers of events begin anew with each term.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     events: VecDeque<Event>,
@@ -38,8 +38,8 @@ impl Ring {
         }
     }
 
-    /// Where a console goes on that has seen the events up to number `since`. A number that was not given
-    /// out yet is of an earlier monitor: then everything is new.
+    /// Where a console goes on that has seen the events up to number `since`. A number that was not
+    /// given out yet is of an earlier monitor: then everything is new.
     pub(super) fn place(&self, since: Option<u64>) -> Place {
         let (Some(oldest), Some(newest)) = (self.events.front(), self.events.back()) else {
             return Place { next: self.first, skipped: 0 };
@@ -52,8 +52,8 @@ impl Ring {
         Place { next: self.first + old as u64, skipped: oldest.seq.saturating_sub(seen + 1) }
     }
 
-    /// The next events for a console, how many it missed before them, and where it is afterwards; none when
-    /// it has seen everything.
+    /// The next events for a console, how many it missed before them, and where it is afterwards;
+    /// none when it has seen everything.
     pub(super) fn after(&self, place: Place) -> Option<(Vec<Event>, u64, Place)> {
         let missed = self.first.saturating_sub(place.next);
         let next = place.next.max(self.first);

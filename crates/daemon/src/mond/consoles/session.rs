@@ -1,5 +1,5 @@
-//! One console: its requests in, pictures, events, beats and answers out. Its own task; when it is slow,
-//! it is slow alone.
+//! One console: its requests in, pictures, events, beats and answers out. Its own task; when it is
+//! slow, it is slow alone.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -203,8 +203,8 @@ async fn send_picture(writer: &mut Writer, picture: Option<&Picture>) -> Result<
     }
 }
 
-/// Sends events in one line, or in several when they are too long for one; an event that no line can hold
-/// is counted as skipped.
+/// Sends events in one line, or in several when they are too long for one; an event that no line
+/// can hold is counted as skipped.
 async fn send_events(
     writer: &mut Writer,
     events: Vec<Event>,

@@ -1,5 +1,5 @@
-//! The monitor's own look at every host: ping, server, replication. Finds out and says what it found; what
-//! counts as a failed host, and after how long, is the core's to say.
+//! The monitor's own look at every host: ping, server, replication. Finds out and says what it
+//! found; what counts as a failed host, and after how long, is the core's to say.
 //!
 //! Each host has tasks of its own, so a host that hangs delays nobody else's checks.
 
@@ -46,13 +46,15 @@ pub struct NetworkTarget {
     pub timing: Timing,
 }
 
-/// What one run of a check found. The messages begin with `OK`, `ERROR` or `UNKNOWN`, as the original's.
+/// What one run of a check found. The messages begin with `OK`, `ERROR` or `UNKNOWN`, as the
+/// original's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Ok(String),
     Failed {
         why: String,
-        /// The port refused, or reset the connection, twice in a row: the machine is there, the server is not.
+        /// The port refused, or reset the connection, twice in a row: the machine is there, the
+        /// server is not.
         hard: bool,
     },
     /// It could not be found out.
@@ -135,8 +137,8 @@ impl Probes {
         Self { now, _tasks: tasks }
     }
 
-    /// Runs `ping` and `mysql` of that host at once, or as soon as a run that is under way has ended. An
-    /// unknown host is ignored.
+    /// Runs `ping` and `mysql` of that host at once, or as soon as a run that is under way has
+    /// ended. An unknown host is ignored.
     pub fn probe_now(&self, host: &HostName) {
         if let Some(now) = self.now.get(host) {
             now.ping.notify_one();
@@ -202,8 +204,8 @@ impl Scout {
         }
     }
 
-    /// Runs those of the two replication checks that are due; both read one answer. Not asked when the
-    /// server is known to be `unreachable`: that would only wait for the same time-out again.
+    /// Runs those of the two replication checks that are due; both read one answer. Not asked when
+    /// the server is known to be `unreachable`: that would only wait for the same time-out again.
     async fn replication(
         &self,
         probe: &mut ServerProbe,

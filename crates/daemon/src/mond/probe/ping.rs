@@ -13,7 +13,8 @@ use tokio::time::sleep;
 
 use crate::clock::Clock;
 
-/// Echo requests within one limit. The first answer counts, so that a lost packet is no failed host.
+/// Echo requests within one limit. The first answer counts, so that a lost packet is no failed
+/// host.
 const REQUESTS: u32 = 4;
 
 /// Bytes in a request.
@@ -39,8 +40,8 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// Waits for an answer of that address, `limit` at most, and returns how long it took from the first
-    /// request.
+    /// Waits for an answer of that address, `limit` at most, and returns how long it took from the
+    /// first request.
     ///
     /// # Errors
     /// See [`PingError`].
@@ -119,7 +120,8 @@ mod tests {
         }
     }
 
-    /// Runs in a network of its own, which ends with its thread: a loopback that answers no echo request.
+    /// Runs in a network of its own, which ends with its thread: a loopback that answers no echo
+    /// request.
     fn in_a_mute_network<T: Send + 'static>(test: impl Future<Output = T> + Send + 'static) -> T {
         let thread = std::thread::spawn(|| {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("tests run as root");

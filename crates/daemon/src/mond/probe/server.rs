@@ -1,4 +1,5 @@
-//! The server's port, and its replication, as the monitor sees them from afar. Words as in the original.
+//! The server's port, and its replication, as the monitor sees them from afar. Words as in the
+//! original.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 
 use super::Found;
 
-/// Between two attempts at a port that refused: one refusal may be a server that restarts its listener.
+/// Between two attempts at a port that refused: one refusal may be a server that restarts its
+/// listener.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// How long the server keeps our idle connection, in seconds.
@@ -83,8 +85,8 @@ impl Replication {
         }
     }
 
-    /// The result of the check `rep_backlog`. An unknown lag is only good while both threads run; else it
-    /// could hide any lag.
+    /// The result of the check `rep_backlog`. An unknown lag is only good while both threads run;
+    /// else it could hide any lag.
     pub fn backlog(&self, max: Span) -> Found {
         match self {
             Self::Not(found) => found.clone(),
@@ -149,8 +151,8 @@ impl ServerProbe {
         Self { account, opts, conn: None }
     }
 
-    /// The check `mysql`: a connection and a query. A port that refuses is tried twice, 20 ms apart, and is
-    /// hard evidence if it refuses twice.
+    /// The check `mysql`: a connection and a query. A port that refuses is tried twice, 20 ms
+    /// apart, and is hard evidence if it refuses twice.
     pub async fn mysql(&mut self, limit: Span) -> Found {
         let end = Instant::now() + Duration::from(limit);
         let mut strikes = 0;
@@ -182,8 +184,8 @@ impl ServerProbe {
         }
     }
 
-    /// Asks the server for its replication. When it cannot be asked, that is for the check `mysql` to judge;
-    /// here it only means that nothing is known.
+    /// Asks the server for its replication. When it cannot be asked, that is for the check `mysql`
+    /// to judge; here it only means that nothing is known.
     pub async fn replication(&mut self, limit: Span) -> Replication {
         let end = Instant::now() + Duration::from(limit);
         // Runs twice at most: the second time over a fresh connection.

@@ -38,8 +38,8 @@ fn a_host_that_waits_to_open_does_not_open_by_a_grant_that_is_older_than_an_orde
     b.step(Input::Lost { reach: Reach::Gone { why } });
     b.grant(5, serve());
     assert!(!b.runs("Open"), "its server is down");
-    // The monitor gave it up and asks what it has; the grant that says so is still on its way. What it
-    // reports now counts as having let go.
+    // The monitor gave it up and asks what it has; the grant that says so is still on its way. What
+    // it reports now counts as having let go.
     b.order(8, Step::Look);
     b.look(facts(true));
     b.wait(50);

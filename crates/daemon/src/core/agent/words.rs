@@ -1,0 +1,183 @@
+//! What goes into the agent core and what comes out of it: facts, orders, acts and their ends, and
+//! what is kept on disk. Values only; nothing is decided here.
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Blocker, Duty, FromAgent, Reach, Server, Stamp, ToAgent, Want};
+use mmm_proto::{GtidPos, HostName, RoleMode, RoleName, Span, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::core::lease::Lease;
+
+/// What the agent core knows of the configuration.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    pub me: HostName,
+    /// Every host with the address and port of its server.
+    pub hosts: Vec<(HostName, IpAddr, u16)>,
+    /// Every VIP of the cluster. Addresses that are not in this list are never touched.
+    pub vips: Vec<RosterVip>,
+}
+
+/// A VIP of the cluster.
+#[derive(Debug, Clone)]
+pub struct RosterVip {
+    pub ip: IpAddr,
+    pub role: RoleName,
+    pub mode: RoleMode,
+    /// It belongs to the active master role.
+    pub writer: bool,
+}
+
+/// What the agent keeps on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub host: HostName,
+    /// The boot in which `lease` counts; its clock means nothing in another.
+    pub boot_id: String,
+    pub seen: Stamp,
+    pub duty: Duty,
+    pub lease: Option<Lease>,
+    pub want: Option<Want>,
+    /// The stamp of the grant that `want` came with.
+    #[serde(default)]
+    pub granted: Stamp,
+    /// Replication was stopped by this agent, so it may start it again.
+    #[serde(default)]
+    pub stopped: bool,
+}
+
+/// Something that happened. Made once and taken at once, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// A monitor said something on a link.
+    Heard { link: u64, message: ToAgent },
+    /// A monitor is connected.
+    LinkUp { link: u64 },
+    /// The link is gone.
+    LinkDown { link: u64, why: String },
+    /// The server was looked at, from `began` on.
+    Facts { server: Server, began: Time },
+    /// The server's end or silence was noticed between two looks.
+    Lost { reach: Reach },
+    /// The cluster's VIPs that are on the interface.
+    Addresses { found: Vec<IpAddr> },
+    /// An act ended.
+    Ended { id: u64, result: ActResult },
+    /// The state could not be written down.
+    StoreFailed { why: String },
+    /// The state can be written down again.
+    StoreWorks,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// To every monitor that is connected.
+    Say(FromAgent),
+    /// To one monitor.
+    SayTo { link: u64, message: FromAgent },
+    /// Write this down before doing what follows; `sync` when it must survive a crash of the
+    /// machine.
+    Persist { kept: Box<Kept>, sync: bool },
+    /// Begin an act; its end comes back with the same id.
+    Begin { id: u64, act: Act, limit: Span },
+    /// End an act early; nothing comes back.
+    Abort { id: u64 },
+}
+
+/// What the hands can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Writable, VIP up until then by the kernel's timer, announced.
+    Open {
+        vip: IpAddr,
+        until: Time,
+    },
+    /// Stop taking writes, keep the VIP, tell the position.
+    Freeze {
+        vip: IpAddr,
+        grace: Span,
+        kill: bool,
+    },
+    /// Undo a freeze.
+    Thaw {
+        vip: IpAddr,
+    },
+    /// Stop taking writes, end sessions, drop these VIPs.
+    Fence {
+        vips: Vec<IpAddr>,
+    },
+    /// `read_only = 1`, nothing else.
+    ReadOnly,
+    /// Add a VIP, announced, or refresh its lifetime: until then by the kernel's timer.
+    Hold {
+        vip: IpAddr,
+        until: Time,
+    },
+    Drop {
+        vip: IpAddr,
+    },
+    Look,
+    CatchUp {
+        to: GtidPos,
+    },
+    Fetch {
+        from: HostName,
+        to: GtidPos,
+    },
+    Drain,
+    Follow {
+        from: HostName,
+    },
+    StopReplication,
+}
+
+impl Act {
+    /// What people read in `doing`.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Open { vip, .. } => format!("opening {vip}"),
+            Self::Freeze { vip, .. } => format!("freezing {vip}"),
+            Self::Thaw { vip } => format!("returning {vip} to service"),
+            Self::Fence { .. } => "fencing".to_owned(),
+            Self::ReadOnly => "setting read_only".to_owned(),
+            Self::Hold { vip, .. } => format!("adding {vip}"),
+            Self::Drop { vip } => format!("removing {vip}"),
+            Self::Look => "looking at the server".to_owned(),
+            Self::CatchUp { to } => format!("applying up to {to}"),
+            Self::Fetch { from, .. } => format!("fetching from {from}"),
+            Self::Drain => "applying what was received".to_owned(),
+            Self::Follow { from } => format!("re-pointing replication to {from}"),
+            Self::StopReplication => "stopping replication".to_owned(),
+        }
+    }
+}
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActResult {
+    /// As asked.
+    Done,
+    Frozen {
+        at: GtidPos,
+        killed: u32,
+    },
+    /// `safe`: read-only verified, or the server is gone. `gone`: the VIPs are verified to be gone.
+    Fenced {
+        safe: bool,
+        gone: bool,
+        trouble: String,
+    },
+    Looked(Box<Server>),
+    Reached {
+        at: GtidPos,
+    },
+    Failed {
+        why: String,
+        blockers: Vec<Blocker>,
+    },
+}
