@@ -62,14 +62,6 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
     let child = Ended(command.spawn().unwrap());
     all_online(&cluster.lab, LATER);
     let status = fs::read_to_string(format!("/proc/{}/status", child.0.id())).unwrap();
-    println!(
-        "{}",
-        status
-            .lines()
-            .filter(|line| line.starts_with("Cap") || line.starts_with("Uid"))
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
     assert!(status.contains("Uid:\t65534\t65534\t65534\t65534"), "{status}");
     let writer = cluster.writer();
     for to in [standby, writer.as_str()] {

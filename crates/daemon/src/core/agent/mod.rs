@@ -17,11 +17,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use mmm_proto::agent::{
-    Blocker, Duty, FromAgent, Grant, Reach, Report, Server, Stamp, ToAgent, Want,
-};
-use mmm_proto::{GtidPos, HostName, RoleMode, RoleName, Span, Time};
-use serde::{Deserialize, Serialize};
+use mmm_proto::agent::{Duty, FromAgent, Grant, Report, Server, Stamp, ToAgent, Want};
+use mmm_proto::{Span, Time};
 
 use super::Now;
 use super::lease::Lease;

@@ -1,10 +1,10 @@
 //! What people ask for: allowed or why not, and what is done about it. Each reason is written once,
 //! here or in `candidate`.
 
-use mmm_proto::console::{Answer, Refusal, RefusalCode};
+use mmm_proto::console::{Answer, RefusalCode};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{Plan, PlanOutcome, StepState};
-use mmm_proto::{Check, HostName, HostState, MonitorMode, RoleMode, RoleName, Span, Verb};
+use mmm_proto::{HostName, HostState, MonitorMode, RoleMode, Span, Verb};
 
 use super::moves::{Kind, Phase};
 use super::plan::{PLAN_EXPIRES, planned_steps};

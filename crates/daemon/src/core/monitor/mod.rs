@@ -31,10 +31,10 @@ use mmm_proto::agent::{FromAgent, Grant, Order, Stamp, Step, ToAgent};
 use mmm_proto::console::{Answer, Refusal, RefusalCode};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{Plan, Progress};
-use mmm_proto::{Check, HostState, MonitorMode, Span, Time, Verb};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
-use hosts::{Found, Heard, Host};
+use hosts::{Heard, Host};
 use moves::Move;
 pub use startup::Stored;
 use topology::Topology;

@@ -2,13 +2,13 @@
 //! phase has a deadline and a way back. This room holds what both kinds share: the machine itself,
 //! its progress, promotion and what follows it. `planned` and `failover` hold what comes before.
 
-use mmm_proto::agent::{Duty, Outcome, Stamp};
+use mmm_proto::agent::{Outcome, Stamp};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{PlanOutcome, PlanStep, Progress, StepProgress, StepState};
-use mmm_proto::{GtidPos, HostState, Span, Time};
+use mmm_proto::{GtidPos, Span, Time};
 
-use super::{Asker, Effect, Monitor, Parted};
+use super::{Asker, Effect, Monitor};
 
 /// A move that runs.
 #[derive(Debug)]

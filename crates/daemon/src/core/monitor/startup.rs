@@ -5,11 +5,11 @@
 
 use mmm_proto::agent::{Duty, Stamp};
 use mmm_proto::event::Level;
-use mmm_proto::{GtidPos, HostState, MonitorMode, Span};
+use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
-use super::topology::Topology;
+use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now, Parted};
 use crate::core::lease;
@@ -71,21 +71,7 @@ impl Monitor {
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
         let mut quiet_until = now.boot + top.timing.heartbeat * 3;
-        let hosts = top
-            .hosts
-            .iter()
-            .map(|spec| {
-                let known = stored
-                    .as_ref()
-                    .and_then(|s| s.hosts.iter().find(|host| spec.name == *host.name.as_str()));
-                let mut host = match known {
-                    Some(known) => Host::new(known.state, &known.why, now.boot, now.wall),
-                    None => Host::new(HostState::Unknown, "first seen", now.boot, now.wall),
-                };
-                host.flapping = known.is_some_and(|known| known.flapping);
-                host
-            })
-            .collect();
+        let hosts = hosts_as_stored(&top, stored.as_ref(), now);
         // Without a memory, or when another one led meanwhile, nobody knows the latest term. The
         // seconds of the calendar are beyond every term that was ever counted up from them; nothing
         // else is made of them.
@@ -93,68 +79,15 @@ impl Monitor {
         let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
         let term = if stored.is_none() || superseded { known.max(calendar) + 1 } else { known + 1 };
         let first = Stamp { term, seq: 0 };
-        let mut vips = Vec::new();
-        for (role, spec) in top.roles.iter().enumerate() {
-            for ip in &spec.ips {
-                let known = stored.as_ref().and_then(|stored| {
-                    stored
-                        .vips
-                        .iter()
-                        .find(|v| v.ip == ip.to_string() && spec.name == *v.role.as_str())
-                });
-                let holder = known.and_then(|known| known.holder.as_deref()).and_then(|name| {
-                    spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name)
-                });
-                // Who is written down may have it; who is not may still have it from a time of
-                // which the file does not know, so everybody must answer once.
-                let mut claimants = spec.hosts.clone();
-                for name in known.iter().flat_map(|known| known.claims.iter().chain(&known.holder))
-                {
-                    match top.hosts.iter().position(|host| host.name == **name) {
-                        Some(host) if claimants.contains(&host) => {}
-                        // It left the role, or the cluster, by a change of the configuration.
-                        Some(host) => claimants.push(host),
-                        None => quiet_until = over,
-                    }
-                }
-                let claims = claimants
-                    .into_iter()
-                    .map(|host| Claim {
-                        host,
-                        over,
-                        taken: (holder != Some(host)).then_some(first),
-                    })
-                    .collect();
-                vips.push(Vip {
-                    role,
-                    ip: *ip,
-                    holder,
-                    last: holder,
-                    since: now.boot,
-                    why: "the monitor has just started".to_owned(),
-                    claims,
-                    chosen: None,
-                });
-            }
+        let (vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
+        if !all_known {
+            quiet_until = over;
         }
         let mode = match &stored {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
-        let parted = stored
-            .iter()
-            .flat_map(|stored| &stored.parted)
-            .filter_map(|parted| {
-                let index = |name: &str| top.hosts.iter().position(|host| host.name == *name);
-                Some(Parted {
-                    host: index(&parted.host)?,
-                    heir: index(&parted.heir)?,
-                    at: parted.at.clone(),
-                    told: parted.told,
-                    following: None,
-                })
-            })
-            .collect();
+        let parted = parted_as_stored(&top, stored.as_ref());
         let cause = match (&stored, mode) {
             (Some(stored), mode) if stored.mode == mode && !superseded => stored.cause.clone(),
             (_, MonitorMode::Active) => String::new(),
@@ -280,4 +213,84 @@ impl Monitor {
             _ => {}
         }
     }
+}
+
+/// The hosts with the states that were written down.
+fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Host> {
+    let known = |spec: &HostSpec| {
+        stored.and_then(|s| s.hosts.iter().find(|host| spec.name == *host.name.as_str()))
+    };
+    let host = |spec: &HostSpec| {
+        let known = known(spec);
+        let mut host = match known {
+            Some(known) => Host::new(known.state, &known.why, now.boot, now.wall),
+            None => Host::new(HostState::Unknown, "first seen", now.boot, now.wall),
+        };
+        host.flapping = known.is_some_and(|known| known.flapping);
+        host
+    };
+    top.hosts.iter().map(host).collect()
+}
+
+/// The VIPs, each with a claim for everybody who may have it. False when somebody may have one that
+/// this configuration does not know.
+fn vips_as_stored(
+    top: &Topology,
+    stored: Option<&Stored>,
+    now: Now,
+    over: Time,
+    first: Stamp,
+) -> (Vec<Vip>, bool) {
+    let (mut vips, mut all_known) = (Vec::new(), true);
+    for (role, spec) in top.roles.iter().enumerate() {
+        for ip in &spec.ips {
+            let known = stored.and_then(|stored| {
+                stored.vips.iter().find(|v| v.ip == ip.to_string() && spec.name == *v.role.as_str())
+            });
+            let holder = known
+                .and_then(|known| known.holder.as_deref())
+                .and_then(|name| spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name));
+            // Who is written down may have it; who is not may still have it from a time of
+            // which the file does not know, so everybody must answer once.
+            let mut claimants = spec.hosts.clone();
+            for name in known.iter().flat_map(|known| known.claims.iter().chain(&known.holder)) {
+                match top.hosts.iter().position(|host| host.name == **name) {
+                    Some(host) if claimants.contains(&host) => {}
+                    // It left the role, or the cluster, by a change of the configuration.
+                    Some(host) => claimants.push(host),
+                    None => all_known = false,
+                }
+            }
+            let claims = claimants
+                .into_iter()
+                .map(|host| Claim { host, over, taken: (holder != Some(host)).then_some(first) })
+                .collect();
+            vips.push(Vip {
+                role,
+                ip: *ip,
+                holder,
+                last: holder,
+                since: now.boot,
+                why: "the monitor has just started".to_owned(),
+                claims,
+                chosen: None,
+            });
+        }
+    }
+    (vips, all_known)
+}
+
+/// What is still to be compared.
+fn parted_as_stored(top: &Topology, stored: Option<&Stored>) -> Vec<Parted> {
+    let index = |name: &str| top.hosts.iter().position(|host| host.name == *name);
+    let parted = |parted: &StoredParted| {
+        Some(Parted {
+            host: index(&parted.host)?,
+            heir: index(&parted.heir)?,
+            at: parted.at.clone(),
+            told: parted.told,
+            following: None,
+        })
+    };
+    stored.map_or(Vec::new(), |stored| stored.parted.iter().filter_map(parted).collect())
 }
