@@ -182,7 +182,7 @@ fn isolations(cluster: &Cluster) -> Row {
 }
 
 /// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is rebuilt.
-fn back_in_the_cluster(cluster: &Cluster, host: &str) {
+pub(super) fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     let parted = wait_view(
         &cluster.lab,
         "the former writer to rejoin or to be called parted",

@@ -1,9 +1,12 @@
 //! The whole product on real servers: what the tests of this folder share.
 
+mod faults;
 mod figures;
 mod manners;
+mod partitions;
 mod refused;
 mod rejoin;
+mod settle;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
