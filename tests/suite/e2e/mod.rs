@@ -6,6 +6,7 @@ mod manners;
 mod partitions;
 mod refused;
 mod rejoin;
+mod rights;
 mod settle;
 
 use std::net::Ipv4Addr;

@@ -24,10 +24,19 @@ impl Agent {
     /// A grant came in: the kernel may keep the addresses for what is left of it.
     pub(super) fn refresh_lifetimes(&mut self, lease: Lease) {
         for vip in self.wanted_addresses() {
-            if self.found.contains(&vip) && !self.addressing.contains_key(&vip) {
+            if self.found.contains(&vip) && self.may_address(vip) {
                 self.hold_address(vip, lease);
             }
         }
+    }
+
+    /// No act on that address is under way, and none failed just now.
+    pub(super) fn may_address(&self, vip: IpAddr) -> bool {
+        let waits = self
+            .address_retry
+            .get(&vip)
+            .is_some_and(|retry| self.now.boot < *retry);
+        !waits && !self.addressing.contains_key(&vip)
     }
 
     /// The VIPs that should be on the interface now. The writer's is there only while the host serves or is
@@ -72,8 +81,7 @@ impl Agent {
             .map(|vip| (vip.ip, vip.writer, vip.mode))
             .collect();
         for (vip, writer, _) in roster {
-            let waits = self.now.boot < self.address_retry;
-            if writer || waits || self.addressing.contains_key(&vip) {
+            if writer || !self.may_address(vip) {
                 continue;
             }
             match (lease, wanted.contains(&vip), self.found.contains(&vip)) {
@@ -88,23 +96,23 @@ impl Agent {
     }
 
     pub(super) fn address_act_ended(&mut self, running: &Running, result: ActResult) {
-        match (&running.act, result) {
-            (Act::Hold { vip, .. }, ActResult::Done) => {
-                self.trouble("address", None);
-                self.see(*vip);
-            }
-            (Act::Drop { vip }, ActResult::Done) => {
-                self.trouble("address", None);
-                let vip = *vip;
-                self.found.retain(|found| *found != vip);
-                self.changed = true;
-            }
-            (act, ActResult::Failed { why, .. }) => {
-                let why = format!("{}: {why}", act.words());
-                self.trouble("address", Some(why));
-                self.address_retry = self.now.boot + ADDRESS_RETRY;
-            }
-            _ => {}
+        let (Act::Hold { vip, .. } | Act::Drop { vip }) = running.act else {
+            return;
+        };
+        let about = format!("address {vip}");
+        if let ActResult::Failed { why, .. } = result {
+            self.address_retry
+                .insert(vip, self.now.boot + ADDRESS_RETRY);
+            let why = format!("{}: {why}", running.act.words());
+            return self.trouble(&about, Some(why));
+        }
+        self.address_retry.remove(&vip);
+        self.trouble(&about, None);
+        if matches!(running.act, Act::Hold { .. }) {
+            self.see(vip);
+        } else {
+            self.found.retain(|found| *found != vip);
+            self.changed = true;
         }
     }
 
@@ -112,6 +120,7 @@ impl Agent {
     pub(super) fn mind_replication(&mut self) {
         if self.replicating.is_some()
             || self.now.boot < self.replicate_retry
+            || self.server_began < self.replicated
             || self.server.reach != Reach::Up
             || self.duty == Duty::Fencing
         {
@@ -153,6 +162,8 @@ impl Agent {
 
     pub(super) fn replication_act_ended(&mut self, running: &Running, result: ActResult) {
         let now = self.now.boot;
+        // What is known is from before the act: a look comes first.
+        self.replicated = now;
         match (&running.act, result) {
             (Act::Follow { .. }, ActResult::Done) => {
                 self.trouble("replication", None);
@@ -190,13 +201,6 @@ impl Agent {
                     },
                 );
             }
-        }
-        // What is known is from before the act.
-        if let Some(replication) = &mut self.server.replication
-            && let Act::Follow { from } = &running.act
-            && let Some((_, ip, port)) = self.roster.hosts.iter().find(|(name, ..)| name == from)
-        {
-            (replication.source, replication.port) = (ip.to_string(), *port);
         }
     }
 

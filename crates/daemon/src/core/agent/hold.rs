@@ -99,7 +99,18 @@ impl Agent {
 
     /// Brings what the host does about the writer role towards what is wanted.
     pub(super) fn mind_the_writer(&mut self) {
-        if self.writing.is_some() || self.now.boot < self.write_retry {
+        if let Some(running) = &self.writing {
+            // What is on its way to hold is not waited for when it must not be held any more.
+            let holds = matches!(
+                running.act,
+                Act::Open { .. } | Act::Thaw { .. } | Act::Freeze { .. }
+            );
+            if holds && (self.wanted_writer().is_none() || self.may_hold().is_none()) {
+                self.fence();
+            }
+            return;
+        }
+        if self.now.boot < self.write_retry {
             return;
         }
         let wanted = self.wanted_writer().map(|hold| (hold.vip, hold.stance));
@@ -204,11 +215,7 @@ impl Agent {
                 "the server was found read-only while it is the writer",
             );
             self.open(vip, lease);
-        } else if self.looked
-            && !self.found.contains(&vip)
-            && !self.addressing.contains_key(&vip)
-            && self.now.boot >= self.address_retry
-        {
+        } else if self.looked && !self.found.contains(&vip) && self.may_address(vip) {
             self.hold_address(vip, lease);
         }
     }

@@ -240,9 +240,12 @@ pub struct Agent {
     /// When a failed act may be tried again.
     write_retry: Time,
     replicate_retry: Time,
-    address_retry: Time,
+    /// When the latest act on replication ended.
+    replicated: Time,
+    /// The same for acts on single addresses.
+    address_retry: BTreeMap<IpAddr, Time>,
     /// What could not be done, by what it is about.
-    troubles: BTreeMap<&'static str, String>,
+    troubles: BTreeMap<String, String>,
     links: Vec<u64>,
     next_act: u64,
     reported_at: Option<Time>,
@@ -290,7 +293,8 @@ impl Agent {
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
             write_retry: now.boot,
             replicate_retry: now.boot,
-            address_retry: now.boot,
+            replicated: Time(0),
+            address_retry: BTreeMap::new(),
             troubles: BTreeMap::new(),
             links: Vec::new(),
             next_act: 0,
@@ -358,10 +362,9 @@ impl Agent {
             }
             Input::Ended { id, result } => self.take_result(id, result),
             Input::StoreFailed { why } => {
-                let why = format!("cannot write its state: {why}");
-                self.changed |= self.troubles.insert("store", why).is_none();
+                self.trouble("store", Some(format!("cannot write its state: {why}")));
             }
-            Input::StoreWorks => self.changed |= self.troubles.remove("store").is_some(),
+            Input::StoreWorks => self.trouble("store", None),
         }
     }
 
@@ -457,9 +460,12 @@ impl Agent {
         }
     }
 
-    fn trouble(&mut self, about: &'static str, why: Option<String>) {
+    fn trouble(&mut self, about: &str, why: Option<String>) {
         let changed = match why {
-            Some(why) => self.troubles.insert(about, why.clone()).as_ref() != Some(&why),
+            Some(why) => {
+                let before = self.troubles.insert(about.to_owned(), why.clone());
+                before.as_ref() != Some(&why)
+            }
             None => self.troubles.remove(about).is_some(),
         };
         self.changed |= changed;

@@ -38,6 +38,13 @@ pub(super) struct Claim {
     pub taken: Option<Stamp>,
 }
 
+impl Claim {
+    /// A claim of the start is held by nobody, as far as anybody knows: its end is no news.
+    fn is_news(&self) -> bool {
+        self.taken.is_some_and(|taken| taken.seq > 0)
+    }
+}
+
 impl Vip {
     pub(super) fn claim_of(&self, host: usize) -> Option<&Claim> {
         self.claims.iter().find(|claim| claim.host == host)
@@ -180,8 +187,12 @@ impl Monitor {
                     && !present.contains(&vip.ip)
                     && (!writer || duty == Duty::None)
             };
-            if vip.claims.iter().any(free) {
+            if let Some(claim) = vip.claims.iter().find(|claim| free(claim)) {
+                let told = claim.is_news();
                 vip.claims.retain(|claim| !free(claim));
+                if !told {
+                    continue;
+                }
                 let name = self.name(host);
                 self.vip_event(Level::Info, index, &format!("released by {name}"), "");
             }
@@ -196,7 +207,7 @@ impl Monitor {
             let ended: Vec<usize> = self.vips[index]
                 .claims
                 .iter()
-                .filter(|c| over(c))
+                .filter(|c| over(c) && c.is_news())
                 .map(|c| c.host)
                 .collect();
             self.vips[index].claims.retain(|claim| !over(claim));

@@ -34,6 +34,8 @@ const MOVE_LIMIT: u64 = 45_000;
 struct Link {
     id: u64,
     up: bool,
+    /// The starts of the agent and of the monitor that it connects.
+    lives: (u64, u64),
     broken_since: Option<u64>,
     dial_at: u64,
     down: VecDeque<(u64, ToAgent)>,
@@ -53,6 +55,7 @@ pub(super) struct Cluster {
     pub(super) now: u64,
     pub(super) top: Topology,
     pub(super) monitor: Option<Monitor>,
+    life: u64,
     pub(super) disk: Option<Stored>,
     pub(super) disk_fails: bool,
     disk_told: bool,
@@ -92,6 +95,7 @@ impl Cluster {
             now: 0,
             top,
             monitor: None,
+            life: 0,
             disk: None,
             disk_fails: false,
             disk_told: false,
@@ -165,6 +169,7 @@ impl Cluster {
         let monitor = Monitor::new(self.top.clone(), self.disk.clone(), self.mon_now());
         self.disk = Some(monitor.stored());
         self.monitor = Some(monitor);
+        self.life += 1;
         self.wake = self.now;
     }
 
@@ -236,6 +241,19 @@ impl Cluster {
     pub(super) fn tail(&self) -> String {
         let from = self.log.len().saturating_sub(60);
         let mut text = self.log[from..].join("\n");
+        for host in &self.hosts {
+            let (agent, link) = (host.agent.is_some(), &self.links[host.index]);
+            text += &format!(
+                "\n{}: agent {agent} {:?}, server {:?} read_only {}, vips {:?}, link {} to {:?}",
+                host.name(),
+                host.duty,
+                host.server.process,
+                host.server.read_only,
+                host.vips.keys(),
+                link.up,
+                link.lives
+            );
+        }
         if let Some(monitor) = &self.monitor {
             let view = monitor.view();
             text += &format!("\nheld: {:?}, writer: {:?}", view.held, view.writer);
@@ -254,6 +272,11 @@ impl Cluster {
             }
         }
         text
+    }
+
+    /// A line in what is shown when a test fails.
+    pub(super) fn note(&mut self, text: &str) {
+        self.log.push(format!("{:>7} -- {text}", self.now));
     }
 
     /// Asks and goes on; the answer comes later.
@@ -308,6 +331,11 @@ impl Cluster {
     fn tick(&mut self) {
         self.now += 1;
         let now = self.now;
+        if !self.paused {
+            for input in std::mem::take(&mut self.waiting) {
+                self.feed(input);
+            }
+        }
         for host in &mut self.hosts {
             host.tick(now);
         }
@@ -320,9 +348,6 @@ impl Cluster {
         }
         self.mind_checks();
         if self.monitor.is_some() && !self.paused {
-            for input in std::mem::take(&mut self.waiting) {
-                self.feed(input);
-            }
             if now >= self.wake {
                 self.feed(Input::Tick);
             }
@@ -366,11 +391,13 @@ impl Cluster {
         let alive = self.hosts[host].agent.is_some() && !self.hosts[host].frozen;
         let passes = !self.cut[host] && !self.hosts[host].frozen;
         let both = self.hosts[host].agent.is_some() && self.monitor.is_some();
+        let lives = (self.hosts[host].life, self.life);
         if !self.links[host].up {
             if both && alive && passes && !self.paused && now >= self.links[host].dial_at {
                 self.links[host] = Link {
                     id: self.links[host].id + 1,
                     up: true,
+                    lives: (self.hosts[host].life, self.life),
                     ..Link::default()
                 };
                 let link = self.links[host].id;
@@ -387,7 +414,7 @@ impl Cluster {
                 link.back.push_back((now + DELAY, message));
             }
         }
-        let gone = !both && passes;
+        let gone = (!both || lives != link.lives) && passes;
         link.broken_since = if passes {
             None
         } else {

@@ -29,6 +29,8 @@ struct Work {
 pub(super) struct ToyHost {
     pub(super) index: usize,
     pub(super) agent: Option<Agent>,
+    /// Counts starts of the agent: a link belongs to one of them.
+    pub(super) life: u64,
     pub(super) disk: Option<Kept>,
     pub(super) boot_id: String,
     /// The boot clock of this host minus the time of the test.
@@ -78,6 +80,7 @@ impl ToyHost {
         let mut host = Self {
             index,
             agent: None,
+            life: 0,
             disk: None,
             boot_id: "boot-1".to_owned(),
             clock: 1_000_000 * (index as u64 + 1),
@@ -116,6 +119,7 @@ impl ToyHost {
         let at = self.now(now);
         let me = roster(self.index);
         self.agent = Some(Agent::new(me, self.disk.clone(), &self.boot_id, at));
+        self.life += 1;
         self.wake = now;
         self.look_at = now;
         self.inbox.clear();
@@ -367,7 +371,7 @@ impl ToyHost {
                     if since < grace.as_ms() {
                         return None;
                     }
-                    return Some(self.end_badly(act, "read_only was held up".to_owned()));
+                    return Some(self.end_badly(act, "held up by an open transaction".to_owned()));
                 }
                 self.server.read_only = true;
                 let killed = std::mem::take(&mut self.server.sessions);

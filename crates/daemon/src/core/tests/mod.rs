@@ -13,6 +13,7 @@ mod planned;
 mod restart;
 mod starting;
 mod states;
+mod weather;
 
 use std::net::IpAddr;
 

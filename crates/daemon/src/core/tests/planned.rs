@@ -100,7 +100,10 @@ fn a_freeze_that_is_held_up_is_undone_and_names_what_held_it_up() {
     c.run(600);
     let answer = c.control("move_role writer db2");
     let why = undone(&mut c, &answer);
-    assert!(why.contains("open transaction"), "{why}");
+    assert!(
+        why.contains("open transaction") && why.contains("--kill"),
+        "{why}"
+    );
     assert!(c.longest_gap < 1_000, "{}", c.longest_gap);
 }
 
