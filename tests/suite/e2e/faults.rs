@@ -51,14 +51,14 @@ fn amid(cluster: &mut Cluster, what: &str, after: u64, act: impl FnOnce(&Cluster
 #[test]
 fn explore_monitor_kill() {
     let mut cluster = Cluster::up(&sturdy());
-    for after in [20, 45] {
+    for after in [45, 80] {
         amid(&mut cluster, "kill -9 and restart of the monitor", after, |c, _| {
             let monitor = &c.lab.daemons().unwrap().monitor;
             monitor.kill9().unwrap();
             monitor.start().unwrap();
         });
     }
-    for after in [50, 150, 200, 250, 300, 350, 400] {
+    for after in [5, 50, 20, 35, 50, 65, 80, 95, 110, 50, 50, 5, 50, 30, 40, 60] {
         let scene = Scene::new(&mut cluster, format!("monitor killed {after} ms into a failover"));
         cluster.lab.server(&scene.writer).unwrap().kill9().unwrap();
         pass(ms(after));
@@ -66,6 +66,7 @@ fn explore_monitor_kill() {
         monitor.kill9().unwrap();
         monitor.start().unwrap();
         let switch = cluster.client.wait_switch(scene.since, SOON);
+        if switch.is_err() { println!("{}", states(&view(&cluster.lab))); }
         keep(&cluster, "failover_kill");
         switch.unwrap();
         cluster.lab.server(&scene.writer).unwrap().start().unwrap();
