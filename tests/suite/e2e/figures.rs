@@ -145,9 +145,8 @@ fn isolations(cluster: &Cluster) -> Row {
     judge(cluster, "isolation of the writer's host", began, gaps)
 }
 
-/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
-/// rebuilt.
-fn back_in_the_cluster(cluster: &Cluster, host: &str) {
+/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is rebuilt.
+pub(super) fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     let parted = wait_view(
         &cluster.lab,
         "the former writer to rejoin or to be called parted",

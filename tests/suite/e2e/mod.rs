@@ -1,10 +1,13 @@
 //! The whole product on real servers: what the tests of this folder share.
 
+mod faults;
 mod figures;
 mod manners;
+mod partitions;
 mod refused;
 mod rejoin;
 mod rights;
+mod settle;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

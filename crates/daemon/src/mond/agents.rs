@@ -18,9 +18,13 @@ use crate::net::{Closed, Conn, Outbox, Urgency, pump};
 /// How long an agent may take to accept.
 const DIAL_LIMIT: Span = Span::secs(1);
 
-/// The pauses between attempts; the last one repeats. The first is short because most outages are
-/// restarts.
-const PAUSES: [Span; 4] = [Span::ms(100), Span::ms(250), Span::ms(500), Span::ms(1000)];
+/// The pauses between attempts. Most outages are restarts, and clients may wait for the grant that comes with
+/// the link: at first attempts follow each other quickly, later one that was answered (refused) costs a pause.
+const QUICK: Span = Span::ms(100);
+const PATIENT: Span = Span::secs(1);
+
+/// How many attempts follow each other quickly.
+const QUICK_ATTEMPTS: u32 = 30;
 
 /// Where an agent listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +128,7 @@ struct Dialler {
 
 impl Dialler {
     async fn run(mut self) {
-        let mut failures = 0;
+        let mut failures: u32 = 0;
         loop {
             let began = Clock.now();
             let why = match self.dial().await {
@@ -132,8 +136,9 @@ impl Dialler {
                 Err(why) => why,
             };
             let at = Clock.now();
+            let took = at.since(began);
             // A link that held for a while is news when it breaks, and is worth an early attempt.
-            if at.since(began) > Span::secs(2) {
+            if took > Span::secs(2) {
                 failures = 0;
             }
             if self.told.as_ref() != Some(&why) {
@@ -143,7 +148,7 @@ impl Dialler {
                     return;
                 }
             }
-            let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+            let pause = pause(failures, took);
             failures += 1;
             tokio::time::sleep(jittered(pause).into()).await;
         }
@@ -187,6 +192,15 @@ impl Dialler {
         self.link.set(None);
         out.close(&why);
         format!("agent {host} at {}: {why}", self.agent.addr)
+    }
+}
+
+/// An attempt that nobody answered took its time already, and the next may be the one after the network healed.
+fn pause(failures: u32, took: Span) -> Span {
+    if failures < QUICK_ATTEMPTS || took >= DIAL_LIMIT {
+        QUICK
+    } else {
+        PATIENT
     }
 }
 

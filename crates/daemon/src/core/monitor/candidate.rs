@@ -47,12 +47,27 @@ impl Monitor {
             && replication.sql == Thread::No
             && !self.is_writer(host)
             && self.forced != Some(host)
+            && !self.drained(host)
         {
             let error = &replication.error;
             let error = if error.is_empty() { "no error given" } else { error };
             return Some(format!("{name}: its replication applier is stopped ({error})"));
         }
         None
+    }
+
+    /// Whether a host's replication was stopped after it had applied all that it received, with nobody to follow:
+    /// a failover that broke off leaves a candidate so, and nothing else would ever start its applier again.
+    fn drained(&self, host: usize) -> bool {
+        self.writer().is_none()
+            && self.hosts[host].report().is_some_and(|report| {
+                let server = &report.server;
+                server.position.includes(&server.received)
+                    && server
+                        .replication
+                        .as_ref()
+                        .is_none_or(|replication| replication.error.is_empty())
+            })
     }
 
     /// How many transactions a host lacks of what any host has received.

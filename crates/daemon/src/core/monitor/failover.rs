@@ -254,7 +254,9 @@ impl Monitor {
             }
             let parted = &self.parted[index];
             let extra = self.beyond(parted);
-            if parted.told || extra == 0 || self.replication_good(host) {
+            // A server that starts may follow its heir at once, and has the heir's own transactions then.
+            let follows = self.replication_good(host) || self.replicates(host, heir);
+            if parted.told || extra == 0 || follows {
                 continue;
             }
             let Some(report) = self.hosts[host].report() else {

@@ -155,7 +155,11 @@ impl Monitor {
             return Flow::Stay;
         };
         let waited = self.now.boot.since(running.step_began);
-        let late = self.now.boot > running.deadline;
+        // With its grant over and its agent silent it cannot return by itself: a failover must not wait.
+        let over = self.vips[running.vip]
+            .claim_of(from)
+            .is_none_or(|claim| self.now.boot > claim.over);
+        let late = self.now.boot > running.deadline || (over && !self.agent_answers(from));
         let name = self.name(from);
         let serves = self.hosts[from].duty() == Duty::Serving
             && self.hosts[from].seen() >= self.stamp()

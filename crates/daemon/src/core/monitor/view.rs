@@ -62,6 +62,16 @@ impl Monitor {
             (WriterState::Conflict, format!("found on {}", self.top.names(&holders)))
         } else {
             match vip.holder {
+                // In PASSIVE and MANUAL a lost host keeps the role, and nobody can write.
+                Some(host) if self.hosts[host].state == HostState::HardOffline => (
+                    WriterState::Vacant,
+                    format!(
+                        "{} has the role, but is {}: {}",
+                        self.name(host),
+                        HostState::HardOffline,
+                        self.hosts[host].why
+                    ),
+                ),
                 Some(host) if fresh(host) == Some(Duty::Serving) => {
                     (WriterState::Serving, String::new())
                 }
