@@ -2,7 +2,7 @@
 //! deadline and a way back. This room holds what both kinds share: the machine itself, its progress, promotion
 //! and what follows it. `planned` and `failover` hold what comes before.
 
-use mmm_proto::agent::{Duty, Outcome, Stamp};
+use mmm_proto::agent::{Duty, Outcome, Reach, Stamp};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{PlanOutcome, PlanStep, Progress, StepProgress, StepState};
@@ -377,6 +377,14 @@ impl Monitor {
         let name = self.name(to);
         let trouble = match self.hosts[to].report() {
             Some(report) if !report.troubles.is_empty() => report.troubles.join("; "),
+            Some(report) if self.agent_answers(to) => {
+                let server = match &report.server.reach {
+                    Reach::Up => "answers",
+                    Reach::Unknown => "was not looked at yet",
+                    Reach::Gone { why } | Reach::Silent { why } => why,
+                };
+                format!("its duty is {:?}, its server: {server}", report.duty.word())
+            }
             _ => self.agent_trouble(to),
         };
         let why = format!(
