@@ -39,21 +39,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            servers: 3,
-            daemons: false,
-            settings: Settings::default(),
-        }
+        Options { servers: 3, daemons: false, settings: Settings::default() }
     }
 }
 
 impl Options {
     /// The default cluster with its daemons.
     pub fn with_daemons() -> Options {
-        Options {
-            daemons: true,
-            ..Options::default()
-        }
+        Options { daemons: true, ..Options::default() }
     }
 }
 
@@ -78,11 +71,7 @@ impl Lab {
         }
         sweep::sweep().context("remove what dead labs left")?;
         let pid = std::process::id();
-        let id = format!(
-            "{}{pid}-{}",
-            sweep::PREFIX,
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let id = format!("{}{pid}-{}", sweep::PREFIX, COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = sweep::base().join(&id);
         let mut lab = Lab {
             folder,
@@ -134,9 +123,7 @@ impl Lab {
             first.follow(second)?;
             first.wait_replicating(REPLICATION)?;
         }
-        others
-            .iter()
-            .try_for_each(|other| other.wait_replicating(REPLICATION))
+        others.iter().try_for_each(|other| other.wait_replicating(REPLICATION))
     }
 
     fn plan(&self) -> Plan<'_> {
@@ -188,9 +175,7 @@ impl Lab {
 
     /// The daemons, when the lab was brought up with them.
     pub fn daemons(&self) -> Result<&Daemons> {
-        self.daemons
-            .as_ref()
-            .ok_or_else(|| anyhow!("this lab was brought up without daemons"))
+        self.daemons.as_ref().ok_or_else(|| anyhow!("this lab was brought up without daemons"))
     }
 
     /// Where a client finds the writer.
@@ -231,10 +216,7 @@ impl Lab {
         for server in &self.servers {
             server.wait_caught_up(source, limit)?;
         }
-        self.servers
-            .iter()
-            .map(|server| verify::audit(server, record))
-            .collect()
+        self.servers.iter().map(|server| verify::audit(server, record)).collect()
     }
 
     /// See [`Faults::cut`].
@@ -307,10 +289,7 @@ impl Drop for Lab {
             // Nobody is left to return it to; a leftover must not go unnoticed.
             #[allow(clippy::print_stderr)]
             {
-                eprintln!(
-                    "lab {} is not removed completely: {e:#}; `mmm-lab sweep`",
-                    self.id
-                );
+                eprintln!("lab {} is not removed completely: {e:#}; `mmm-lab sweep`", self.id);
             }
         }
     }
@@ -328,14 +307,10 @@ const READER_VIPS: [Ipv4Addr; 9] = {
 
 /// The hosts of a lab: the monitor's, the client's, then the database hosts.
 fn addresses(servers: usize) -> Vec<(&'static str, Ipv4Addr)> {
-    const NAMES: [&str; 9] = [
-        "db1", "db2", "db3", "db4", "db5", "db6", "db7", "db8", "db9",
-    ];
+    const NAMES: [&str; 9] = ["db1", "db2", "db3", "db4", "db5", "db6", "db7", "db8", "db9"];
     let mut hosts = vec![("mon", MONITOR), ("app", APP)];
     hosts.extend(
-        (11..)
-            .zip(&NAMES[..servers])
-            .map(|(at, name)| (*name, Ipv4Addr::new(10, 77, 0, at))),
+        (11..).zip(&NAMES[..servers]).map(|(at, name)| (*name, Ipv4Addr::new(10, 77, 0, at))),
     );
     hosts
 }

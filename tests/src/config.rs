@@ -124,31 +124,19 @@ fn put(path: &Path, text: &str) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
     let mut options = fs::OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(path);
+    let file = options.write(true).create(true).truncate(true).mode(0o640).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .with_context(|| format!("write {}", path.display()))
 }
 
 fn quoted(items: impl IntoIterator<Item = impl ToString>) -> String {
-    let items: Vec<String> = items
-        .into_iter()
-        .map(|item| format!("\"{}\"", item.to_string()))
-        .collect();
+    let items: Vec<String> =
+        items.into_iter().map(|item| format!("\"{}\"", item.to_string())).collect();
     format!("[{}]", items.join(", "))
 }
 
 fn common(plan: &Plan<'_>, settings: &Settings) -> String {
-    let Accounts {
-        monitor,
-        agent,
-        replication,
-        ..
-    } = Accounts::default();
+    let Accounts { monitor, agent, replication, .. } = Accounts::default();
     let masters = &plan.servers[..plan.servers.len().min(2)];
     let names = |servers: &[Server]| quoted(servers.iter().map(|s| s.name().to_owned()));
     let mut text = format!(
@@ -158,11 +146,7 @@ fn common(plan: &Plan<'_>, settings: &Settings) -> String {
          agent_port = {AGENT_PORT}\n",
         plan.cluster, settings.common
     );
-    for (who, login) in [
-        ("replication", replication),
-        ("agent", agent),
-        ("monitor", monitor),
-    ] {
+    for (who, login) in [("replication", replication), ("agent", agent), ("monitor", monitor)] {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{who}_user = \"{}\"", login.user);
         let _ = writeln!(text, "{who}_password = \"{}\"", login.password);
@@ -174,11 +158,7 @@ fn common(plan: &Plan<'_>, settings: &Settings) -> String {
                 let peer = if at == 0 { b } else { a };
                 writeln!(text, "mode = \"master\"\npeer = \"{}\"", peer.name())
             }
-            _ => writeln!(
-                text,
-                "mode = \"{}\"",
-                if at == 0 { "master" } else { "slave" }
-            ),
+            _ => writeln!(text, "mode = \"{}\"", if at == 0 { "master" } else { "slave" }),
         };
         if settings.agent_uses_socket {
             let _ = writeln!(text, "mysql_socket = \"{}\"", server.socket().display());

@@ -71,11 +71,7 @@ impl Daemon {
     pub fn kill9_parent(&self) -> Result<()> {
         self.with_process(|p| {
             p.signal(Signal::SIGKILL, false)?;
-            if p.wait(PATIENCE) {
-                Ok(())
-            } else {
-                bail!("it did not die")
-            }
+            if p.wait(PATIENCE) { Ok(()) } else { bail!("it did not die") }
         })
     }
 
@@ -91,10 +87,7 @@ impl Daemon {
 
     /// The process id while it runs.
     pub fn pid(&self) -> Option<i32> {
-        lock(&self.process)
-            .as_ref()
-            .filter(|p| p.is_running())
-            .map(Process::pid)
+        lock(&self.process).as_ref().filter(|p| p.is_running()).map(Process::pid)
     }
 
     /// An error with the end of its log unless it runs.
@@ -148,11 +141,7 @@ impl Daemons {
         let agent = |(host, config): (&Host, &PathBuf)| Daemon::new("mmm-agentd", host, config);
         Ok(Daemons {
             monitor: Daemon::new("mmm-mond", monitor, &paths.monitor)?,
-            agents: agents
-                .iter()
-                .zip(&paths.agents)
-                .map(agent)
-                .collect::<Result<_>>()?,
+            agents: agents.iter().zip(&paths.agents).map(agent).collect::<Result<_>>()?,
             paths,
         })
     }
@@ -174,11 +163,7 @@ impl Daemons {
                 return Ok(Err(ended));
             }
             let said = self.control(&["ping"]).map_err(|e| format!("{e:#}"))?;
-            if said.code == 0 {
-                Ok(Ok(()))
-            } else {
-                Err(format!("{said:?}"))
-            }
+            if said.code == 0 { Ok(Ok(())) } else { Err(format!("{said:?}")) }
         });
         answered.with_context(|| self.monitor.tail())?
     }
@@ -207,12 +192,7 @@ impl Daemons {
     pub fn must(&self, args: &[&str]) -> Result<String> {
         let said = self.control(args)?;
         if said.code != 0 {
-            bail!(
-                "mmm-control {}: code {}: {}",
-                args.join(" "),
-                said.code,
-                said.stderr.trim()
-            );
+            bail!("mmm-control {}: code {}: {}", args.join(" "), said.code, said.stderr.trim());
         }
         Ok(said.stdout)
     }
@@ -250,10 +230,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     }
     let program = folder.join(name);
     if !program.is_file() {
-        bail!(
-            "no {}: run `cargo build --workspace --bins` first",
-            program.display()
-        );
+        bail!("no {}: run `cargo build --workspace --bins` first", program.display());
     }
     Ok(program)
 }

@@ -26,10 +26,7 @@ pub fn run() -> Result<()> {
     let started = Instant::now();
     let lab = Lab::up(&Options::with_daemons())?;
     let daemons = lab.daemons()?;
-    println!(
-        "up after {:.1} s; waiting for a writer ...",
-        started.elapsed().as_secs_f64()
-    );
+    println!("up after {:.1} s; waiting for a writer ...", started.elapsed().as_secs_f64());
     settle(&lab, daemons, &stop)?;
     let writer = lab.start_writer()?;
     let seconds = std::env::var(SECONDS).ok();
@@ -60,11 +57,7 @@ fn settle(lab: &Lab, daemons: &Daemons, stop: &Stop) -> Result<()> {
             let _ = daemons.control(&["set_online", server.name()]);
         }
         let holders = lab.holders(WRITER_VIP).map_err(|e| format!("{e:#}"))?;
-        if holders.is_empty() {
-            Err(show(daemons))
-        } else {
-            Ok(())
-        }
+        if holders.is_empty() { Err(show(daemons)) } else { Ok(()) }
     })
     .with_context(|| daemons.monitor.tail())
 }
@@ -77,10 +70,7 @@ fn show(daemons: &Daemons) -> String {
 }
 
 fn console(daemons: &Daemons, writer: &Writer, stop: &Stop) -> Result<()> {
-    let mut child = daemons
-        .console_command()?
-        .spawn()
-        .context("start mmm-tui")?;
+    let mut child = daemons.console_command()?.spawn().context("start mmm-tui")?;
     let status = loop {
         if let Some(status) = child.try_wait().context("wait for mmm-tui")? {
             break status;
@@ -94,10 +84,7 @@ fn console(daemons: &Daemons, writer: &Writer, stop: &Stop) -> Result<()> {
         pass(LOOK);
     };
     let record = writer.record();
-    println!(
-        "meanwhile a client had {} rows acknowledged",
-        record.acks.len()
-    );
+    println!("meanwhile a client had {} rows acknowledged", record.acks.len());
     if !status.success() && !stop.is_set() {
         bail!("mmm-tui ended with {status}");
     }

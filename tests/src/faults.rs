@@ -59,10 +59,7 @@ impl Faults {
     /// The host's packets vanish in both directions; its link stays up (a dead switch).
     pub fn isolate(&self, net: &Net, host: &str) -> Result<Fault> {
         let port = Net::port(net.host(host)?);
-        let rules = [
-            format!("iifname \"{port}\" drop"),
-            format!("oifname \"{port}\" drop"),
-        ];
+        let rules = [format!("iifname \"{port}\" drop"), format!("oifname \"{port}\" drop")];
         self.rules(net, format!("{host} cut off from everybody"), &rules)
     }
 
@@ -81,10 +78,7 @@ impl Faults {
             100 => "drop".to_owned(),
             _ => bail!("{percent} % of all packets cannot be lost; give 0 to 100"),
         };
-        let rules = [
-            format!("iifname \"{port}\" {lose}"),
-            format!("oifname \"{port}\" {lose}"),
-        ];
+        let rules = [format!("iifname \"{port}\" {lose}"), format!("oifname \"{port}\" {lose}")];
         self.rules(net, format!("{host} loses {percent} % each way"), &rules)
     }
 
@@ -132,11 +126,7 @@ impl Faults {
 
     fn enter(&self, what: String, kind: Kind) -> Fault {
         let mut next = lock(&self.next);
-        let fault = Fault {
-            id: *next,
-            what,
-            kind,
-        };
+        let fault = Fault { id: *next, what, kind };
         *next += 1;
         lock(&self.active).push(fault.clone());
         fault

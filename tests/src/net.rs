@@ -61,59 +61,32 @@ impl Host {
         // It ended without a word: its result is the reason.
         match thread.join() {
             Ok(Err(e)) => Err(e),
-            _ => Err(anyhow!(
-                "the thread that enters {} panicked",
-                self.namespace
-            )),
+            _ => Err(anyhow!("the thread that enters {} panicked", self.namespace)),
         }
     }
 
     /// The addresses on this host's interface now.
     pub fn addresses(&self) -> Result<Vec<IpAddr>> {
         let thread = self.thread("addresses", addresses_here)?;
-        thread
-            .join()
-            .map_err(|_| anyhow!("listing the addresses of {} panicked", self.name))??
+        thread.join().map_err(|_| anyhow!("listing the addresses of {} panicked", self.name))??
     }
 
     /// Gives the host one more address (/32), as an agent would, but without announcing it.
     pub fn add_address(&self, ip: IpAddr) -> Result<()> {
         let address = format!("{ip}/32");
-        let add = [
-            "ip",
-            "-n",
-            &self.namespace,
-            "addr",
-            "add",
-            &address,
-            "dev",
-            INTERFACE,
-        ];
+        let add = ["ip", "-n", &self.namespace, "addr", "add", &address, "dev", INTERFACE];
         run(words(&add), "").map(drop)
     }
 
     pub fn remove_address(&self, ip: IpAddr) -> Result<()> {
         let address = format!("{ip}/32");
-        let del = [
-            "ip",
-            "-n",
-            &self.namespace,
-            "addr",
-            "del",
-            &address,
-            "dev",
-            INTERFACE,
-        ];
+        let del = ["ip", "-n", &self.namespace, "addr", "del", &address, "dev", INTERFACE];
         run(words(&del), "").map(drop)
     }
 
     /// Makes the host forget who has which address on the link.
     pub fn forget_neighbours(&self) -> Result<()> {
-        run(
-            words(&["ip", "-n", &self.namespace, "neigh", "flush", "all"]),
-            "",
-        )
-        .map(drop)
+        run(words(&["ip", "-n", &self.namespace, "neigh", "flush", "all"]), "").map(drop)
     }
 }
 
@@ -124,10 +97,7 @@ pub(crate) fn addresses_here() -> Result<Vec<IpAddr>> {
         let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
         v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
     };
-    Ok(all
-        .filter_map(|entry| entry.address.and_then(ip))
-        .filter(|ip| !ip.is_loopback())
-        .collect())
+    Ok(all.filter_map(|entry| entry.address.and_then(ip)).filter(|ip| !ip.is_loopback()).collect())
 }
 
 fn enter(path: &Path) -> Result<()> {
@@ -155,10 +125,7 @@ impl Net {
             ip: *ip,
             namespace: format!("{id}-{name}"),
         };
-        let net = Net {
-            hosts: hosts.iter().map(host).collect(),
-            switch: format!("{id}-switch"),
-        };
+        let net = Net { hosts: hosts.iter().map(host).collect(), switch: format!("{id}-switch") };
         // From here on `net` owns what exists, also when a step fails.
         net.create().context("build the lab's network")?;
         Ok(net)
@@ -169,10 +136,7 @@ impl Net {
         let mut wires = String::from("link set lo up\n");
         // No spanning tree: a port must forward from the moment it is plugged in.
         wires.push_str("link add br0 type bridge stp_state 0 forward_delay 0\nlink set br0 up\n");
-        for Host {
-            name, namespace, ..
-        } in &self.hosts
-        {
+        for Host { name, namespace, .. } in &self.hosts {
             // Writing to a String cannot fail.
             let _ = writeln!(names, "netns add {namespace}");
             let peer = format!("peer name {INTERFACE} netns {namespace}");
@@ -197,13 +161,10 @@ impl Net {
 
     /// The host of that name.
     pub fn host(&self, name: &str) -> Result<&Host> {
-        self.hosts
-            .iter()
-            .find(|host| host.name == name)
-            .ok_or_else(|| {
-                let names: Vec<_> = self.hosts.iter().map(|host| host.name.as_str()).collect();
-                anyhow!("the lab has no host {name:?}; it has {}", names.join(", "))
-            })
+        self.hosts.iter().find(|host| host.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.hosts.iter().map(|host| host.name.as_str()).collect();
+            anyhow!("the lab has no host {name:?}; it has {}", names.join(", "))
+        })
     }
 
     /// The name of the bridge's port for a host.
@@ -260,22 +221,14 @@ pub(crate) fn remove(namespace: &str) -> Result<()> {
     let Ok(meta) = std::fs::metadata(&path) else {
         return Ok(());
     };
-    until(
-        &format!("the processes in {namespace} to end"),
-        Duration::from_secs(10),
-        || {
-            let left = processes_in(meta.dev(), meta.ino());
-            for pid in &left {
-                // Gone meanwhile is as good.
-                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-            }
-            if left.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{left:?} run"))
-            }
-        },
-    )?;
+    until(&format!("the processes in {namespace} to end"), Duration::from_secs(10), || {
+        let left = processes_in(meta.dev(), meta.ino());
+        for pid in &left {
+            // Gone meanwhile is as good.
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?} run")) }
+    })?;
     run(words(&["ip", "netns", "del", namespace]), "").map(drop)
 }
 

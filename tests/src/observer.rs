@@ -65,24 +65,14 @@ impl Observer {
         let stop = Arc::new(AtomicBool::new(false));
         let started = Instant::now();
         // Filled step by step, so that a failure stops the threads that run already.
-        let mut observer = Observer {
-            stop,
-            started,
-            hosts: Vec::new(),
-            threads: Vec::new(),
-        };
+        let mut observer = Observer { stop, started, hosts: Vec::new(), threads: Vec::new() };
         for server in servers {
             let spans = Arc::new(Mutex::new(Vec::new()));
             let (inner, stop) = (Arc::clone(&spans), Arc::clone(&observer.stop));
             let socket = server.socket();
             let body = move || sample(&socket, &inner, &stop);
-            observer
-                .threads
-                .push(server.host().thread("observer", body)?);
-            observer.hosts.push(Watched {
-                name: server.name().to_owned(),
-                spans,
-            });
+            observer.threads.push(server.host().thread("observer", body)?);
+            observer.hosts.push(Watched { name: server.name().to_owned(), spans });
         }
         Ok(observer)
     }
@@ -164,9 +154,7 @@ impl Overlap {
     fn add(&mut self, one: &[(Instant, Instant)], other: &[(Instant, Instant)]) {
         for (from, to) in one {
             for (other_from, other_to) in other {
-                let both = (*to)
-                    .min(*other_to)
-                    .saturating_duration_since(*from.max(other_from));
+                let both = (*to).min(*other_to).saturating_duration_since(*from.max(other_from));
                 if !both.is_zero() {
                     self.total += both;
                     self.longest = self.longest.max(both);
@@ -194,10 +182,7 @@ impl Span {
 }
 
 fn sample(socket: &Path, spans: &Mutex<Vec<Span>>, stop: &AtomicBool) {
-    let mut server = Asked {
-        socket: socket.to_owned(),
-        session: None,
-    };
+    let mut server = Asked { socket: socket.to_owned(), session: None };
     while !stop.load(Ordering::Relaxed) {
         let at = Instant::now();
         let mut addresses = addresses_here().unwrap_or_default();
@@ -219,12 +204,7 @@ fn enter(spans: &mut Vec<Span>, at: Instant, addresses: Vec<IpAddr>, writable: O
             return;
         }
     }
-    spans.push(Span {
-        from: at,
-        to: at,
-        addresses,
-        writable,
-    });
+    spans.push(Span { from: at, to: at, addresses, writable });
 }
 
 struct Asked {
@@ -255,78 +235,35 @@ mod tests {
         let watched = |samples: &&[(u64, bool, Option<bool>)]| {
             let mut spans = Vec::new();
             for (at, holds, writable) in *samples {
-                let addresses = if *holds {
-                    vec![IpAddr::V4(VIP)]
-                } else {
-                    Vec::new()
-                };
-                enter(
-                    &mut spans,
-                    started + Duration::from_millis(*at),
-                    addresses,
-                    *writable,
-                );
+                let addresses = if *holds { vec![IpAddr::V4(VIP)] } else { Vec::new() };
+                enter(&mut spans, started + Duration::from_millis(*at), addresses, *writable);
             }
-            Watched {
-                name: "db".into(),
-                spans: Arc::new(Mutex::new(spans)),
-            }
+            Watched { name: "db".into(), spans: Arc::new(Mutex::new(spans)) }
         };
         let hosts = hosts.iter().map(watched).collect();
-        Observer {
-            stop: Arc::default(),
-            started,
-            hosts,
-            threads: Vec::new(),
-        }
+        Observer { stop: Arc::default(), started, hosts, threads: Vec::new() }
     }
 
     #[test]
     fn two_that_accept_are_seen() {
         let (yes, no) = (Some(true), Some(false));
         let seen = observer(&[
-            &[
-                (0, true, yes),
-                (10, true, yes),
-                (20, true, yes),
-                (30, true, no),
-                (40, true, no),
-            ],
-            &[
-                (5, true, yes),
-                (15, true, yes),
-                (25, true, yes),
-                (35, true, yes),
-                (45, true, yes),
-            ],
+            &[(0, true, yes), (10, true, yes), (20, true, yes), (30, true, no), (40, true, no)],
+            &[(5, true, yes), (15, true, yes), (25, true, yes), (35, true, yes), (45, true, yes)],
         ]);
         let both = seen.two_accepting(VIP, seen.started);
         assert_eq!(both.total, Duration::from_millis(15));
         assert_eq!((both.longest, both.times), (both.total, 1));
         // The second span of the first host overlaps as well when only the address counts.
-        assert_eq!(
-            seen.two_holders(VIP, seen.started).total,
-            Duration::from_millis(25)
-        );
-        assert!(
-            seen.two_accepting(VIP, seen.started + Duration::from_millis(21))
-                .is_none()
-        );
+        assert_eq!(seen.two_holders(VIP, seen.started).total, Duration::from_millis(25));
+        assert!(seen.two_accepting(VIP, seen.started + Duration::from_millis(21)).is_none());
     }
 
     #[test]
     fn a_frozen_or_silent_holder_does_not_accept() {
         let seen = observer(&[
-            &[
-                (0, true, Some(false)),
-                (10, true, Some(false)),
-                (20, true, None),
-            ],
-            &[
-                (0, true, Some(true)),
-                (10, true, Some(true)),
-                (20, true, Some(true)),
-            ],
+            &[(0, true, Some(false)), (10, true, Some(false)), (20, true, None)],
+            &[(0, true, Some(true)), (10, true, Some(true)), (20, true, Some(true))],
         ]);
         assert!(seen.two_accepting(VIP, seen.started).is_none());
         assert!(!seen.two_holders(VIP, seen.started).is_none());

@@ -16,9 +16,7 @@ use nix::unistd::Pid;
 
 /// A mutex guard, also when a thread panicked while it held the lock: the lab must go down anyway.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Where a process is in its life.
@@ -47,15 +45,9 @@ impl Process {
             .open(log)
             .with_context(|| format!("open the log {} of {name}", log.display()))?;
         let err = out.try_clone().context("duplicate the log's descriptor")?;
-        command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .process_group(0);
+        command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .with_context(|| format!("start {name} ({program})"))?;
+        let child = command.spawn().with_context(|| format!("start {name} ({program})"))?;
         let pid = pid_of(&child)?;
         let life = Arc::new((Mutex::new(Life::Running(child)), Condvar::new()));
         let reaper = Arc::clone(&life);
@@ -63,12 +55,7 @@ impl Process {
             .name(format!("reap {name}"))
             .spawn(move || reap(pid, &reaper))
             .context("start the thread that reaps")?;
-        Ok(Process {
-            name: name.to_owned(),
-            pid,
-            log: log.to_owned(),
-            life,
-        })
+        Ok(Process { name: name.to_owned(), pid, log: log.to_owned(), life })
     }
 
     /// The process id; only of use while [`Process::is_running`].
@@ -96,11 +83,7 @@ impl Process {
         if matches!(*life, Life::Ended(_)) && !group {
             return Ok(());
         }
-        let sent = if group {
-            killpg(self.pid, signal)
-        } else {
-            kill(self.pid, signal)
-        };
+        let sent = if group { killpg(self.pid, signal) } else { kill(self.pid, signal) };
         match sent {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(e) => Err(anyhow!("{signal} to {} (pid {}): {e}", self.name, self.pid)),
@@ -110,10 +93,8 @@ impl Process {
     /// Waits until it has ended and been reaped; false when `limit` passed first.
     pub fn wait(&self, limit: Duration) -> bool {
         let life = lock(&self.life.0);
-        let waited = self
-            .life
-            .1
-            .wait_timeout_while(life, limit, |life| matches!(life, Life::Running(_)));
+        let waited =
+            self.life.1.wait_timeout_while(life, limit, |life| matches!(life, Life::Running(_)));
         let (life, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         matches!(*life, Life::Ended(_))
     }
@@ -142,11 +123,7 @@ impl Process {
         if self.wait(Duration::from_secs(10)) {
             return Ok(());
         }
-        bail!(
-            "{} (pid {}) did not die within 10 s of SIGKILL",
-            self.name,
-            self.pid
-        )
+        bail!("{} (pid {}) did not die within 10 s of SIGKILL", self.name, self.pid)
     }
 
     /// The last lines of its log, for error messages.
@@ -176,9 +153,7 @@ fn reap(pid: Pid, life: &(Mutex<Life>, Condvar)) {
     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
     let mut state = lock(&life.0);
     if let Life::Running(child) = &mut *state {
-        let how = child
-            .wait()
-            .map_or_else(|e| format!("not known: {e}"), describe);
+        let how = child.wait().map_or_else(|e| format!("not known: {e}"), describe);
         *state = Life::Ended(how);
     }
     life.1.notify_all();
@@ -193,29 +168,20 @@ fn describe(status: ExitStatus) -> String {
 }
 
 fn pid_of(child: &Child) -> Result<Pid> {
-    Ok(Pid::from_raw(
-        i32::try_from(child.id()).context("a process id that fits")?,
-    ))
+    Ok(Pid::from_raw(i32::try_from(child.id()).context("a process id that fits")?))
 }
 
 /// Runs a short command to its end with `input` on stdin; kills it after `limit`.
 pub fn output(mut command: Command, input: &str, limit: Duration) -> Result<Output> {
     let shown = format!("{command:?}");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("start {shown}"))?;
     let pid = pid_of(&child)?;
     let mut stdin = child.stdin.take();
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let deadline = Instant::now() + limit;
     std::thread::scope(|scope| {
-        scope.spawn(move || {
-            stdin
-                .take()
-                .map(|mut pipe| pipe.write_all(input.as_bytes()))
-        });
+        scope.spawn(move || stdin.take().map(|mut pipe| pipe.write_all(input.as_bytes())));
         let out = scope.spawn(move || read_all(stdout.as_mut()));
         let err = scope.spawn(move || read_all(stderr.as_mut()));
         let left = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -231,16 +197,9 @@ pub fn output(mut command: Command, input: &str, limit: Duration) -> Result<Outp
             |reader: std::thread::ScopedJoinHandle<'_, Vec<u8>>| reader.join().unwrap_or_default();
         let (stdout, stderr) = (text(out), text(err));
         if ended.is_err() {
-            bail!(
-                "{shown} did not end within {limit:?}: {}",
-                String::from_utf8_lossy(&stderr)
-            );
+            bail!("{shown} did not end within {limit:?}: {}", String::from_utf8_lossy(&stderr));
         }
-        Ok(Output {
-            status,
-            stdout,
-            stderr,
-        })
+        Ok(Output { status, stdout, stderr })
     })
 }
 
@@ -275,10 +234,5 @@ pub fn words(words: &[&str]) -> Command {
 pub fn started_at(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in brackets, may hold spaces; field 22 is the 20th after it.
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }

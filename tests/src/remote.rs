@@ -50,9 +50,7 @@ fn answer(stream: UnixStream, lab: &Lab) -> Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     let mut line = String::new();
-    BufReader::new(stream.try_clone()?)
-        .take(4096)
-        .read_line(&mut line)?;
+    BufReader::new(stream.try_clone()?).take(4096).read_line(&mut line)?;
     let words: Vec<&str> = line.split_whitespace().collect();
     let text = match perform(lab, &words) {
         Ok(text) => format!("ok\n{text}"),
@@ -66,21 +64,12 @@ fn answer(stream: UnixStream, lab: &Lab) -> Result<()> {
 pub fn ask(id: Option<&str>, words: &[String]) -> Result<String> {
     let path = socket(&find(id)?);
     let mut stream = UnixStream::connect(&path).with_context(|| {
-        format!(
-            "connect to {}: is that lab's `mmm-lab up` gone?",
-            path.display()
-        )
+        format!("connect to {}: is that lab's `mmm-lab up` gone?", path.display())
     })?;
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .context("set a time limit")?;
-    stream
-        .write_all(format!("{}\n", words.join(" ")).as_bytes())
-        .context("send the order")?;
+    stream.set_read_timeout(Some(PATIENCE)).context("set a time limit")?;
+    stream.write_all(format!("{}\n", words.join(" ")).as_bytes()).context("send the order")?;
     let mut text = String::new();
-    stream
-        .read_to_string(&mut text)
-        .context("read the answer")?;
+    stream.read_to_string(&mut text).context("read the answer")?;
     match text.split_once('\n') {
         Some(("ok", text)) => Ok(text.to_owned()),
         Some((_, text)) => bail!("{}", text.trim_end()),
@@ -97,9 +86,7 @@ pub fn find(id: Option<&str>) -> Result<PathBuf> {
         [folder] => Ok(folder.clone()),
         [] => bail!("no lab is up: start one with `mmm-lab up`"),
         many => {
-            let names = many
-                .iter()
-                .filter_map(|folder| folder.file_name()?.to_str());
+            let names = many.iter().filter_map(|folder| folder.file_name()?.to_str());
             bail!(
                 "several labs are up, name one with --lab: {}",
                 names.collect::<Vec<_>>().join(" ")
@@ -114,67 +101,30 @@ pub fn perform(lab: &Lab, words: &[&str]) -> Result<String> {
     let fault = |fault: crate::faults::Fault| Ok(format!("{}\n", fault.what()));
     match words {
         ["status"] => status(lab),
-        ["kill", host] => lab
-            .server(host)?
-            .kill9()
-            .and_then(|()| done("server killed")),
-        ["start", host] => lab
-            .server(host)?
-            .start()
-            .and_then(|()| done("server answers")),
-        ["freeze", host] => lab
-            .server(host)?
-            .freeze()
-            .and_then(|()| done("server frozen")),
-        ["thaw", host] => lab
-            .server(host)?
-            .thaw()
-            .and_then(|()| done("server goes on")),
-        ["stop-applier", host] => lab
-            .server(host)?
-            .stop_applier()
-            .and_then(|()| done("stopped")),
-        ["start-applier", host] => lab
-            .server(host)?
-            .start_applier()
-            .and_then(|()| done("started")),
+        ["kill", host] => lab.server(host)?.kill9().and_then(|()| done("server killed")),
+        ["start", host] => lab.server(host)?.start().and_then(|()| done("server answers")),
+        ["freeze", host] => lab.server(host)?.freeze().and_then(|()| done("server frozen")),
+        ["thaw", host] => lab.server(host)?.thaw().and_then(|()| done("server goes on")),
+        ["stop-applier", host] => lab.server(host)?.stop_applier().and_then(|()| done("stopped")),
+        ["start-applier", host] => lab.server(host)?.start_applier().and_then(|()| done("started")),
         ["cut", a, b] => lab.cut(a, b).and_then(fault),
         ["cut-one-way", from, to] => lab.cut_one_way(from, to).and_then(fault),
         ["isolate", host] => lab.isolate(host).and_then(fault),
         ["unplug", host] => lab.unplug(host).and_then(fault),
         ["lossy", host, percent] => {
-            let percent = percent
-                .parse()
-                .with_context(|| format!("{percent:?} as a percentage"))?;
+            let percent =
+                percent.parse().with_context(|| format!("{percent:?} as a percentage"))?;
             lab.lossy(host, percent).and_then(fault)
         }
         ["heal"] => lab.heal_all().and_then(|()| done("the network is whole")),
-        ["kill-agent", host] => lab
-            .daemons()?
-            .agent(host)?
-            .kill9()
-            .and_then(|()| done("killed")),
-        ["start-agent", host] => lab
-            .daemons()?
-            .agent(host)?
-            .start()
-            .and_then(|()| done("started")),
-        ["freeze-agent", host] => lab
-            .daemons()?
-            .agent(host)?
-            .freeze()
-            .and_then(|()| done("frozen")),
-        ["thaw-agent", host] => lab
-            .daemons()?
-            .agent(host)?
-            .thaw()
-            .and_then(|()| done("goes on")),
+        ["kill-agent", host] => lab.daemons()?.agent(host)?.kill9().and_then(|()| done("killed")),
+        ["start-agent", host] => lab.daemons()?.agent(host)?.start().and_then(|()| done("started")),
+        ["freeze-agent", host] => {
+            lab.daemons()?.agent(host)?.freeze().and_then(|()| done("frozen"))
+        }
+        ["thaw-agent", host] => lab.daemons()?.agent(host)?.thaw().and_then(|()| done("goes on")),
         ["kill-monitor"] => lab.daemons()?.monitor.kill9().and_then(|()| done("killed")),
-        ["start-monitor"] => lab
-            .daemons()?
-            .monitor
-            .start()
-            .and_then(|()| done("started")),
+        ["start-monitor"] => lab.daemons()?.monitor.start().and_then(|()| done("started")),
         other => bail!("{:?} is not a fault; known: {FAULTS}", other.join(" ")),
     }
 }
@@ -194,12 +144,7 @@ fn status(lab: &Lab) -> Result<String> {
         vips.retain(|ip| ip.is_ipv4() && *ip != own);
         let vips: Vec<String> = vips.iter().map(IpAddr::to_string).collect();
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  {} {own}: {state}; VIPs: {}",
-            server.name(),
-            vips.join(" ")
-        );
+        let _ = writeln!(text, "  {} {own}: {state}; VIPs: {}", server.name(), vips.join(" "));
     }
     for fault in lab.active_faults() {
         let _ = writeln!(text, "  fault: {}", fault.what());
@@ -207,11 +152,7 @@ fn status(lab: &Lab) -> Result<String> {
     if let Ok(daemons) = lab.daemons() {
         for daemon in daemons.all() {
             if let Err(e) = daemon.check() {
-                let _ = writeln!(
-                    text,
-                    "  {}",
-                    e.to_string().lines().next().unwrap_or_default()
-                );
+                let _ = writeln!(text, "  {}", e.to_string().lines().next().unwrap_or_default());
             }
         }
     }

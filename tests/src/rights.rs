@@ -17,11 +17,7 @@ pub fn check() -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the lab needs rights over the network, and this is an ordinary user: {REMEDY}");
     }
-    for (program, package) in [
-        ("ip", "iproute2"),
-        ("nft", "nftables"),
-        ("prlimit", "util-linux"),
-    ] {
+    for (program, package) in [("ip", "iproute2"), ("nft", "nftables"), ("prlimit", "util-linux")] {
         if find(program).is_none() {
             bail!("the lab needs `{program}`: run `make setup` (Debian package {package})");
         }
@@ -40,14 +36,7 @@ pub fn check() -> Result<()> {
 /// Looks a program up in PATH and in the folders for administrators.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = [
-        "/usr/sbin",
-        "/sbin",
-        "/usr/bin",
-        "/bin",
-        "/usr/local/sbin",
-        "/usr/local/bin",
-    ];
+    let more = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
     std::env::split_paths(&path)
         .chain(more.iter().map(|folder| Path::new(folder).to_path_buf()))
         .map(|folder| folder.join(program))

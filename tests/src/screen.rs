@@ -21,15 +21,8 @@ pub struct Screen {
 impl Screen {
     /// Starts `program` in a terminal of that size.
     pub fn open(program: &Path, args: &[&str], columns: u16, rows: u16) -> Result<Screen> {
-        let size = PtySize {
-            rows,
-            cols: columns,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        let pair = native_pty_system()
-            .openpty(size)
-            .context("open a terminal")?;
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).context("open a terminal")?;
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env("TERM", "xterm-256color");
@@ -40,10 +33,7 @@ impl Screen {
         // Else the terminal never ends for the reader below.
         drop(pair.slave);
         let terminal = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
-        let mut reader = pair
-            .master
-            .try_clone_reader()
-            .context("read the terminal")?;
+        let mut reader = pair.master.try_clone_reader().context("read the terminal")?;
         let inner = Arc::clone(&terminal);
         std::thread::Builder::new()
             .name("terminal".into())
@@ -59,12 +49,7 @@ impl Screen {
             })
             .context("start a thread")?;
         let keys = pair.master.take_writer().context("write to the terminal")?;
-        Ok(Screen {
-            child,
-            master: pair.master,
-            keys,
-            terminal,
-        })
+        Ok(Screen { child, master: pair.master, keys, terminal })
     }
 
     /// Types keys; control keys as their bytes (`"\r"`, `"\x1b"`, `"\x1b[A"`).
@@ -77,11 +62,7 @@ impl Screen {
     pub fn lines(&self) -> Vec<String> {
         let terminal = lock(&self.terminal);
         let (_, columns) = terminal.screen().size();
-        terminal
-            .screen()
-            .rows(0, columns)
-            .map(|line| line.trim_end().to_owned())
-            .collect()
+        terminal.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// All lines as one text.
@@ -101,31 +82,20 @@ impl Screen {
 
     /// Waits until `text` is somewhere on the screen. The error shows the screen.
     pub fn wait_for(&self, text: &str, limit: Duration) -> Result<()> {
-        self.wait(&format!("{text:?} on the screen"), limit, |screen| {
-            screen.contains(text)
-        })
+        self.wait(&format!("{text:?} on the screen"), limit, |screen| screen.contains(text))
     }
 
     /// Waits until `test` likes the screen's text. The error shows the screen.
     pub fn wait(&self, what: &str, limit: Duration, test: impl Fn(&str) -> bool) -> Result<()> {
         until(what, limit, || {
             let text = self.text();
-            if test(&text) {
-                Ok(())
-            } else {
-                Err(format!("this screen:\n{}", text.trim_end()))
-            }
+            if test(&text) { Ok(()) } else { Err(format!("this screen:\n{}", text.trim_end())) }
         })
     }
 
     /// Changes the terminal's size, as a window does.
     pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
-        let size = PtySize {
-            rows,
-            cols: columns,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         lock(&self.terminal).screen_mut().set_size(rows, columns);
         self.master.resize(size).context("resize the terminal")
     }

@@ -39,12 +39,7 @@ impl Server {
         from.copy(&folder.join("data"))
             .with_context(|| format!("copy the data directory of {}", host.name))?;
         let (host, folder) = (host.clone(), folder.to_owned());
-        Ok(Server {
-            host,
-            id,
-            folder,
-            process: Mutex::new(None),
-        })
+        Ok(Server { host, id, folder, process: Mutex::new(None) })
     }
 
     pub fn name(&self) -> &str {
@@ -80,10 +75,7 @@ impl Server {
 
     /// The process id while it runs.
     pub fn pid(&self) -> Option<i32> {
-        lock(&self.process)
-            .as_ref()
-            .filter(|p| p.is_running())
-            .map(Process::pid)
+        lock(&self.process).as_ref().filter(|p| p.is_running()).map(Process::pid)
     }
 
     pub fn is_running(&self) -> bool {
@@ -104,11 +96,7 @@ impl Server {
         let server = crate::rights::find("mariadbd")
             .context("no `mariadbd`: run `make setup` (Debian package mariadb-server-core)")?;
         let mut command = self.host.command("prlimit");
-        command
-            .arg(FILE_LIMIT)
-            .arg(server)
-            .arg("--no-defaults")
-            .args(self.options());
+        command.arg(FILE_LIMIT).arg(server).arg("--no-defaults").args(self.options());
         *process = Some(Process::start(&self.host.name, command, &self.log())?);
         Ok(())
     }
@@ -116,21 +104,14 @@ impl Server {
     pub(crate) fn wait_answering(&self) -> Result<()> {
         let answered = until(&format!("{} to answer", self.name()), START, || {
             if let Some(how) = self.ended() {
-                return Ok(Err(anyhow!(
-                    "{} ended while it started: {how}",
-                    self.name()
-                )));
+                return Ok(Err(anyhow!("{} ended while it started: {how}", self.name())));
             }
             let limit = Duration::from_secs(1);
             let session = Session::unix(&self.socket(), &Login::root(), limit);
-            session
-                .and_then(|mut s| s.query("SELECT 1", limit))
-                .map(|_| Ok(()))
+            session.and_then(|mut s| s.query("SELECT 1", limit)).map(|_| Ok(()))
         });
         let log = || crate::process::tail(self.name(), &self.log());
-        answered
-            .and_then(|end| end)
-            .map_err(|e| anyhow!("{e:#}\n{}", log()))
+        answered.and_then(|end| end).map_err(|e| anyhow!("{e:#}\n{}", log()))
     }
 
     fn ended(&self) -> Option<String> {
@@ -219,9 +200,7 @@ impl Server {
     /// Runs one statement as root.
     pub fn sql(&self, sql: &str) -> Result<Rows> {
         let mut session = self.session()?;
-        session
-            .query(sql, STATEMENT)
-            .with_context(|| format!("{}: {sql}", self.name()))
+        session.query(sql, STATEMENT).with_context(|| format!("{}: {sql}", self.name()))
     }
 
     /// The first value that a statement returns, as root.
@@ -241,8 +220,7 @@ impl Server {
     }
 
     pub fn set_read_only(&self, on: bool) -> Result<()> {
-        self.sql(&format!("SET GLOBAL read_only={}", u8::from(on)))
-            .map(drop)
+        self.sql(&format!("SET GLOBAL read_only={}", u8::from(on))).map(drop)
     }
 
     /// Everything that it has in its binary log (`domain-server-sequence`).
@@ -301,10 +279,7 @@ impl Server {
                 return Ok(());
             }
             let errors = format!("{} {}", get("Last_IO_Error"), get("Last_SQL_Error"));
-            Err(format!(
-                "receiver {io}, applier {applier} {}",
-                errors.trim()
-            ))
+            Err(format!("receiver {io}, applier {applier} {}", errors.trim()))
         })
     }
 
@@ -315,11 +290,7 @@ impl Server {
             let at = self.gtid().map_err(|e| format!("{e:#}"))?;
             let at: GtidPos = at.parse().map_err(|e| format!("{e}"))?;
             // More is as good: the source may be written to meanwhile.
-            if at.includes(&goal) {
-                Ok(())
-            } else {
-                Err(format!("it is at {at:?}"))
-            }
+            if at.includes(&goal) { Ok(()) } else { Err(format!("it is at {at:?}")) }
         })
     }
 

@@ -46,11 +46,7 @@ pub struct Login {
 impl Login {
     /// The lab's own way in: root, over the server's unix socket, without a password.
     pub fn root() -> Login {
-        Login {
-            user: "root".into(),
-            password: String::new(),
-            database: None,
-        }
+        Login { user: "root".into(), password: String::new(), database: None }
     }
 }
 
@@ -86,9 +82,7 @@ pub struct Session {
 impl Session {
     /// Connects over TCP; `limit` covers everything to the end of the login.
     pub fn tcp(to: SocketAddr, login: &Login, limit: Duration) -> Result<Session, SqlError> {
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(to.ip().to_string())
-            .tcp_port(to.port());
+        let opts = OptsBuilder::default().ip_or_hostname(to.ip().to_string()).tcp_port(to.port());
         Session::open(opts, login, limit)
     }
 
@@ -137,11 +131,7 @@ impl Session {
 fn plain(rows: Vec<Row>) -> Rows {
     let mut out = Rows::default();
     if let Some(row) = rows.first() {
-        out.columns = row
-            .columns_ref()
-            .iter()
-            .map(|c| c.name_str().into_owned())
-            .collect();
+        out.columns = row.columns_ref().iter().map(|c| c.name_str().into_owned()).collect();
     }
     for row in rows {
         let value = |at| match row.as_ref(at) {

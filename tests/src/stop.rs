@@ -24,8 +24,7 @@ impl Stop {
                 let _ = tell.send(result);
             })
             .context("start the thread that waits for signals")?;
-        told.recv()
-            .context("the thread that waits for signals ended")??;
+        told.recv().context("the thread that waits for signals ended")??;
         Ok(stop)
     }
 
@@ -35,9 +34,7 @@ impl Stop {
 }
 
 fn watch(flag: &Stop, tell: &mpsc::Sender<Result<()>>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("take SIGINT over")?;
         let mut terminate = signal(SignalKind::terminate()).context("take SIGTERM over")?;

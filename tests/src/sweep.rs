@@ -78,11 +78,7 @@ pub fn sweep() -> Result<Vec<String>> {
         }
     }
     for folder in folders() {
-        let name = folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // Another user's lab is that user's to sweep.
         let mine = nix::unistd::access(&folder, nix::unistd::AccessFlags::W_OK).is_ok();
         if mine && !alive(&name) {
@@ -99,22 +95,14 @@ pub fn sweep() -> Result<Vec<String>> {
 fn end_users(folder: &Path) -> Result<()> {
     // With the slash: the folder of lab 1 must not match that of lab 12.
     let needle = format!("{}/", folder.display());
-    until(
-        &format!("the users of {} to end", folder.display()),
-        Duration::from_secs(10),
-        || {
-            let users = users_of(&needle);
-            for pid in &users {
-                // Gone meanwhile is as good.
-                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-            }
-            if users.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{users:?} run"))
-            }
-        },
-    )
+    until(&format!("the users of {} to end", folder.display()), Duration::from_secs(10), || {
+        let users = users_of(&needle);
+        for pid in &users {
+            // Gone meanwhile is as good.
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        if users.is_empty() { Ok(()) } else { Err(format!("{users:?} run")) }
+    })
 }
 
 fn users_of(needle: &str) -> Vec<i32> {

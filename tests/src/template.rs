@@ -51,10 +51,7 @@ impl Template {
         let done = output(command, "", Duration::from_secs(60))?;
         if !done.status.success() {
             let said = [done.stdout, done.stderr].concat();
-            bail!(
-                "mariadb-install-db failed: {}",
-                String::from_utf8_lossy(&said).trim()
-            );
+            bail!("mariadb-install-db failed: {}", String::from_utf8_lossy(&said).trim());
         }
         let mut files = Vec::new();
         collect(&data, Path::new(""), &mut files)?;
@@ -110,17 +107,9 @@ fn write_sparse(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 ///
 /// Everything is in the template, so no server has anything in its binary log at first.
 fn sql(accounts: &Accounts) -> String {
-    let Accounts {
-        monitor,
-        agent,
-        replication,
-        app,
-    } = accounts;
+    let Accounts { monitor, agent, replication, app } = accounts;
     let create = |login: &crate::sql::Login| {
-        format!(
-            "CREATE USER {}@'%' IDENTIFIED BY '{}';\n",
-            login.user, login.password
-        )
+        format!("CREATE USER {}@'%' IDENTIFIED BY '{}';\n", login.user, login.password)
     };
     // `id` is the client's own number and may come twice: that is what the client looks for.
     let mut sql = String::from(

@@ -32,26 +32,16 @@ impl Audit {
 /// Compares a server's table with what the client remembers.
 pub fn audit(server: &Server, record: &Record) -> Result<Audit> {
     let sent = [&record.unknown, &record.refused];
-    let ids = record
-        .acks
-        .iter()
-        .map(|ack| ack.id)
-        .chain(sent.into_iter().flatten().copied());
+    let ids = record.acks.iter().map(|ack| ack.id).chain(sent.into_iter().flatten().copied());
     // The client numbers its rows from a base of its own: this finds them and nobody else's.
-    let (low, high) = ids.fold((i64::MAX, i64::MIN), |(low, high), id| {
-        (low.min(id), high.max(id))
-    });
+    let (low, high) = ids.fold((i64::MAX, i64::MIN), |(low, high), id| (low.min(id), high.max(id)));
     let sql =
         format!("SELECT id, COUNT(*) FROM app.t WHERE id BETWEEN {low} AND {high} GROUP BY id");
     let mut there = BTreeMap::new();
     for row in server.sql(&sql)?.rows {
         let number = |at: usize| -> Result<i64> {
-            let text = row
-                .get(at)
-                .and_then(Option::as_deref)
-                .context("a column is missing")?;
-            text.parse()
-                .with_context(|| format!("a number, not {text:?}"))
+            let text = row.get(at).and_then(Option::as_deref).context("a column is missing")?;
+            text.parse().with_context(|| format!("a number, not {text:?}"))
         };
         there.insert(number(0)?, number(1)?);
     }
@@ -63,21 +53,11 @@ fn compare(server: &str, there: &BTreeMap<i64, i64>, record: &Record) -> Audit {
     let acked = record.acks.iter().map(|ack| ack.id);
     Audit {
         server: server.to_owned(),
-        rows: there
-            .values()
-            .map(|count| usize::try_from(*count).unwrap_or(0))
-            .sum(),
+        rows: there.values().map(|count| usize::try_from(*count).unwrap_or(0)).sum(),
         lost: acked.filter(|id| !has(id)).collect(),
-        duplicated: there
-            .iter()
-            .filter(|(_, count)| **count > 1)
-            .map(|(id, _)| *id)
-            .collect(),
+        duplicated: there.iter().filter(|(_, count)| **count > 1).map(|(id, _)| *id).collect(),
         unwanted: record.refused.iter().copied().filter(has).collect(),
-        unknown_there: (
-            record.unknown.iter().filter(|id| has(id)).count(),
-            record.unknown.len(),
-        ),
+        unknown_there: (record.unknown.iter().filter(|id| has(id)).count(), record.unknown.len()),
     }
 }
 
@@ -90,11 +70,7 @@ mod tests {
 
     #[test]
     fn broken_promises_are_found() {
-        let ack = |id| Ack {
-            id,
-            at: Instant::now(),
-            server: 1,
-        };
+        let ack = |id| Ack { id, at: Instant::now(), server: 1 };
         let record = Record {
             acks: vec![ack(1), ack(2), ack(3)],
             unknown: vec![4, 5],
@@ -113,15 +89,8 @@ mod tests {
 
     #[test]
     fn kept_promises_are_clean() {
-        let acks = vec![Ack {
-            id: 1,
-            at: Instant::now(),
-            server: 1,
-        }];
-        let record = Record {
-            acks,
-            ..Record::default()
-        };
+        let acks = vec![Ack { id: 1, at: Instant::now(), server: 1 }];
+        let record = Record { acks, ..Record::default() };
         assert!(compare("db1", &BTreeMap::from([(1, 1)]), &record).is_clean());
     }
 }

@@ -22,10 +22,7 @@ pub fn until<T, E: Display>(
             Err(seen) => seen,
         };
         if started.elapsed() >= limit {
-            bail!(
-                "waited {:.1} s for {what}; last seen: {seen:#}",
-                limit.as_secs_f64()
-            );
+            bail!("waited {:.1} s for {what}; last seen: {seen:#}", limit.as_secs_f64());
         }
         std::thread::sleep(PAUSE);
     }

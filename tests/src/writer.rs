@@ -60,61 +60,30 @@ impl Record {
     pub fn switch(&self, since: Instant) -> Option<Switch> {
         let start = self.acks.partition_point(|ack| ack.at < since);
         // What it wrote to before `since`, or else first after it.
-        let from = self
-            .acks
-            .get(start.saturating_sub(1))
-            .or(self.acks.first())?
-            .server;
-        let at = start
-            + self.acks[start..]
-                .iter()
-                .position(|ack| ack.server != from)?;
+        let from = self.acks.get(start.saturating_sub(1)).or(self.acks.first())?.server;
+        let at = start + self.acks[start..].iter().position(|ack| ack.server != from)?;
         let (last, first) = (self.acks.get(at.checked_sub(1)?)?, self.acks[at]);
-        let late = self.acks[at..]
-            .iter()
-            .filter(|ack| ack.server == from)
-            .count();
-        Some(Switch {
-            from,
-            to: first.server,
-            gap: first.at - last.at,
-            late,
-        })
+        let late = self.acks[at..].iter().filter(|ack| ack.server == from).count();
+        Some(Switch { from, to: first.server, gap: first.at - last.at, late })
     }
 
     /// The longest time without an acknowledged row between two instants.
     pub fn longest_gap(&self, from: Instant, to: Instant) -> Duration {
-        let inside = self
-            .acks
-            .iter()
-            .map(|ack| ack.at)
-            .filter(|at| (from..=to).contains(at));
+        let inside = self.acks.iter().map(|ack| ack.at).filter(|at| (from..=to).contains(at));
         let mut points = vec![from];
         points.extend(inside);
         points.push(to);
-        points
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .max()
-            .unwrap_or_default()
+        points.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
     /// Rows acknowledged between two instants.
     pub fn count(&self, from: Instant, to: Instant) -> usize {
-        self.acks
-            .iter()
-            .filter(|ack| (from..=to).contains(&ack.at))
-            .count()
+        self.acks.iter().filter(|ack| (from..=to).contains(&ack.at)).count()
     }
 
     /// The last few errors, for messages.
     pub fn last_errors(&self) -> String {
-        let last = self
-            .errors
-            .iter()
-            .rev()
-            .take(5)
-            .map(|(_, text)| text.as_str());
+        let last = self.errors.iter().rev().take(5).map(|(_, text)| text.as_str());
         last.collect::<Vec<_>>().join("; ")
     }
 }
@@ -134,35 +103,21 @@ impl Writer {
     /// Starts to write on `host` through the address `to`.
     pub fn start(host: &Host, to: SocketAddr) -> Result<Writer> {
         let record = Mutex::new(Record::default());
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            record,
-        });
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), record });
         let inner = Arc::clone(&shared);
         let base = CLIENTS.fetch_add(1, Ordering::Relaxed) << 32;
         let thread = host.thread("writer", move || inner.write(to, base))?;
-        Ok(Writer {
-            shared,
-            thread: Some(thread),
-        })
+        Ok(Writer { shared, thread: Some(thread) })
     }
 
     /// Waits for `rows` more acknowledged rows.
     pub fn wait_rows(&self, rows: usize, limit: Duration) -> Result<()> {
         let start = lock(&self.shared.record).acks.len();
-        until(
-            &format!("{rows} more rows to be acknowledged"),
-            limit,
-            || {
-                let record = lock(&self.shared.record);
-                let seen = record.acks.len() - start;
-                if seen >= rows {
-                    Ok(())
-                } else {
-                    Err(format!("{seen}; {}", record.last_errors()))
-                }
-            },
-        )
+        until(&format!("{rows} more rows to be acknowledged"), limit, || {
+            let record = lock(&self.shared.record);
+            let seen = record.acks.len() - start;
+            if seen >= rows { Ok(()) } else { Err(format!("{seen}; {}", record.last_errors())) }
+        })
     }
 
     /// Waits until another server than before `since` acknowledges rows; says how it went so far.
@@ -171,14 +126,8 @@ impl Writer {
             let record = lock(&self.shared.record);
             record.switch(since).ok_or_else(|| {
                 let by = record.acks.last().map_or(0, |ack| ack.server);
-                let ago = record
-                    .acks
-                    .last()
-                    .map_or(Duration::MAX, |ack| ack.at.elapsed());
-                format!(
-                    "last row by server {by}, {ago:?} ago; {}",
-                    record.last_errors()
-                )
+                let ago = record.acks.last().map_or(Duration::MAX, |ack| ack.at.elapsed());
+                format!("last row by server {by}, {ago:?} ago; {}", record.last_errors())
             })
         })
     }
@@ -197,10 +146,7 @@ impl Writer {
     pub fn stop(mut self) -> Result<Record> {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            thread
-                .join()
-                .map_err(|_| anyhow!("the writing client panicked"))?
-                .context("writer")?;
+            thread.join().map_err(|_| anyhow!("the writing client panicked"))?.context("writer")?;
         }
         Ok(self.record())
     }
@@ -248,11 +194,7 @@ impl Shared {
         let result = open.query(&format!("INSERT INTO t (id) VALUES ({id})"), ANSWER);
         let mut record = lock(&self.record);
         let Err(error) = result else {
-            record.acks.push(Ack {
-                id,
-                at: Instant::now(),
-                server,
-            });
+            record.acks.push(Ack { id, at: Instant::now(), server });
             return true;
         };
         if matches!(error, SqlError::Server(code, _) if refuses(code)) {
@@ -260,9 +202,7 @@ impl Shared {
         } else {
             record.unknown.push(id);
         }
-        record
-            .errors
-            .push((Instant::now(), format!("server {server}: {error}")));
+        record.errors.push((Instant::now(), format!("server {server}: {error}")));
         false
     }
 
@@ -297,13 +237,7 @@ mod tests {
             at: start + Duration::from_millis(*at),
             server: *server,
         };
-        (
-            start,
-            Record {
-                acks: acks.iter().map(ack).collect(),
-                ..Record::default()
-            },
-        )
+        (start, Record { acks: acks.iter().map(ack).collect(), ..Record::default() })
     }
 
     #[test]
@@ -311,15 +245,7 @@ mod tests {
         let (start, record) = record(&[(0, 1), (5, 1), (90, 2), (95, 2), (100, 1), (105, 2)]);
         let switch = record.switch(start + Duration::from_millis(3)).unwrap();
         let gap = Duration::from_millis(85);
-        assert_eq!(
-            switch,
-            Switch {
-                from: 1,
-                to: 2,
-                gap,
-                late: 1
-            }
-        );
+        assert_eq!(switch, Switch { from: 1, to: 2, gap, late: 1 });
     }
 
     #[test]

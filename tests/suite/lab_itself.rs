@@ -19,91 +19,49 @@ fn promote(lab: &Lab, host: &str) {
 }
 
 fn rows_on(lab: &Lab, host: &str) -> usize {
-    lab.server(host)
-        .unwrap()
-        .value("SELECT COUNT(*) FROM app.t")
-        .unwrap()
-        .parse()
-        .unwrap()
+    lab.server(host).unwrap().value("SELECT COUNT(*) FROM app.t").unwrap().parse().unwrap()
 }
 
 #[test]
 fn three_hosts_are_up_within_15_seconds_and_replicate() {
     // The lock is waited for before the clock starts.
-    let warm = lab(&Options {
-        servers: 1,
-        ..Options::default()
-    });
+    let warm = lab(&Options { servers: 1, ..Options::default() });
     drop(warm);
     let started = Instant::now();
     let lab = lab(&Options::default());
     let took = started.elapsed();
-    println!(
-        "three servers up and replicating after {:.2} s",
-        took.as_secs_f64()
-    );
+    println!("three servers up and replicating after {:.2} s", took.as_secs_f64());
     assert!(took < Duration::from_secs(15), "took {took:?}");
     for server in lab.servers() {
-        assert!(
-            server.is_read_only().unwrap(),
-            "{} starts read-only",
-            server.name()
-        );
-        assert_eq!(
-            server.gtid().unwrap(),
-            "",
-            "{} starts with no history",
-            server.name()
-        );
+        assert!(server.is_read_only().unwrap(), "{} starts read-only", server.name());
+        assert_eq!(server.gtid().unwrap(), "", "{} starts with no history", server.name());
     }
     // Both directions of the circle, and on to the slave.
     let expected = [("db1", 1), ("db2", 2)];
     for (host, rows) in expected {
         let server = lab.server(host).unwrap();
-        server
-            .sql(&format!("INSERT INTO app.t (id) VALUES ({rows})"))
-            .unwrap();
+        server.sql(&format!("INSERT INTO app.t (id) VALUES ({rows})")).unwrap();
         for other in lab.servers() {
             other.wait_caught_up(server, SOON).unwrap();
-            assert_eq!(
-                rows_on(&lab, other.name()),
-                rows,
-                "{} after {host}",
-                other.name()
-            );
+            assert_eq!(rows_on(&lab, other.name()), rows, "{} after {host}", other.name());
         }
     }
 }
 
 #[test]
 fn accounts_have_the_least_privileges_that_the_daemons_need() {
-    let lab = lab(&Options {
-        servers: 2,
-        ..Options::default()
-    });
+    let lab = lab(&Options { servers: 2, ..Options::default() });
     let server = lab.server("db1").unwrap();
     let accounts = lab::config::Accounts::default();
     let try_as = |login: &lab::sql::Login, sql: &str| {
         let limit = Duration::from_secs(2);
         let mut session = lab::sql::Session::unix(&server.socket(), login, limit).unwrap();
-        session
-            .query(sql, limit)
-            .map(drop)
-            .map_err(|e| e.to_string())
+        session.query(sql, limit).map(drop).map_err(|e| e.to_string())
     };
-    for sql in [
-        "SHOW SLAVE STATUS",
-        "SHOW MASTER STATUS",
-        "SELECT @@gtid_current_pos",
-    ] {
+    for sql in ["SHOW SLAVE STATUS", "SHOW MASTER STATUS", "SELECT @@gtid_current_pos"] {
         assert_eq!(try_as(&accounts.monitor, sql), Ok(()), "monitor: {sql}");
     }
-    for sql in [
-        "SET GLOBAL read_only=1",
-        "STOP SLAVE",
-        "START SLAVE",
-        "SHOW PROCESSLIST",
-    ] {
+    for sql in ["SET GLOBAL read_only=1", "STOP SLAVE", "START SLAVE", "SHOW PROCESSLIST"] {
         assert_eq!(try_as(&accounts.agent, sql), Ok(()), "agent: {sql}");
         if sql != "SHOW PROCESSLIST" {
             let refused = try_as(&accounts.monitor, sql).unwrap_err();
@@ -112,17 +70,11 @@ fn accounts_have_the_least_privileges_that_the_daemons_need() {
     }
     let insert = "INSERT INTO app.t (id) VALUES (1)";
     let refused = try_as(&accounts.app, insert).unwrap_err();
-    assert!(
-        refused.contains("1290"),
-        "an ordinary user meets read_only: {refused}"
-    );
+    assert!(refused.contains("1290"), "an ordinary user meets read_only: {refused}");
     server.set_read_only(false).unwrap();
     assert_eq!(try_as(&accounts.app, insert), Ok(()));
     let refused = try_as(&accounts.app, "SET GLOBAL read_only=0").unwrap_err();
-    assert!(
-        refused.contains("1227"),
-        "the client is nobody special: {refused}"
-    );
+    assert!(refused.contains("1227"), "the client is nobody special: {refused}");
 }
 
 #[test]
@@ -142,40 +94,20 @@ fn a_client_sees_a_switch_and_the_observer_sees_who_holds_what() {
     db1.host().remove_address(VIP).unwrap();
     promote(&lab, "db2");
     let switch = writer.wait_switch(since, SOON).unwrap();
-    assert_eq!(
-        (switch.from, switch.to, switch.late),
-        (1, 2, 0),
-        "{switch:?}"
-    );
-    println!(
-        "a switch by hand, as the client saw it: {} ms",
-        switch.gap.as_millis()
-    );
+    assert_eq!((switch.from, switch.to, switch.late), (1, 2, 0), "{switch:?}");
+    println!("a switch by hand, as the client saw it: {} ms", switch.gap.as_millis());
     writer.wait_rows(100, SOON).unwrap();
     let seen = observer.describe(since);
-    assert!(
-        observer.two_accepting(WRITER_VIP, since).is_none(),
-        "{seen}"
-    );
-    assert!(
-        seen.contains("db2 accepts writes, 10.77.0.12 10.77.0.100"),
-        "{seen}"
-    );
-    assert!(
-        observer.longest_blind(since) < Duration::from_secs(1),
-        "{seen}"
-    );
+    assert!(observer.two_accepting(WRITER_VIP, since).is_none(), "{seen}");
+    assert!(seen.contains("db2 accepts writes, 10.77.0.12 10.77.0.100"), "{seen}");
+    assert!(observer.longest_blind(since) < Duration::from_secs(1), "{seen}");
 
     // And one that must never be: both hold the address, both accept.
     let wrong = Instant::now();
     promote(&lab, "db1");
     until("the observer to see two", SOON, || {
         let both = observer.two_accepting(WRITER_VIP, wrong);
-        if both.longest > Duration::from_millis(50) {
-            Ok(())
-        } else {
-            Err(format!("{both:?}"))
-        }
+        if both.longest > Duration::from_millis(50) { Ok(()) } else { Err(format!("{both:?}")) }
     })
     .unwrap();
     db1.set_read_only(true).unwrap();
@@ -192,27 +124,17 @@ fn a_client_sees_a_switch_and_the_observer_sees_who_holds_what() {
 
 #[test]
 fn lost_and_duplicated_rows_are_noticed() {
-    let lab = lab(&Options {
-        servers: 2,
-        ..Options::default()
-    });
+    let lab = lab(&Options { servers: 2, ..Options::default() });
     promote(&lab, "db1");
     let writer = lab.start_writer().unwrap();
     writer.wait_rows(20, SOON).unwrap();
     let record = writer.stop().unwrap();
     let (lost, twice) = (record.acks[3].id, record.acks[7].id);
     let db1 = lab.server("db1").unwrap();
-    db1.sql(&format!("DELETE FROM app.t WHERE id = {lost}"))
-        .unwrap();
-    db1.sql(&format!("INSERT INTO app.t (id) VALUES ({twice})"))
-        .unwrap();
+    db1.sql(&format!("DELETE FROM app.t WHERE id = {lost}")).unwrap();
+    db1.sql(&format!("INSERT INTO app.t (id) VALUES ({twice})")).unwrap();
     for audit in lab.verify(&record, "db1", SOON).unwrap() {
-        assert_eq!(
-            (audit.lost, audit.duplicated),
-            (vec![lost], vec![twice]),
-            "{}",
-            audit.server
-        );
+        assert_eq!((audit.lost, audit.duplicated), (vec![lost], vec![twice]), "{}", audit.server);
     }
 }
 
@@ -227,16 +149,9 @@ fn a_killed_server_comes_back_with_its_data_and_replicates() {
     assert!(!db1.is_running());
     let errors = until("the client to notice", SOON, || {
         let record = writer.record();
-        if record.errors.len() > 3 {
-            Ok(record.last_errors())
-        } else {
-            Err("no errors yet")
-        }
+        if record.errors.len() > 3 { Ok(record.last_errors()) } else { Err("no errors yet") }
     });
-    assert!(
-        errors.unwrap().contains("refused"),
-        "a dead server on a live host refuses"
-    );
+    assert!(errors.unwrap().contains("refused"), "a dead server on a live host refuses");
     db1.start().unwrap();
     assert!(db1.is_read_only().unwrap(), "a server comes back read-only");
     db1.set_read_only(false).unwrap();
@@ -252,10 +167,7 @@ fn a_killed_server_comes_back_with_its_data_and_replicates() {
 
 #[test]
 fn a_frozen_server_answers_nothing_and_goes_on_when_thawed() {
-    let lab = lab(&Options {
-        servers: 2,
-        ..Options::default()
-    });
+    let lab = lab(&Options { servers: 2, ..Options::default() });
     let (db1, db2) = (lab.server("db1").unwrap(), lab.server("db2").unwrap());
     let observer = lab.observe().unwrap();
     db2.stop_applier().unwrap();
@@ -264,11 +176,7 @@ fn a_frozen_server_answers_nothing_and_goes_on_when_thawed() {
     let since = Instant::now();
     until("the observer to get no answer", SOON, || {
         let seen = observer.describe(since);
-        if seen.contains("db1 no answer") {
-            Ok(())
-        } else {
-            Err(seen)
-        }
+        if seen.contains("db1 no answer") { Ok(()) } else { Err(seen) }
     })
     .unwrap();
     assert!(db1.is_running(), "frozen is not dead");
@@ -290,11 +198,7 @@ fn reaches(lab: &Lab, from: &str, to: &str, expected: bool) {
         };
         let thread = lab.host(from).unwrap().thread("connect", connect).unwrap();
         let result = thread.join().unwrap().unwrap();
-        if result.is_ok() == expected {
-            Ok(())
-        } else {
-            Err(format!("{result:?}"))
-        }
+        if result.is_ok() == expected { Ok(()) } else { Err(format!("{result:?}")) }
     })
     .unwrap();
 }

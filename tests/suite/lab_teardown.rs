@@ -24,16 +24,9 @@ fn traces(id: &str) -> Vec<String> {
 
 #[test]
 fn nothing_is_left_after_an_orderly_end() {
-    let one = lab(&Options {
-        servers: 2,
-        ..Options::default()
-    });
+    let one = lab(&Options { servers: 2, ..Options::default() });
     let id = one.id().to_owned();
-    assert!(
-        traces(&id).len() > 6,
-        "the search itself works: {:?}",
-        traces(&id)
-    );
+    assert!(traces(&id).len() > 6, "the search itself works: {:?}", traces(&id));
     one.server("db2").unwrap().freeze().unwrap();
     drop(one);
     assert_eq!(traces(&id), Vec::<String>::new());
@@ -43,10 +36,7 @@ fn nothing_is_left_after_an_orderly_end() {
 fn nothing_is_left_after_a_panic() {
     let id = std::sync::Mutex::new(String::new());
     let panicked = std::panic::catch_unwind(|| {
-        let lab = lab(&Options {
-            servers: 2,
-            ..Options::default()
-        });
+        let lab = lab(&Options { servers: 2, ..Options::default() });
         lab.id().clone_into(&mut id.lock().unwrap());
         let _observer = lab.observe().unwrap();
         let _writer = lab.start_writer().unwrap();
@@ -61,23 +51,14 @@ fn nothing_is_left_after_a_panic() {
 
 #[test]
 fn sweep_removes_what_a_killed_lab_left_and_spares_live_ones() {
-    let live = lab(&Options {
-        servers: 1,
-        ..Options::default()
-    });
+    let live = lab(&Options { servers: 1, ..Options::default() });
     // The number of a process that is surely gone: ours to end and to reap.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let id = format!("{}{}-1", sweep::PREFIX, child.id());
     // A namespace with a process in it, and a folder, as a kill -9 of a test leaves them.
     let net = net::Net::up(&id, &[("db1", [10, 77, 0, 11].into())]).unwrap();
-    let mut sleeper = net
-        .host("db1")
-        .unwrap()
-        .command("sleep")
-        .arg("600")
-        .spawn()
-        .unwrap();
+    let mut sleeper = net.host("db1").unwrap().command("sleep").arg("600").spawn().unwrap();
     std::mem::forget(net);
     until("the process to be inside", SOON, || {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", sleeper.id())).unwrap();
@@ -92,10 +73,6 @@ fn sweep_removes_what_a_killed_lab_left_and_spares_live_ones() {
     assert_eq!(traces(&id), Vec::<String>::new());
     let status = sleeper.wait().unwrap();
     assert!(!status.success(), "it was ended: {status}");
-    let rows = live
-        .server("db1")
-        .unwrap()
-        .value("SELECT COUNT(*) FROM app.t")
-        .unwrap();
+    let rows = live.server("db1").unwrap().value("SELECT COUNT(*) FROM app.t").unwrap();
     assert_eq!(rows, "0", "the live lab is as it was");
 }

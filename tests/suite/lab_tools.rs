@@ -15,13 +15,8 @@ fn a_terminal_shows_what_a_program_draws_and_takes_keys() {
     assert!(screen.is_alternate());
     screen.keys("abc\r").unwrap();
     screen.wait_for("got abc", SOON).unwrap();
-    let error = screen
-        .wait_for("never", Duration::from_millis(20))
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("got abc"),
-        "the error shows the screen: {error}"
-    );
+    let error = screen.wait_for("never", Duration::from_millis(20)).unwrap_err();
+    assert!(error.to_string().contains("got abc"), "the error shows the screen: {error}");
     screen.keys("\r").unwrap();
     assert!(screen.wait_exit(SOON).unwrap().success());
 }
@@ -35,14 +30,8 @@ fn waiting_says_what_it_last_saw() {
     })
     .unwrap_err()
     .to_string();
-    assert!(
-        error.starts_with("waited 0.0 s for rain; last seen: look "),
-        "{error}"
-    );
+    assert!(error.starts_with("waited 0.0 s for rain; last seen: look "), "{error}");
     assert!(error.ends_with(": sun"), "{error}");
     pass(Duration::ZERO);
-    assert_eq!(
-        until("now", Duration::ZERO, || Ok::<_, String>(7)).unwrap(),
-        7
-    );
+    assert_eq!(until("now", Duration::ZERO, || Ok::<_, String>(7)).unwrap(), 7);
 }

@@ -2,11 +2,7 @@
 //!
 //! Tests that need the lab fail with the reason and the remedy where rights or MariaDB are
 //! missing; they are never skipped. They run one at a time (`support::lab`), because they measure.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::unwrap_used
-)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 #![allow(clippy::print_stdout)]
 
 mod e2e;

@@ -35,20 +35,14 @@ fn files() -> Vec<(String, String)> {
     }
     for entry in fs::read_dir(root()).unwrap().flatten() {
         if entry.path().is_file()
-            && !["Cargo.lock", ".git"]
-                .iter()
-                .any(|name| entry.file_name() == *name)
+            && !["Cargo.lock", ".git"].iter().any(|name| entry.file_name() == *name)
         {
             found.push(entry.path());
         }
     }
     found.sort();
     let read = |path: PathBuf| {
-        let name = path
-            .strip_prefix(root())
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         // What is not text is nobody's to read.
         fs::read_to_string(&path).ok().map(|text| (name, text))
     };
@@ -68,15 +62,11 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn rust() -> Vec<(String, String)> {
-    files()
-        .into_iter()
-        .filter(|(name, _)| name.ends_with(".rs"))
-        .collect()
+    files().into_iter().filter(|(name, _)| name.ends_with(".rs")).collect()
 }
 
 fn excused(list: &[(&str, &str)], what: &str) -> bool {
-    list.iter()
-        .any(|(name, reason)| *name == what && !reason.is_empty())
+    list.iter().any(|(name, reason)| *name == what && !reason.is_empty())
 }
 
 fn none(mistakes: &[String]) {
@@ -111,9 +101,7 @@ fn lines_fit_and_files_are_short() {
         }
         let lines = text.lines().count();
         if lines > FILE_LINES && !excused(LONG_FILES, &name) {
-            mistakes.push(format!(
-                "{name}: {lines} lines, at most {FILE_LINES}: split it"
-            ));
+            mistakes.push(format!("{name}: {lines} lines, at most {FILE_LINES}: split it"));
         }
     }
     none(&mistakes);
@@ -127,14 +115,7 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let code = line.trim_start();
         let indent = line.len() - code.len();
         let mut words = code.split(' ');
-        let known = [
-            "pub",
-            "pub(crate)",
-            "pub(super)",
-            "async",
-            "const",
-            "unsafe",
-        ];
+        let known = ["pub", "pub(crate)", "pub(super)", "async", "const", "unsafe"];
         let Some("fn") = words.find(|word| !known.contains(word)) else {
             continue;
         };
@@ -159,9 +140,7 @@ fn functions_are_short() {
     for (file, text) in rust() {
         for (name, lines) in functions(&text) {
             if lines > FUNCTION_LINES && !excused(LONG_FUNCTIONS, &format!("{file}: {name}")) {
-                mistakes.push(format!(
-                    "{file}: {name}: {lines} lines, at most {FUNCTION_LINES}"
-                ));
+                mistakes.push(format!("{file}: {name}: {lines} lines, at most {FUNCTION_LINES}"));
             }
         }
     }
@@ -184,10 +163,7 @@ fn nothing_of_one_machine_is_in_the_text() {
     let mut mistakes = Vec::new();
     for (name, text) in files() {
         for (at, line) in (1..).zip(text.lines()) {
-            for needle in needles
-                .iter()
-                .filter(|needle| line.contains(needle.as_str()))
-            {
+            for needle in needles.iter().filter(|needle| line.contains(needle.as_str())) {
                 mistakes.push(format!("{name}:{at}: a path of one machine ({needle})"));
             }
         }
@@ -198,11 +174,7 @@ fn nothing_of_one_machine_is_in_the_text() {
 #[test]
 fn no_leftovers_of_debugging() {
     let print = needle(&["db", "g!("]);
-    let later = [
-        needle(&["TO", "DO"]),
-        needle(&["FIX", "ME"]),
-        needle(&["XX", "X"]),
-    ];
+    let later = [needle(&["TO", "DO"]), needle(&["FIX", "ME"]), needle(&["XX", "X"])];
     let mut mistakes = Vec::new();
     for (name, text) in rust() {
         for (at, line) in (1..).zip(text.lines()) {

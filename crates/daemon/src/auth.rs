@@ -191,9 +191,7 @@ async fn receive(conn: &mut Conn) -> Result<First, Refused> {
     match conn.recv().await {
         Ok(Some(First::Error { why })) => Err(Refused::ByThem(why)),
         Ok(Some(first)) => Ok(first),
-        Ok(None) => Err(Refused::Gone(
-            "the other side closed without a word".to_owned(),
-        )),
+        Ok(None) => Err(Refused::Gone("the other side closed without a word".to_owned())),
         Err(NetError::Line(error)) => Err(Refused::ByUs(error.to_string())),
         Err(error) => Err(Refused::Gone(format!("the connection broke: {error}"))),
     }

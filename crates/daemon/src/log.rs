@@ -85,18 +85,10 @@ fn daily(path: &Path) -> Result<RollingFileAppender, String> {
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(bad(&format!(
-            "create the folder {} first",
-            folder.display()
-        )));
+        return Err(bad(&format!("create the folder {} first", folder.display())));
     }
-    if path
-        .symlink_metadata()
-        .is_ok_and(|found| !found.is_symlink())
-    {
-        return Err(bad(
-            "it exists and is not a link to a daily file; move it away",
-        ));
+    if path.symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
+        return Err(bad("it exists and is not a link to a daily file; move it away"));
     }
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
@@ -115,19 +107,13 @@ mod tests {
     #[test]
     fn a_wrong_level_or_place_says_what_is_right() {
         let error = filter("mmm=loud", None).unwrap_err();
-        assert!(
-            error.contains("mmm=loud") && error.contains("debug"),
-            "{error}"
-        );
+        assert!(error.contains("mmm=loud") && error.contains("debug"), "{error}");
         let error = filter("info", Some("x=loud")).unwrap_err();
         assert!(error.starts_with("RUST_LOG"), "{error}");
         assert_eq!(filter("", None).unwrap().to_string(), "info");
         assert_eq!(filter("warn", Some("debug")).unwrap().to_string(), "debug");
         let error = daily(Path::new("/nowhere/at/all/mmm.log")).unwrap_err();
-        assert!(
-            error.contains("create the folder /nowhere/at/all"),
-            "{error}"
-        );
+        assert!(error.contains("create the folder /nowhere/at/all"), "{error}");
     }
 
     #[test]

@@ -173,11 +173,7 @@ impl Conn {
     /// When the kernel does not tell who is at the other end.
     pub fn unix(stream: UnixStream) -> io::Result<Self> {
         let cred = stream.peer_cred()?;
-        let peer = Peer::Unix(UnixPeer {
-            uid: cred.uid(),
-            gid: cred.gid(),
-            pid: cred.pid(),
-        });
+        let peer = Peer::Unix(UnixPeer { uid: cred.uid(), gid: cred.gid(), pid: cred.pid() });
         let (from, to) = stream.into_split();
         Ok(Self::new(peer, Box::new(from), Box::new(to)))
     }
@@ -187,19 +183,11 @@ impl Conn {
         from: Box<dyn AsyncRead + Send + Unpin>,
         to: Box<dyn AsyncWrite + Send + Unpin>,
     ) -> Self {
-        let reader = Reader {
-            from,
-            lines: Lines::default(),
-            chunk: Box::new([0; CHUNK]),
-            midway: false,
-        };
+        let reader =
+            Reader { from, lines: Lines::default(), chunk: Box::new([0; CHUNK]), midway: false };
         let limit = WRITE_LIMIT;
         let writer = Writer { to, limit };
-        Self {
-            peer,
-            reader,
-            writer,
-        }
+        Self { peer, reader, writer }
     }
 
     /// Dials a TCP address. `silence` as in [`Conn::tcp`].

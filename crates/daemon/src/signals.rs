@@ -86,11 +86,7 @@ mod tests {
         let got = tokio::time::timeout(limit, signals.next()).await.unwrap();
         assert_eq!(got, Signal::Hangup);
         raise(Raw::SIGHUP).unwrap();
-        assert!(
-            tokio::time::timeout(Duration::from_millis(50), signals.stop())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(50), signals.stop()).await.is_err());
         raise(Raw::SIGTERM).unwrap();
         let got = tokio::time::timeout(limit, signals.stop()).await.unwrap();
         assert_eq!((got, got.word()), (Signal::Terminate, "SIGTERM"));

@@ -37,10 +37,7 @@ pub fn start<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let path = flags
-        .config
-        .clone()
-        .unwrap_or_else(|| Path::new(default).to_owned());
+    let path = flags.config.clone().unwrap_or_else(|| Path::new(default).to_owned());
     let loaded = match config::load(&path, program) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -55,14 +52,8 @@ where
         print!("{}", config::describe(&loaded.config, program));
         return ExitCode::SUCCESS;
     }
-    let level = flags
-        .log_level
-        .unwrap_or_else(|| loaded.config.log_level.word().to_owned());
-    let settings = LogSettings {
-        level,
-        file: loaded.config.log_path.clone(),
-        json: false,
-    };
+    let level = flags.log_level.unwrap_or_else(|| loaded.config.log_level.word().to_owned());
+    let settings = LogSettings { level, file: loaded.config.log_path.clone(), json: false };
     // Held to the end, so that the last lines are written.
     let _guard = match log::start(&settings) {
         Ok(guard) => guard,
@@ -71,17 +62,14 @@ where
             return ExitCode::from(1);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start the runtime: {error}");
-            return ExitCode::from(1);
-        }
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("cannot start the runtime: {error}");
+                return ExitCode::from(1);
+            }
+        };
     let ended = runtime.block_on(run(loaded.config));
     // Acts and probes that hang must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

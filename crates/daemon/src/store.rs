@@ -25,25 +25,13 @@ pub enum StoreError {
     NoFolder { path: PathBuf, folder: PathBuf },
     /// The content cannot be understood.
     #[error("{}: not a state file of {kind}: {why}; restore it, or move it away to start without memory", .path.display())]
-    Corrupt {
-        path: PathBuf,
-        kind: &'static str,
-        why: String,
-    },
+    Corrupt { path: PathBuf, kind: &'static str, why: String },
     /// A newer program wrote it.
     #[error("{}: written by a newer version (state version {found}, this program knows {known}); upgrade this program, or move the file away to start without memory", .path.display())]
-    Newer {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
+    Newer { path: PathBuf, found: u32, known: u32 },
     /// The operating system refused.
     #[error("{}: cannot {doing}: {error}; check the disk and the permissions", .path.display())]
-    Io {
-        path: PathBuf,
-        doing: &'static str,
-        error: std::io::Error,
-    },
+    Io { path: PathBuf, doing: &'static str, error: std::io::Error },
     /// The content cannot be written as JSON.
     #[error("{}: {why}", .path.display())]
     Content { path: PathBuf, why: String },
@@ -96,12 +84,7 @@ impl Store {
             let (path, folder) = (path.to_owned(), folder.to_owned());
             return Err(StoreError::NoFolder { path, folder });
         }
-        let store = Self {
-            path: path.to_owned(),
-            kind,
-            version,
-            writing: Arc::default(),
-        };
+        let store = Self { path: path.to_owned(), kind, version, writing: Arc::default() };
         let content = store.read()?;
         Ok((store, content))
     }
@@ -116,16 +99,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]. Except after `Late`, the former content is still there, unharmed.
     pub async fn save<T: Serialize>(&self, content: &T, limit: Span) -> Result<(), StoreError> {
-        let wrapped = Wrapped {
-            kind: self.kind,
-            version: self.version,
-            content,
-        };
-        let mut bytes =
-            serde_json::to_vec_pretty(&wrapped).map_err(|error| StoreError::Content {
-                path: self.path.clone(),
-                why: error.to_string(),
-            })?;
+        let wrapped = Wrapped { kind: self.kind, version: self.version, content };
+        let mut bytes = serde_json::to_vec_pretty(&wrapped).map_err(|error| {
+            StoreError::Content { path: self.path.clone(), why: error.to_string() }
+        })?;
         bytes.push(b'\n');
         let (path, place) = (self.path.clone(), self.path.clone());
         let writing = Arc::clone(&self.writing);
@@ -147,24 +124,14 @@ impl Store {
         };
         match tokio::time::timeout(limit.into(), work).await {
             Ok(done) => done,
-            Err(_) => Err(StoreError::Late {
-                path: self.path.clone(),
-                limit,
-            }),
+            Err(_) => Err(StoreError::Late { path: self.path.clone(), limit }),
         }
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
-        let io = |doing, error| StoreError::Io {
-            path: self.path.clone(),
-            doing,
-            error,
-        };
-        let corrupt = |why: String| StoreError::Corrupt {
-            path: self.path.clone(),
-            kind: self.kind,
-            why,
-        };
+        let io = |doing, error| StoreError::Io { path: self.path.clone(), doing, error };
+        let corrupt =
+            |why: String| StoreError::Corrupt { path: self.path.clone(), kind: self.kind, why };
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -203,13 +170,7 @@ fn folder(path: &Path) -> &Path {
 
 /// Write beside, sync, rename, sync the folder: a crash leaves the old file or the new.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let io = |doing| {
-        move |error| StoreError::Io {
-            path: path.to_owned(),
-            doing,
-            error,
-        }
-    };
+    let io = |doing| move |error| StoreError::Io { path: path.to_owned(), doing, error };
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
@@ -236,9 +197,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(&beside);
         return Err(io("write it")(error));
     }
-    File::open(folder(path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(io("sync its folder"))
+    File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(io("sync its folder"))
 }
 
 #[cfg(test)]
@@ -272,37 +231,20 @@ mod tests {
         let path = folder.path().join("state");
         for (content, wants) in [
             ("", "not a state file of test"),
-            (
-                "{\"kind\":\"test\",\"version\":1,\"content\":[1",
-                "move it away",
-            ),
+            ("{\"kind\":\"test\",\"version\":1,\"content\":[1", "move it away"),
             ("\u{0}\u{0}\u{0}", "not a state file"),
-            (
-                "{\"kind\":\"other\",\"version\":1,\"content\":[]}",
-                "belongs to other",
-            ),
-            (
-                "{\"kind\":\"test\",\"version\":1,\"content\":{}}",
-                "not a state file",
-            ),
-            (
-                "{\"kind\":\"test\",\"version\":9,\"content\":{}}",
-                "upgrade this program",
-            ),
+            ("{\"kind\":\"other\",\"version\":1,\"content\":[]}", "belongs to other"),
+            ("{\"kind\":\"test\",\"version\":1,\"content\":{}}", "not a state file"),
+            ("{\"kind\":\"test\",\"version\":9,\"content\":{}}", "upgrade this program"),
         ] {
             std::fs::write(&path, content).unwrap();
             let error = open(&path).unwrap_err().to_string();
-            assert!(
-                error.contains(wants) && error.contains("/state:"),
-                "{content:?}: {error}"
-            );
+            assert!(error.contains(wants) && error.contains("/state:"), "{content:?}: {error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
         }
         std::fs::write(&path, "{\"kind\":\"test\",\"version\":1,\"content\":[7]}").unwrap();
         assert_eq!(open(&path).unwrap().1, Some(vec![7]));
-        let error = open(&folder.path().join("gone/state"))
-            .unwrap_err()
-            .to_string();
+        let error = open(&folder.path().join("gone/state")).unwrap_err().to_string();
         assert!(error.contains("/gone does not exist; create it"), "{error}");
     }
 

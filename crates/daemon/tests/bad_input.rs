@@ -33,11 +33,7 @@ struct Row {
 
 impl Row {
     fn new(name: &'static str, input: impl Into<String>, answer: Vec<String>) -> Self {
-        Self {
-            name,
-            input: input.into(),
-            answer,
-        }
+        Self { name, input: input.into(), answer }
     }
 }
 
@@ -61,13 +57,9 @@ fn shown(input: &str) -> String {
     } else {
         String::new()
     };
-    let plain = start.chars().map(|c| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    });
+    let plain = start
+        .chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
     format!("{}{more}", plain.collect::<String>())
 }
 
@@ -110,9 +102,7 @@ fn refuse(name: &'static str, program: &str, dir: &Path, words: &str) -> Row {
         .unwrap();
     assert_eq!(out.stdout, b"", "{name}: nothing belongs on stdout");
     let mut answer = vec![format!("exit {}", out.status.code().unwrap())];
-    let text = String::from_utf8(out.stderr)
-        .unwrap()
-        .replace(folder, "DIR");
+    let text = String::from_utf8(out.stderr).unwrap().replace(folder, "DIR");
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     answer.extend(lines.map(|line| line.trim_end().to_owned()));
     Row::new(name, format!("{program} {words}"), answer)
@@ -164,18 +154,10 @@ fn configurations(dir: &Path) {
         .replace("10.0.0.12", "10.0.0.512")
         .replace("[\"10.0.0.90\"]", "\"10.0.0.90\"");
     put(dir, "broken.toml", &broken, 0o640);
-    put(
-        dir,
-        "old.toml",
-        "include mmm_common.conf\nthis db1\n",
-        0o640,
-    );
+    put(dir, "old.toml", "include mmm_common.conf\nthis db1\n", 0o640);
     let nobody = GOOD.replace("this = \"db1\"", "this = \"db9\"");
     put(dir, "nobody.toml", &nobody, 0o640);
-    let hasty = GOOD.replace(
-        "[monitor]",
-        "[monitor]\nlease_ttl = \"1s\"\nheartbeat = \"1s\"",
-    );
+    let hasty = GOOD.replace("[monitor]", "[monitor]\nlease_ttl = \"1s\"\nheartbeat = \"1s\"");
     put(dir, "hasty.toml", &hasty, 0o640);
 }
 
@@ -203,30 +185,15 @@ fn the_daemons_refuse_broken_command_lines_and_configurations() {
         mond("an unknown flag", "--cnofig DIR/good.toml"),
         mond("a flag without its value", "--check --config"),
         agentd("a word too many", "--check start"),
-        mond(
-            "a configuration that is not there",
-            "--config DIR/none.toml",
-        ),
+        mond("a configuration that is not there", "--config DIR/none.toml"),
         agentd("a folder for a configuration", "--config DIR --check"),
         mond("several mistakes at once", "--config DIR/broken.toml"),
         agentd("the original's form", "--config DIR/old.toml --check"),
-        mond(
-            "a file with passwords that everybody may read",
-            "--config DIR/open.toml",
-        ),
-        agentd(
-            "a key file that everybody may read",
-            "--config DIR/keyed.toml",
-        ),
+        mond("a file with passwords that everybody may read", "--config DIR/open.toml"),
+        agentd("a key file that everybody may read", "--config DIR/keyed.toml"),
         agentd("a host that is not configured", "--config DIR/nobody.toml"),
-        mond(
-            "grants too short for the heartbeat",
-            "--config DIR/hasty.toml",
-        ),
-        mond(
-            "a log level that is none",
-            "--config DIR/good.toml --log-level mmm=loud",
-        ),
+        mond("grants too short for the heartbeat", "--config DIR/hasty.toml"),
+        mond("a log level that is none", "--config DIR/good.toml --log-level mmm=loud"),
     ];
     check("programs", &rows);
 }
@@ -261,14 +228,8 @@ fn read<M: Message>(name: &'static str, bytes: &[u8]) -> Row {
     let mut lines = Lines::default();
     lines.push(bytes);
     let line = lines.next_line().map(|line| line.expect("a whole line"));
-    let error = line
-        .and_then(|line| decode::<M>(&line).map(|_| ()))
-        .expect_err(name);
-    let end = if error.closes() {
-        "the connection closes"
-    } else {
-        "the connection goes on"
-    };
+    let error = line.and_then(|line| decode::<M>(&line).map(|_| ())).expect_err(name);
+    let end = if error.closes() { "the connection closes" } else { "the connection goes on" };
     let input = String::from_utf8_lossy(bytes).trim_end().to_owned();
     Row::new(name, input, vec![error.to_string(), end.to_owned()])
 }
@@ -281,23 +242,14 @@ fn the_codec_refuses_broken_lines() {
         read::<First>("garbage", b"GET / HTTP/1.1\n"),
         read::<ToAgent>("half a message", b"{\"kind\":\"order\",\"id\":1\n"),
         read::<ToAgent>("bytes that are no text", b"{\"kind\":\"\xff\xfe\"}\n"),
-        read::<ToMonitor>(
-            "two messages in a line",
-            b"{\"kind\":\"snapshot\",\"id\":1} {}\n",
-        ),
+        read::<ToMonitor>("two messages in a line", b"{\"kind\":\"snapshot\",\"id\":1} {}\n"),
         read::<FromMonitor>("no kind", b"{\"id\":1}\n"),
         read::<FromAgent>("a kind that is no word", b"{\"kind\":7}\n"),
         read::<ToAgent>("an unknown kind", b"{\"kind\":\"dance\"}\n"),
         read::<ToAgent>("a time with a unit", &[grant.as_slice(), b"\n"].concat()),
-        read::<FromAgent>(
-            "a report that lacks most",
-            &[report.as_slice(), b"\n"].concat(),
-        ),
+        read::<FromAgent>("a report that lacks most", &[report.as_slice(), b"\n"].concat()),
         read::<ToMonitor>("a list for a message", b"[\"set_offline\",\"db1\"]\n"),
-        read::<ToMonitor>(
-            "a number too large",
-            b"{\"kind\":\"snapshot\",\"id\":1e30}\n",
-        ),
+        read::<ToMonitor>("a number too large", b"{\"kind\":\"snapshot\",\"id\":1e30}\n"),
         read::<ToAgent>("a line of 2 MiB", &[b'x'; 2 * 1024 * 1024]),
         read::<ToAgent>("a well of brackets", &[&[b'['; 4096][..], b"\n"].concat()),
     ];

@@ -17,12 +17,7 @@ const EXAMPLES: [&str; 3] = ["mmm_common.toml", "mmm_agent.toml", "mmm_mon.toml"
 
 fn cluster(main: &str) -> TempDir {
     let dir = folder(&[("common.toml", COMMON), ("mmm.toml", main)]);
-    put(
-        dir.path(),
-        "keys/cluster",
-        "s3cr3t-0123456789abcdef\n",
-        0o600,
-    );
+    put(dir.path(), "keys/cluster", "s3cr3t-0123456789abcdef\n", 0o600);
     put(dir.path(), "keys/monitor", "s3cr3t-monitor\r\n", 0o640);
     dir
 }
@@ -39,24 +34,11 @@ fn order_survives_includes_and_templates_fill() {
     let roles: Vec<_> = config.roles.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(roles, ["writer", "areader"]);
     let alpha = config.host("alpha").unwrap();
-    assert_eq!(
-        (alpha.ip.to_string().as_str(), &*alpha.cluster_interface),
-        ("10.0.0.14", "bond0")
-    );
+    assert_eq!((alpha.ip.to_string().as_str(), &*alpha.cluster_interface), ("10.0.0.14", "bond0"));
     let mid = config.this_host().unwrap();
-    assert_eq!(
-        (mid.mysql_port, mid.agent_port, &*mid.cluster_interface),
-        (3307, 9989, "eth0")
-    );
-    assert_eq!(
-        config.writer_role().unwrap().ips[0].to_string(),
-        "10.0.0.90"
-    );
-    let files: Vec<_> = loaded
-        .files
-        .iter()
-        .map(|file| file.file_name().unwrap())
-        .collect();
+    assert_eq!((mid.mysql_port, mid.agent_port, &*mid.cluster_interface), (3307, 9989, "eth0"));
+    assert_eq!(config.writer_role().unwrap().ips[0].to_string(), "10.0.0.90");
+    let files: Vec<_> = loaded.files.iter().map(|file| file.file_name().unwrap()).collect();
     assert_eq!(files, ["mmm.toml", "common.toml"]);
     assert_eq!(loaded.warnings, []);
 }
@@ -68,10 +50,7 @@ fn secrets_are_read_and_never_shown() {
         let config = good(&dir, "mmm.toml", program).config;
         let key = config.cluster_key.as_ref().unwrap();
         assert_eq!(key.expose(), "s3cr3t-0123456789abcdef");
-        let shown = format!(
-            "{config:?} {config:#?} {key} {}",
-            describe(&config, program)
-        );
+        let shown = format!("{config:?} {config:#?} {key} {}", describe(&config, program));
         assert!(!shown.contains("s3cr3t"), "{shown}");
         assert!(shown.contains("***"));
     }
@@ -79,25 +58,13 @@ fn secrets_are_read_and_never_shown() {
     let zeta = agent.host("zeta").unwrap();
     let shown = describe(&agent, Program::Agent);
     assert!(shown.contains("\nagent_password       = ***\n"), "{shown}");
-    assert!(
-        shown.contains("\nmonitor_password     = in a file, not read here\n"),
-        "{shown}"
-    );
-    assert!(
-        shown.contains("\ncluster_key        = *** (from a file)\n"),
-        "{shown}"
-    );
+    assert!(shown.contains("\nmonitor_password     = in a file, not read here\n"), "{shown}");
+    assert!(shown.contains("\ncluster_key        = *** (from a file)\n"), "{shown}");
     assert_eq!(zeta.agent.password.expose(), "s3cr3t-agent");
     assert_eq!(zeta.replication.password.expose(), "s3cr3t-repl");
-    assert!(
-        zeta.monitor.password.is_empty(),
-        "an agent reads no secret file of the monitor"
-    );
+    assert!(zeta.monitor.password.is_empty(), "an agent reads no secret file of the monitor");
     let monitor = good(&dir, "mmm.toml", Program::Monitor).config;
-    assert_eq!(
-        monitor.host("zeta").unwrap().monitor.password.expose(),
-        "s3cr3t-monitor"
-    );
+    assert_eq!(monitor.host("zeta").unwrap().monitor.password.expose(), "s3cr3t-monitor");
 }
 
 #[test]
@@ -106,10 +73,7 @@ fn a_later_file_may_give_a_secret_the_other_way() {
         "include = \"common.toml\"\nthis = \"mid\"\ncluster_key = \"s3cr3t-fedcba9876543210\"\n",
     );
     let config = good(&dir, "mmm.toml", Program::Agent).config;
-    assert_eq!(
-        config.cluster_key.unwrap().expose(),
-        "s3cr3t-fedcba9876543210"
-    );
+    assert_eq!(config.cluster_key.unwrap().expose(), "s3cr3t-fedcba9876543210");
 }
 
 #[test]
@@ -121,17 +85,9 @@ fn a_control_program_needs_the_monitor_section_only() {
     )]);
     let loaded = good(&dir, "mmm.toml", Program::Control);
     assert_eq!(loaded.config.monitor.socket, dir.path().join("m.sock"));
-    assert_eq!(
-        loaded.config.monitor.console_address().unwrap().to_string(),
-        "127.0.0.1:9988"
-    );
+    assert_eq!(loaded.config.monitor.console_address().unwrap().to_string(), "127.0.0.1:9988");
     assert_eq!(loaded.config.checks.ping.timeout, Span::secs(2));
-    assert_eq!(
-        loaded.warnings.len(),
-        1,
-        "the key file: {:?}",
-        loaded.warnings
-    );
+    assert_eq!(loaded.warnings.len(), 1, "the key file: {:?}", loaded.warnings);
 }
 
 #[test]
@@ -145,10 +101,8 @@ fn warnings_do_not_stop_a_program() {
     );
     let warnings = good(&dir, "mmm.toml", Program::Monitor).warnings;
     let prefix = format!("{}/", dir.path().display());
-    let lines: Vec<_> = warnings
-        .iter()
-        .map(|warning| warning.to_string().replace(&prefix, ""))
-        .collect();
+    let lines: Vec<_> =
+        warnings.iter().map(|warning| warning.to_string().replace(&prefix, "")).collect();
     assert_eq!(lines.join("\n"), WARNINGS.trim());
 }
 
@@ -159,19 +113,9 @@ fn examples() -> TempDir {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let dir = tempfile::tempdir().unwrap();
     for name in EXAMPLES {
-        put(
-            dir.path(),
-            name,
-            &fs::read_to_string(from.join(name)).unwrap(),
-            0o640,
-        );
+        put(dir.path(), name, &fs::read_to_string(from.join(name)).unwrap(), 0o640);
     }
-    for name in [
-        "cluster.key",
-        "agent.password",
-        "monitor.password",
-        "replication.password",
-    ] {
+    for name in ["cluster.key", "agent.password", "monitor.password", "replication.password"] {
         put(dir.path(), name, "0123456789abcdef\n", 0o600);
     }
     dir

@@ -66,28 +66,17 @@ struct Case {
 }
 
 const fn agent(name: &'static str, edits: &'static [(usize, &'static str)]) -> Case {
-    Case {
-        name,
-        program: Program::Agent,
-        edits,
-    }
+    Case { name, program: Program::Agent, edits }
 }
 
 const fn monitor(name: &'static str, edits: &'static [(usize, &'static str)]) -> Case {
-    Case {
-        name,
-        program: Program::Monitor,
-        edits,
-    }
+    Case { name, program: Program::Monitor, edits }
 }
 
 const CASES: &[Case] = &[
     // Syntax.
     agent("text without its end", &[(11, "agent_password = \"s3cr3t")]),
-    agent(
-        "password without quotes",
-        &[(11, "agent_password = s3cr3t-x y")],
-    ),
+    agent("password without quotes", &[(11, "agent_password = s3cr3t-x y")]),
     agent("key given twice", &[(20, "peer = \"db2\"\npeer = \"db3\"")]),
     agent("the original's format", &[(17, "<host db1>")]),
     // Keys and sections.
@@ -96,14 +85,8 @@ const CASES: &[Case] = &[
     agent("unknown section", &[(36, "[rolle.reader]")]),
     agent("section without a name", &[(END, "[check]\ntimeout = 1")]),
     agent("unknown check", &[(END, "[check.rep_thread]\ntimeout = 1")]),
-    agent(
-        "role template",
-        &[(END, "[role.default]\nmode = \"balanced\"")],
-    ),
-    agent(
-        "name with a blank",
-        &[(END, "[role.\"read er\"]\nmode = \"balanced\"")],
-    ),
+    agent("role template", &[(END, "[role.default]\nmode = \"balanced\"")]),
+    agent("name with a blank", &[(END, "[role.\"read er\"]\nmode = \"balanced\"")]),
     // Missing.
     agent("no this", &[(3, "")]),
     agent("no active master role", &[(2, "")]),
@@ -117,37 +100,19 @@ const CASES: &[Case] = &[
     agent("address that is none", &[(18, "ip = \"10.0.0.256\"")]),
     agent("address with mask", &[(34, "ips = [\"10.0.0.90/24\"]")]),
     agent("list without brackets", &[(33, "hosts = \"db1, db2\"")]),
-    agent(
-        "port out of range",
-        &[(20, "peer = \"db2\"\nmysql_port = 66000")],
-    ),
-    agent(
-        "port in quotes",
-        &[(20, "peer = \"db2\"\nagent_port = \"9989\"")],
-    ),
-    agent(
-        "alias as interface",
-        &[(9, "cluster_interface = \"eth0:1\"")],
-    ),
-    agent(
-        "interface name too long",
-        &[(9, "cluster_interface = \"enp0s31f6-longname\"")],
-    ),
+    agent("port out of range", &[(20, "peer = \"db2\"\nmysql_port = 66000")]),
+    agent("port in quotes", &[(20, "peer = \"db2\"\nagent_port = \"9989\"")]),
+    agent("alias as interface", &[(9, "cluster_interface = \"eth0:1\"")]),
+    agent("interface name too long", &[(9, "cluster_interface = \"enp0s31f6-longname\"")]),
     agent("flag as text", &[(3, "this = \"db1\"\ninsecure = \"yes\"")]),
     agent("password as number", &[(11, "agent_password = 53173")]),
     agent("short cluster key", &[(1, "cluster_key = \"s3cr3t\"")]),
     monitor("time without unit", &[(6, "lease_ttl = \"3\"")]),
     monitor("negative time", &[(6, "flap_duration = -1")]),
     monitor("time of zero", &[(END, "[check.ping]\ntimeout = 0")]),
-    monitor(
-        "time beyond reason",
-        &[(6, "wait_for_other_master = 120000000")],
-    ),
+    monitor("time beyond reason", &[(6, "wait_for_other_master = 120000000")]),
     monitor("socket mode as number", &[(6, "socket_mode = 660")]),
-    monitor(
-        "hook that is not there",
-        &[(6, "kill_host_bin = \"kill_host\"")],
-    ),
+    monitor("hook that is not there", &[(6, "kill_host_bin = \"kill_host\"")]),
     // Hosts.
     agent("this names no host", &[(3, "this = \"db11\"")]),
     agent("own peer", &[(20, "peer = \"db1\"")]),
@@ -156,53 +121,26 @@ const CASES: &[Case] = &[
     agent("no peer", &[(20, "")]),
     agent(
         "peers disagree",
-        &[(
-            27,
-            "[host.db4]\nip = \"10.0.0.14\"\nmode = \"master\"\npeer = \"db1\"\n[host.db3]",
-        )],
+        &[(27, "[host.db4]\nip = \"10.0.0.14\"\nmode = \"master\"\npeer = \"db1\"\n[host.db3]")],
     ),
     agent("two hosts, one address", &[(23, "ip = \"10.0.0.11\"")]),
-    agent(
-        "one port for two",
-        &[(20, "peer = \"db2\"\nagent_port = 3306")],
-    ),
+    agent("one port for two", &[(20, "peer = \"db2\"\nagent_port = 3306")]),
     // Roles.
     agent("VIP is a host's address", &[(34, "ips = [\"10.0.0.11\"]")]),
-    agent(
-        "VIP twice in a role",
-        &[(39, "ips = [\"10.0.0.91\", \"10.0.0.91\"]")],
-    ),
-    agent(
-        "VIP in two roles",
-        &[(39, "ips = [\"10.0.0.91\", \"10.0.0.90\"]")],
-    ),
-    agent(
-        "two writers' VIPs",
-        &[(34, "ips = [\"10.0.0.90\", \"10.0.0.89\"]")],
-    ),
+    agent("VIP twice in a role", &[(39, "ips = [\"10.0.0.91\", \"10.0.0.91\"]")]),
+    agent("VIP in two roles", &[(39, "ips = [\"10.0.0.91\", \"10.0.0.90\"]")]),
+    agent("two writers' VIPs", &[(34, "ips = [\"10.0.0.90\", \"10.0.0.89\"]")]),
     agent("no VIP", &[(39, "ips = []")]),
     agent("no such role", &[(2, "active_master_role = \"writr\"")]),
     agent("writer role is balanced", &[(32, "mode = \"balanced\"")]),
     agent("slave as writer", &[(33, "hosts = [\"db1\", \"db3\"]")]),
     agent(
         "three writers",
-        &[
-            (29, "mode = \"master\"\npeer = \"db1\""),
-            (33, "hosts = [\"db1\", \"db2\", \"db3\"]"),
-        ],
+        &[(29, "mode = \"master\"\npeer = \"db1\""), (33, "hosts = [\"db1\", \"db2\", \"db3\"]")],
     ),
-    agent(
-        "role host unknown and twice",
-        &[(38, "hosts = [\"db1\", \"db9\", \"db1\"]")],
-    ),
-    agent(
-        "preference of a balanced role",
-        &[(39, "ips = [\"10.0.0.91\"]\nprefer = \"db1\"")],
-    ),
-    agent(
-        "preferred host not in the role",
-        &[(34, "ips = [\"10.0.0.90\"]\nprefer = \"db3\"")],
-    ),
+    agent("role host unknown and twice", &[(38, "hosts = [\"db1\", \"db9\", \"db1\"]")]),
+    agent("preference of a balanced role", &[(39, "ips = [\"10.0.0.91\"]\nprefer = \"db1\"")]),
+    agent("preferred host not in the role", &[(34, "ips = [\"10.0.0.90\"]\nprefer = \"db3\"")]),
     // Times and links.
     monitor("grant too short", &[(6, "heartbeat = \"1s\"")]),
     agent("no key on open addresses", &[(1, "")]),
@@ -228,11 +166,7 @@ const FILES: &[(&str, &[File])] = &[
     (
         "file and include open to everybody",
         &[
-            (
-                "mmm.toml",
-                "include = \"a.toml\"\ncluster_key = \"s3cr3t\"\n",
-                0o644,
-            ),
+            ("mmm.toml", "include = \"a.toml\"\ncluster_key = \"s3cr3t\"\n", 0o644),
             ("a.toml", "this = \"db1\"\n", 0o666),
         ],
     ),
@@ -240,10 +174,7 @@ const FILES: &[(&str, &[File])] = &[
         "include that is not there",
         &[("mmm.toml", "# first\ninclude = [\"none.toml\", 3]\n", 0o644)],
     ),
-    (
-        "include of a folder",
-        &[("mmm.toml", "include = \".\"\n", 0o644)],
-    ),
+    ("include of a folder", &[("mmm.toml", "include = \".\"\n", 0o644)]),
     (
         "includes in a circle",
         &[
@@ -256,22 +187,14 @@ const FILES: &[(&str, &[File])] = &[
     (
         "mistakes in two files",
         &[
-            (
-                "mmm.toml",
-                "include = \"a.toml\"\n\n[monitor]\nprot = 9988\n",
-                0o644,
-            ),
+            ("mmm.toml", "include = \"a.toml\"\n\n[monitor]\nprot = 9988\n", 0o644),
             ("a.toml", "this = db1\n", 0o644),
         ],
     ),
     (
         "secret files",
         &[
-            (
-                "mmm.toml",
-                "include = \"sub/common.toml\"\nthis = \"db1\"\n",
-                0o644,
-            ),
+            ("mmm.toml", "include = \"sub/common.toml\"\nthis = \"db1\"\n", 0o644),
             ("sub/common.toml", COMMON, 0o640),
             ("sub/open.key", "s3cr3t-0123456789abcdef\n", 0o644),
             ("sub/empty", "\n", 0o600),
@@ -329,9 +252,7 @@ fn mistakes(files: &[(&str, &str, u32)], program: Program) -> String {
         Err(report) => report.to_string(),
     };
     let prefix = format!("{}/", dir.path().display());
-    text.lines()
-        .map(|line| format!("    {}\n", line.replace(&prefix, "")))
-        .collect()
+    text.lines().map(|line| format!("    {}\n", line.replace(&prefix, ""))).collect()
 }
 
 #[test]
@@ -347,14 +268,8 @@ fn every_broken_configuration_gets_its_lines() {
     }
     println!("{table}");
     assert!(CASES.len() + FILES.len() >= 60, "the table shrank");
-    assert!(
-        !table.contains("s3cr3t") && !table.contains("53173"),
-        "a secret leaked"
-    );
-    assert!(
-        !table.contains("(accepted)"),
-        "a broken configuration was accepted"
-    );
+    assert!(!table.contains("s3cr3t") && !table.contains("53173"), "a secret leaked");
+    assert!(!table.contains("(accepted)"), "a broken configuration was accepted");
     for (got, expected) in table.lines().zip(EXPECTED.lines()) {
         assert_eq!(got, expected);
     }

@@ -79,24 +79,15 @@ impl Written {
     }
 
     fn names(&self) -> Vec<String> {
-        ["w2".to_owned(), "w1".to_owned()]
-            .into_iter()
-            .chain(self.slaves.iter().cloned())
-            .collect()
+        ["w2".to_owned(), "w1".to_owned()].into_iter().chain(self.slaves.iter().cloned()).collect()
     }
 
     fn accounts(&self) -> String {
         let password = self.password.replace('\\', "\\\\").replace('"', "\\\"");
-        let mut text = format!(
-            "cluster_interface = \"eth0\"\nmysql_port = {}\n",
-            self.ports.0
-        );
+        let mut text = format!("cluster_interface = \"eth0\"\nmysql_port = {}\n", self.ports.0);
         let _ = writeln!(text, "agent_port = {}", self.ports.1);
         for whose in ["agent", "monitor", "replication"] {
-            let _ = writeln!(
-                text,
-                "{whose}_user = \"u\"\n{whose}_password = \"{password}\""
-            );
+            let _ = writeln!(text, "{whose}_user = \"u\"\n{whose}_password = \"{password}\"");
         }
         text
     }
@@ -108,24 +99,15 @@ impl Written {
             let _ = writeln!(common, "[host.default]\n{}", self.accounts());
         }
         for (at, name) in self.names().iter().enumerate() {
-            let own = if self.template {
-                String::new()
-            } else {
-                self.accounts()
-            };
+            let own = if self.template { String::new() } else { self.accounts() };
             let mode = if at < 2 { "master" } else { "slave" };
             let ip = self.ip(at as u8 + 1);
-            let _ = writeln!(
-                common,
-                "[host.{name}]\nip = \"{ip}\"\nmode = \"{mode}\"\n{own}"
-            );
+            let _ = writeln!(common, "[host.{name}]\nip = \"{ip}\"\nmode = \"{mode}\"\n{own}");
             if at < 2 {
                 let _ = writeln!(common, "peer = \"w{}\"", at + 1);
             }
         }
-        let vips: Vec<_> = (0..self.reader_vips)
-            .map(|vip| self.ip(100 + vip))
-            .collect();
+        let vips: Vec<_> = (0..self.reader_vips).map(|vip| self.ip(100 + vip)).collect();
         let _ = writeln!(
             common,
             "[role.w]\nmode = \"exclusive\"\nhosts = [\"w2\", \"w1\"]\nips = [\"{}\"]\n\

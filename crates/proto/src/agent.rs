@@ -122,12 +122,7 @@ pub enum Step {
     Look,
     /// Refuse new connections on the VIP, set `read_only`, end the sessions, tell the position. If something
     /// still holds `read_only` up after `grace`, undo everything and say what it was; with `kill`, end it.
-    Freeze {
-        role: RoleName,
-        vip: IpAddr,
-        grace: Span,
-        kill: bool,
-    },
+    Freeze { role: RoleName, vip: IpAddr, grace: Span, kill: bool },
     /// Apply everything up to that position.
     CatchUp { to: GtidPos },
     /// Replicate from that host until everything up to `to` is applied, then stop receiving.
@@ -146,18 +141,9 @@ pub enum FromAgent {
     Done { id: u64, outcome: Outcome },
     /// A grant or order that the agent did not obey, because it is older than what it has seen or contradicts
     /// itself.
-    Refused {
-        order: Option<u64>,
-        got: Stamp,
-        seen: Stamp,
-        why: String,
-    },
+    Refused { order: Option<u64>, got: Stamp, seen: Stamp, why: String },
     /// Something that happened on the host by the agent's own decision.
-    News {
-        subject: String,
-        what: String,
-        why: String,
-    },
+    News { subject: String, what: String, why: String },
     /// The last line was understood by nobody; says which and why.
     Error { why: String },
 }
@@ -322,11 +308,7 @@ pub struct Blocker {
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} for {} in session {} of {}",
-            self.what, self.age, self.session, self.who
-        )
+        write!(f, "{} for {} in session {} of {}", self.what, self.age, self.session, self.who)
     }
 }
 

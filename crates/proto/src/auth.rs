@@ -8,21 +8,16 @@ use crate::hello::Program;
 
 /// The text that `speaker` signs to answer the other side's `their_nonce`.
 pub fn challenge(cluster: &str, speaker: Program, their_nonce: &str, own_nonce: &str) -> String {
-    format!(
-        "mmm-1 {cluster} {} {their_nonce} {own_nonce}",
-        speaker.word()
-    )
+    format!("mmm-1 {cluster} {} {their_nonce} {own_nonce}", speaker.word())
 }
 
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The bytes of a hexadecimal text; none if it is not one.
@@ -30,10 +25,7 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

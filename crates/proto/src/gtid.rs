@@ -40,8 +40,7 @@ impl GtidPos {
         self.0
             .iter()
             .map(|(domain, gtid)| {
-                gtid.seq
-                    .saturating_sub(other.0.get(domain).map_or(0, |theirs| theirs.seq))
+                gtid.seq.saturating_sub(other.0.get(domain).map_or(0, |theirs| theirs.seq))
             })
             .fold(0, u64::saturating_add)
     }
@@ -79,18 +78,11 @@ impl FromStr for GtidPos {
     fn from_str(text: &str) -> Result<Self, GtidError> {
         let bad = || GtidError(text.chars().take(200).collect());
         let mut all = BTreeMap::new();
-        for part in text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-        {
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let mut numbers = part.split('-');
-            let (Some(domain), Some(server), Some(seq), None) = (
-                numbers.next(),
-                numbers.next(),
-                numbers.next(),
-                numbers.next(),
-            ) else {
+            let (Some(domain), Some(server), Some(seq), None) =
+                (numbers.next(), numbers.next(), numbers.next(), numbers.next())
+            else {
                 return Err(bad());
             };
             let domain: u32 = domain.parse().map_err(|_| bad())?;
@@ -164,14 +156,7 @@ mod tests {
     fn text_survives_and_nonsense_does_not_enter() {
         assert_eq!(pos("1-1-3, 0-2-7").to_string(), "0-2-7,1-1-3");
         assert_eq!(pos("0-1-3,0-2-7").to_string(), "0-2-7");
-        for bad in [
-            "x",
-            "0-1",
-            "0-1-2-3",
-            "0-1-",
-            "-1-1-1",
-            "0-1-99999999999999999999",
-        ] {
+        for bad in ["x", "0-1", "0-1-2-3", "0-1-", "-1-1-1", "0-1-99999999999999999999"] {
             assert!(bad.parse::<GtidPos>().is_err(), "{bad}");
         }
     }

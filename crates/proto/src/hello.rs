@@ -151,10 +151,7 @@ mod tests {
     #[test]
     fn peers_that_cannot_talk_part_with_the_remedy() {
         let ours = hello(Program::Monitor, "shop");
-        assert_eq!(
-            ours.meets(&hello(Program::Agent, "shop"), Program::Agent),
-            Ok(())
-        );
+        assert_eq!(ours.meets(&hello(Program::Agent, "shop"), Program::Agent), Ok(()));
         let mut newer = hello(Program::Agent, "shop");
         (newer.protocol, newer.oldest) = (9, 8);
         let why = ours.meets(&newer, Program::Agent).unwrap_err();
@@ -163,13 +160,9 @@ mod tests {
         (older.protocol, older.oldest) = (0, 0);
         let why = ours.meets(&older, Program::Agent).unwrap_err();
         assert!(why.ends_with("upgrade the agent"), "{why}");
-        let why = ours
-            .meets(&hello(Program::Agent, "blog"), Program::Agent)
-            .unwrap_err();
+        let why = ours.meets(&hello(Program::Agent, "blog"), Program::Agent).unwrap_err();
         assert!(why.contains("check `cluster`"), "{why}");
-        let why = ours
-            .meets(&hello(Program::Monitor, "shop"), Program::Agent)
-            .unwrap_err();
+        let why = ours.meets(&hello(Program::Monitor, "shop"), Program::Agent).unwrap_err();
         assert!(why.contains("check address and port"), "{why}");
     }
 }

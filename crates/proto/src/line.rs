@@ -57,9 +57,7 @@ impl Lines {
     /// [`LineError::TooLong`] as soon as a line cannot be within the bound any more, [`LineError::NotUtf8`].
     pub fn next_line(&mut self) -> Result<Option<String>, LineError> {
         loop {
-            let end = self.bytes[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n');
+            let end = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n');
             let Some(end) = end.map(|end| end + self.searched) else {
                 self.searched = self.bytes.len();
                 return if self.bytes.len() > LINE_MAX {
@@ -80,9 +78,7 @@ impl Lines {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            return String::from_utf8(line)
-                .map(Some)
-                .map_err(|_| LineError::NotUtf8);
+            return String::from_utf8(line).map(Some).map_err(|_| LineError::NotUtf8);
         }
     }
 }
@@ -95,9 +91,7 @@ impl Lines {
 pub fn decode<M: Message>(line: &str) -> Result<M, LineError> {
     if !line.trim_start().starts_with('{') {
         // serde would take a list for a message whose fields it names in order.
-        return Err(LineError::Malformed(
-            "a message is a JSON object in braces".to_owned(),
-        ));
+        return Err(LineError::Malformed("a message is a JSON object in braces".to_owned()));
     }
     serde_json::from_str(line).map_err(|error| {
         #[derive(serde::Deserialize)]
@@ -162,15 +156,7 @@ mod tests {
         let error = decode::<ToAgent>("{\"kind\":\"dance\"}").unwrap_err();
         assert!(!error.closes());
         assert!(error.to_string().contains("\"dance\"") && error.to_string().contains("grant"));
-        for bad in [
-            "",
-            "{",
-            "[]",
-            "7",
-            "{\"kind\":\"grant\"}",
-            "{\"kind\":7}",
-            "null",
-        ] {
+        for bad in ["", "{", "[]", "7", "{\"kind\":\"grant\"}", "{\"kind\":7}", "null"] {
             assert!(decode::<ToAgent>(bad).unwrap_err().closes(), "{bad}");
         }
     }

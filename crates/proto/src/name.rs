@@ -26,21 +26,14 @@ fn check(what: &'static str, text: &str) -> Result<(), NameError> {
         "it is empty"
     } else if text.len() > NAME_MAX {
         "it is too long"
-    } else if !text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-    {
+    } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
         "it has a character that does not belong in a name"
     } else if text.starts_with(['-', '.']) {
         "it begins with '-' or '.'"
     } else {
         return Ok(());
     };
-    Err(NameError {
-        what,
-        text: text.chars().take(NAME_MAX).collect(),
-        why,
-    })
+    Err(NameError { what, text: text.chars().take(NAME_MAX).collect(), why })
 }
 
 macro_rules! name {

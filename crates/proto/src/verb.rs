@@ -59,21 +59,11 @@ pub struct Word {
 }
 
 const fn word(word: &'static str, arguments: &'static str, help: &'static str) -> Word {
-    Word {
-        word,
-        arguments,
-        help,
-        acts: false,
-    }
+    Word { word, arguments, help, acts: false }
 }
 
 const fn act(word: &'static str, arguments: &'static str, help: &'static str) -> Word {
-    Word {
-        word,
-        arguments,
-        help,
-        acts: true,
-    }
+    Word { word, arguments, help, acts: true }
 }
 
 /// Every verb, in the order of the help.
@@ -93,11 +83,7 @@ pub const WORDS: &[Word] = &[
         "[--force] [--kill] <role> <host>",
         "move role <role> to host <host>; for a balanced role, take its VIPs off <host>",
     ),
-    act(
-        "set_ip",
-        "<ip> <host>",
-        "set role with ip <ip> to host <host> (only in passive mode)",
-    ),
+    act("set_ip", "<ip> <host>", "set role with ip <ip> to host <host> (only in passive mode)"),
 ];
 
 /// Why words are no verb. Prints the original's first line; the caller adds the help.
@@ -115,10 +101,7 @@ impl Verb {
     /// Says what is wrong and what the verb takes.
     pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, VerbError> {
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-        parse(&words).map_err(|why| VerbError {
-            given: words.join(" "),
-            why,
-        })
+        parse(&words).map_err(|why| VerbError { given: words.join(" "), why })
     }
 
     /// The word of this verb in [`WORDS`].
@@ -159,12 +142,7 @@ impl fmt::Display for Verb {
                 check.map_or(Ok(()), |check| write!(f, " {check}"))
             }
             Self::SetOnline { host } | Self::SetOffline { host } => write!(f, " {host}"),
-            Self::MoveRole {
-                role,
-                host,
-                force,
-                kill,
-            } => {
+            Self::MoveRole { role, host, force, kill } => {
                 let force = if *force { " --force" } else { "" };
                 let kill = if *kill { " --kill" } else { "" };
                 write!(f, "{force}{kill} {role} {host}")
@@ -183,18 +161,13 @@ fn parse(words: &[&str]) -> Result<Verb, String> {
         return Err(unknown(first));
     };
     let takes = || {
-        let arguments = if row.arguments.is_empty() {
-            "no arguments"
-        } else {
-            row.arguments
-        };
+        let arguments = if row.arguments.is_empty() { "no arguments" } else { row.arguments };
         format!("{} takes {arguments}", row.word)
     };
     let (flags, plain): (Vec<&str>, Vec<&str>) =
         rest.iter().partition(|word| word.starts_with("--"));
-    if let Some(flag) = flags
-        .iter()
-        .find(|flag| row.word != "move_role" || !matches!(**flag, "--force" | "--kill"))
+    if let Some(flag) =
+        flags.iter().find(|flag| row.word != "move_role" || !matches!(**flag, "--force" | "--kill"))
     {
         return Err(format!("unknown option {flag}; {}", takes()));
     }
@@ -207,20 +180,10 @@ fn parse(words: &[&str]) -> Result<Verb, String> {
         ("set_active", []) => Ok(Verb::SetActive),
         ("set_manual", []) => Ok(Verb::SetManual),
         ("set_passive", []) => Ok(Verb::SetPassive),
-        ("checks", [] | ["all"] | ["all", "all"]) => Ok(Verb::Checks {
-            host: None,
-            check: None,
-        }),
-        ("checks", [name]) => Ok(Verb::Checks {
-            host: Some(host(name)?),
-            check: None,
-        }),
+        ("checks", [] | ["all"] | ["all", "all"]) => Ok(Verb::Checks { host: None, check: None }),
+        ("checks", [name]) => Ok(Verb::Checks { host: Some(host(name)?), check: None }),
         ("checks", [name, check]) => {
-            let name = if *name == "all" {
-                None
-            } else {
-                Some(host(name)?)
-            };
+            let name = if *name == "all" { None } else { Some(host(name)?) };
             let check = match *check {
                 "all" => None,
                 word => Some(Check::parse(word).ok_or_else(|| {
@@ -239,9 +202,7 @@ fn parse(words: &[&str]) -> Result<Verb, String> {
             kill: flags.contains(&"--kill"),
         }),
         ("set_ip", [ip, name]) => Ok(Verb::SetIp {
-            ip: ip
-                .parse()
-                .map_err(|_| format!("{ip:?} is not an IP address"))?,
+            ip: ip.parse().map_err(|_| format!("{ip:?} is not an IP address"))?,
             host: host(name)?,
         }),
         _ => Err(takes()),
@@ -324,9 +285,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Verb>(&json).unwrap(), verb, "{json}");
         }
         assert_eq!(
-            Verb::parse(&["move_role", "writer", "db2", "--force"])
-                .unwrap()
-                .word(),
+            Verb::parse(&["move_role", "writer", "db2", "--force"]).unwrap().word(),
             "move_role"
         );
     }
@@ -339,20 +298,11 @@ mod tests {
             ("explode", "unknown command"),
             ("set_online", "set_online takes <host>"),
             ("set_online db1 db2", "set_online takes <host>"),
-            (
-                "show --force",
-                "unknown option --force; show takes no arguments",
-            ),
-            (
-                "move_role writer",
-                "move_role takes [--force] [--kill] <role> <host>",
-            ),
+            ("show --force", "unknown option --force; show takes no arguments"),
+            ("move_role writer", "move_role takes [--force] [--kill] <role> <host>"),
             ("move_role --fast writer db1", "unknown option --fast"),
             ("set_ip 10.0.0 db1", "\"10.0.0\" is not an IP address"),
-            (
-                "checks db1 pong",
-                "unknown check \"pong\"; checks are ping, mysql",
-            ),
+            ("checks db1 pong", "unknown check \"pong\"; checks are ping, mysql"),
             ("set_offline db/1", "is not a host name"),
         ] {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -366,12 +316,7 @@ mod tests {
     fn help_names_every_verb_once() {
         let help = help();
         for row in WORDS {
-            assert_eq!(
-                help.matches(&format!("    {} ", row.word)).count(),
-                1,
-                "{}",
-                row.word
-            );
+            assert_eq!(help.matches(&format!("    {} ", row.word)).count(), 1, "{}", row.word);
         }
     }
 }

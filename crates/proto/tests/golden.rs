@@ -30,11 +30,7 @@ struct Direction {
 }
 
 const fn direction<M: Message>(file: &'static str) -> Direction {
-    Direction {
-        file,
-        kinds: M::KINDS,
-        again: |line| encode(&decode::<M>(line)?),
-    }
+    Direction { file, kinds: M::KINDS, again: |line| encode(&decode::<M>(line)?) }
 }
 
 const DIRECTIONS: [Direction; 5] = [
@@ -176,11 +172,7 @@ fn golden_lines_come_back_as_they_are() {
             std::fs::write(direction.path(), text).unwrap();
         }
     }
-    assert!(
-        drifted.is_empty(),
-        "the wire drifted:\n{}",
-        drifted.join("\n")
-    );
+    assert!(drifted.is_empty(), "the wire drifted:\n{}", drifted.join("\n"));
 }
 
 #[test]
@@ -208,11 +200,7 @@ fn every_variant_within_a_message_has_a_golden_line() {
         .filter(|(key, word)| !found.contains(&((*key).to_owned(), (*word).to_owned())))
         .map(|(key, word)| format!("{key}: {word}"))
         .collect();
-    assert!(
-        missing.is_empty(),
-        "no golden line with {}",
-        missing.join(", ")
-    );
+    assert!(missing.is_empty(), "no golden line with {}", missing.join(", "));
 }
 
 #[test]
@@ -248,13 +236,7 @@ fn a_line_in_the_wrong_conversation_is_no_message_or_means_the_same() {
         for receiver in DIRECTIONS.iter().filter(|other| other.file != sender.file) {
             for line in sender.lines() {
                 if let Ok(again) = (receiver.again)(&line) {
-                    assert_eq!(
-                        again.trim_end(),
-                        line,
-                        "{} as {}",
-                        sender.file,
-                        receiver.file
-                    );
+                    assert_eq!(again.trim_end(), line, "{} as {}", sender.file, receiver.file);
                 }
             }
         }
@@ -286,12 +268,7 @@ fn command() -> impl Strategy<Value = String> {
         any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
         any::<std::net::Ipv6Addr>().prop_map(|ip| ip.to_string()),
     ];
-    let flags = prop_oneof![
-        Just(""),
-        Just("--force "),
-        Just("--kill "),
-        Just("--force --kill ")
-    ];
+    let flags = prop_oneof![Just(""), Just("--force "), Just("--kill "), Just("--force --kill ")];
     prop_oneof![
         prop::sample::select(vec!["help", "ping", "show", "mode", "checks", "set_active"])
             .prop_map(str::to_owned),

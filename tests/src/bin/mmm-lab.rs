@@ -82,11 +82,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Up {
-            servers,
-            no_daemons,
-            no_client,
-        } => {
+        Command::Up { servers, no_daemons, no_client } => {
             rights::ensure()?;
             up(servers, !no_daemons, !no_client)
         }
@@ -116,31 +112,16 @@ fn run(command: Command) -> Result<()> {
 fn up(servers: usize, daemons: bool, client: bool) -> Result<()> {
     let stop = Stop::on_signals()?;
     let started = Instant::now();
-    let lab = Lab::up(&Options {
-        servers,
-        daemons,
-        ..Options::default()
-    })?;
+    let lab = Lab::up(&Options { servers, daemons, ..Options::default() })?;
     let ear = Ear::open(&lab)?;
-    println!(
-        "{} is up after {:.1} s",
-        lab.id(),
-        started.elapsed().as_secs_f64()
-    );
+    println!("{} is up after {:.1} s", lab.id(), started.elapsed().as_secs_f64());
     print!("{}", remote::perform(&lab, &["status"])?);
-    let writer = if client {
-        Some(lab.start_writer()?)
-    } else {
-        None
-    };
+    let writer = if client { Some(lab.start_writer()?) } else { None };
     if let Ok(daemons) = lab.daemons() {
         println!("console:  {}", shown(&daemons.console_command()?));
         println!("commands: {} show", shown(&daemons.control_command(&[])?));
     }
-    println!(
-        "faults:   mmm-lab fault WORDS, with WORDS one of: {}",
-        remote::FAULTS
-    );
+    println!("faults:   mmm-lab fault WORDS, with WORDS one of: {}", remote::FAULTS);
     println!("Ctrl-C ends it.");
     while !stop.is_set() {
         ear.serve(&lab);
@@ -156,10 +137,7 @@ fn up(servers: usize, daemons: bool, client: bool) -> Result<()> {
 /// A command line as one would type it.
 fn shown(command: &std::process::Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn down(id: Option<&str>) -> Result<()> {
@@ -168,15 +146,7 @@ fn down(id: Option<&str>) -> Result<()> {
     let pid = sweep::owner_of(&name).context("the name of the lab's folder holds no pid")?;
     kill(Pid::from_raw(pid), Signal::SIGTERM)
         .with_context(|| format!("end process {pid}; if it is gone: `mmm-lab sweep`"))?;
-    until(
-        &format!("{name} to be removed"),
-        Duration::from_secs(30),
-        || {
-            if folder.exists() {
-                Err("its files are there")
-            } else {
-                Ok(())
-            }
-        },
-    )
+    until(&format!("{name} to be removed"), Duration::from_secs(30), || {
+        if folder.exists() { Err("its files are there") } else { Ok(()) }
+    })
 }

@@ -55,14 +55,8 @@ impl Row {
 #[test]
 fn moves_kills_and_isolation_keep_their_figures() {
     // Ten kills within an hour would be flapping.
-    let settings = Settings {
-        monitor: "flap_count = 0".to_owned(),
-        ..Settings::default()
-    };
-    let cluster = Cluster::up(&Options {
-        settings,
-        ..Options::with_daemons()
-    });
+    let settings = Settings { monitor: "flap_count = 0".to_owned(), ..Settings::default() };
+    let cluster = Cluster::up(&Options { settings, ..Options::with_daemons() });
     let rows = [moves(&cluster), kills(&cluster), isolations(&cluster)];
     println!(
         "| scenario | n | gap ms min / median / max | lost | duplicated | two holders ms | two accepting ms |"
@@ -72,28 +66,12 @@ fn moves_kills_and_isolation_keep_their_figures() {
         println!("{}", row.line());
     }
     let [moves, kills, isolations] = &rows;
-    assert_eq!(
-        (moves.lost, moves.duplicated),
-        (0, 0),
-        "planned moves lose and repeat nothing"
-    );
-    assert!(
-        moves.median() < Duration::from_millis(100),
-        "{}",
-        moves.line()
-    );
-    assert!(
-        kills.median() < Duration::from_millis(500),
-        "{}",
-        kills.line()
-    );
+    assert_eq!((moves.lost, moves.duplicated), (0, 0), "planned moves lose and repeat nothing");
+    assert!(moves.median() < Duration::from_millis(100), "{}", moves.line());
+    assert!(kills.median() < Duration::from_millis(500), "{}", kills.line());
     assert_eq!((kills.duplicated, isolations.duplicated), (0, 0));
     for gap in &isolations.gaps {
-        assert!(
-            *gap <= TTL + Duration::from_secs(1),
-            "{}",
-            isolations.line()
-        );
+        assert!(*gap <= TTL + Duration::from_secs(1), "{}", isolations.line());
     }
     cluster.assert_never_two_writers();
 }
@@ -105,25 +83,14 @@ fn judge(cluster: &Cluster, what: &'static str, since: Instant, gaps: Vec<Durati
     let audits = cluster.lab.verify(&record, &writer, SOON).unwrap();
     let on_writer = audits.iter().find(|audit| audit.server == writer).unwrap();
     for audit in &audits {
-        assert!(
-            audit.unwanted.is_empty(),
-            "refused rows are there: {audit:?}"
-        );
-        assert_eq!(
-            audit.lost.len(),
-            on_writer.lost.len(),
-            "a replica differs: {audit:?}"
-        );
+        assert!(audit.unwanted.is_empty(), "refused rows are there: {audit:?}");
+        assert_eq!(audit.lost.len(), on_writer.lost.len(), "a replica differs: {audit:?}");
     }
     Row {
         what,
         gaps,
         lost: on_writer.lost.len(),
-        duplicated: audits
-            .iter()
-            .map(|audit| audit.duplicated.len())
-            .max()
-            .unwrap_or(0),
+        duplicated: audits.iter().map(|audit| audit.duplicated.len()).max().unwrap_or(0),
         two_accepting: cluster.observer.two_accepting(WRITER_VIP, since).total,
         two_holders: cluster.observer.two_holders(WRITER_VIP, since).total,
     }
@@ -135,12 +102,7 @@ fn moves(cluster: &Cluster) -> Row {
     for _ in 0..MOVES {
         let to = cluster.standby();
         let since = Instant::now();
-        let said = cluster
-            .lab
-            .daemons()
-            .unwrap()
-            .control(&["move_role", "writer", to])
-            .unwrap();
+        let said = cluster.lab.daemons().unwrap().control(&["move_role", "writer", to]).unwrap();
         assert_eq!(said.code, 0, "{said:?}\n{}", story(&cluster.lab));
         gaps.push(cluster.switched(since, SOON).gap);
         all_online(&cluster.lab, SOON);
@@ -211,12 +173,7 @@ fn back_in_the_cluster(cluster: &Cluster, host: &str) {
 
 /// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236 or 1950.
 fn parted(cluster: &Cluster, host: &str) -> bool {
-    let status = cluster
-        .lab
-        .server(host)
-        .unwrap()
-        .replica_status()
-        .unwrap_or_default();
+    let status = cluster.lab.server(host).unwrap().replica_status().unwrap_or_default();
     ["Last_IO_Errno", "Last_SQL_Errno"]
         .iter()
         .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
@@ -225,36 +182,24 @@ fn parted(cluster: &Cluster, host: &str) -> bool {
 /// What an operator does with a parted host, in short: the rows that only it has go, its history ends where the
 /// new writer's began, and it follows again.
 fn rebuild(cluster: &Cluster, host: &str) {
-    let (server, writer) = (
-        cluster.lab.server(host).unwrap(),
-        cluster.lab.server(&cluster.writer()).unwrap(),
-    );
+    let (server, writer) =
+        (cluster.lab.server(host).unwrap(), cluster.lab.server(&cluster.writer()).unwrap());
     let ids = |server: &lab::server::Server| -> BTreeSet<String> {
         let rows = server.sql("SELECT id FROM app.t").unwrap().rows;
-        rows.into_iter()
-            .filter_map(|row| row.into_iter().next().flatten())
-            .collect()
+        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
     };
     server.sql("STOP SLAVE").unwrap();
     let extra: Vec<String> = ids(server).difference(&ids(writer)).cloned().collect();
     let position = server.value("SELECT @@gtid_binlog_pos").unwrap();
     let (prefix, seq) = position.rsplit_once('-').unwrap();
     let common = seq.parse::<usize>().unwrap() - extra.len();
-    println!(
-        "{host} had parted at {position} with {} rows of its own; rebuilt",
-        extra.len()
-    );
+    println!("{host} had parted at {position} with {} rows of its own; rebuilt", extra.len());
     let mut session = server.session().unwrap();
     let mut run = |sql: &str| {
-        session
-            .query(sql, SOON)
-            .unwrap_or_else(|error| panic!("{host}: {sql}: {error}"));
+        session.query(sql, SOON).unwrap_or_else(|error| panic!("{host}: {sql}: {error}"));
     };
     run("SET SESSION sql_log_bin=0");
-    run(&format!(
-        "DELETE FROM app.t WHERE id IN ({})",
-        extra.join(",")
-    ));
+    run(&format!("DELETE FROM app.t WHERE id IN ({})", extra.join(",")));
     run("RESET MASTER");
     run(&format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
     run("START SLAVE");

@@ -16,9 +16,7 @@ struct Tmux {
 
 impl Tmux {
     fn open(name: &str) -> Tmux {
-        let tmux = Tmux {
-            socket: format!("mmm-{}-{name}", std::process::id()),
-        };
+        let tmux = Tmux { socket: format!("mmm-{}-{name}", std::process::id()) };
         tmux.run(&[
             "-f",
             "/dev/null",
@@ -35,17 +33,8 @@ impl Tmux {
     }
 
     fn run(&self, args: &[&str]) -> String {
-        let out = Command::new("tmux")
-            .arg("-L")
-            .arg(&self.socket)
-            .args(args)
-            .output()
-            .unwrap();
-        assert!(
-            out.status.success(),
-            "tmux {args:?}: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
+        let out = Command::new("tmux").arg("-L").arg(&self.socket).args(args).output().unwrap();
+        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
@@ -62,11 +51,7 @@ impl Tmux {
     fn wait(&self, what: &str, test: impl Fn(&str) -> bool) -> String {
         let seen = until(what, SOON, || {
             let screen = self.screen();
-            if test(&screen) {
-                Ok(screen)
-            } else {
-                Err(format!("\n{screen}"))
-            }
+            if test(&screen) { Ok(screen) } else { Err(format!("\n{screen}")) }
         });
         seen.unwrap_or_else(|error| panic!("{error:#}"))
     }
@@ -75,21 +60,13 @@ impl Tmux {
     fn select(&self, host: &str) {
         let selected = format!("> {host} ");
         for _ in 0..8 {
-            if self
-                .screen()
-                .lines()
-                .any(|line| line.starts_with(&selected))
-            {
+            if self.screen().lines().any(|line| line.starts_with(&selected)) {
                 return;
             }
             let before = self.screen();
             self.keys(&["j"]);
             let moved = until("the selection to move", Duration::from_secs(2), || {
-                if self.screen() == before {
-                    Err("nothing moved")
-                } else {
-                    Ok(())
-                }
+                if self.screen() == before { Err("nothing moved") } else { Ok(()) }
             });
             if moved.is_err() {
                 self.keys(&["g"]);
@@ -104,9 +81,7 @@ impl Tmux {
 impl Drop for Tmux {
     fn drop(&mut self) {
         // It may be gone already.
-        let _ = Command::new("tmux")
-            .args(["-L", &self.socket, "kill-server"])
-            .output();
+        let _ = Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output();
     }
 }
 
@@ -165,31 +140,20 @@ fn the_writer_is_moved_by_keys_and_the_screen_says_what_the_hosts_say() {
         screen.contains(&live) || screen.contains(&live.replace('*', "."))
     });
     act(&tmux, "W", new);
-    let screen = tmux.wait("the new writer", |screen| {
-        screen.contains(&format!("LIVE  writer {new}"))
-    });
+    let screen =
+        tmux.wait("the new writer", |screen| screen.contains(&format!("LIVE  writer {new}")));
     println!("{screen}");
     assert_eq!(holders(&cluster.lab, WRITER_VIP), [new]);
     for (host, read_only) in [(old.as_str(), true), (new, false), ("db3", true)] {
-        assert_eq!(
-            cluster.lab.server(host).unwrap().is_read_only().unwrap(),
-            read_only,
-            "{host}"
-        );
+        assert_eq!(cluster.lab.server(host).unwrap().is_read_only().unwrap(), read_only, "{host}");
     }
     all_online(&cluster.lab, SOON);
     // A host is taken out and brought back by keys.
     act(&tmux, "X", "db3");
-    tmux.wait("db3 to be set offline", |screen| {
-        screen.contains("= ADMIN_OFFLINE")
-    });
+    tmux.wait("db3 to be set offline", |screen| screen.contains("= ADMIN_OFFLINE"));
     wait_view(&cluster.lab, "db3 to be ADMIN_OFFLINE", SOON, |view| {
         let state = view.host("db3").map(|host| host.state);
-        if state == Some(HostState::AdminOffline) {
-            Ok(())
-        } else {
-            Err(states(view))
-        }
+        if state == Some(HostState::AdminOffline) { Ok(()) } else { Err(states(view)) }
     });
     act(&tmux, "U", "db3");
     all_online(&cluster.lab, LATER);
@@ -201,17 +165,10 @@ fn the_writer_is_moved_by_keys_and_the_screen_says_what_the_hosts_say() {
     monitor.kill9().unwrap();
     tmux.wait("the link to be lost", |screen| screen.contains("NO LINK"));
     monitor.start().unwrap();
-    tmux.wait("the picture again", |screen| {
-        screen.contains(&format!("LIVE  writer {new}"))
-    });
+    tmux.wait("the picture again", |screen| screen.contains(&format!("LIVE  writer {new}")));
     tmux.keys(&["q"]);
-    let left = tmux.wait("the shell again", |screen| {
-        screen.trim_end().ends_with("ready>")
-    });
-    assert!(
-        left.contains(new),
-        "a last line stays on the screen:\n{left}"
-    );
+    let left = tmux.wait("the shell again", |screen| screen.trim_end().ends_with("ready>"));
+    assert!(left.contains(new), "a last line stays on the screen:\n{left}");
     tmux.keys(&["-l", "stty -a | grep -c ' icanon.* echo ' ; echo left"]);
     tmux.keys(&["Enter"]);
     tmux.wait("a terminal that echoes", |screen| {
@@ -227,9 +184,7 @@ fn a_failover_that_nobody_asked_for_is_seen_on_the_screen() {
     let tmux = Tmux::open("failover");
     tmux.keys(&["-l", &console(&cluster)]);
     tmux.keys(&["Enter"]);
-    tmux.wait("the picture", |screen| {
-        screen.contains(&format!("LIVE  writer {old}"))
-    });
+    tmux.wait("the picture", |screen| screen.contains(&format!("LIVE  writer {old}")));
     let server = cluster.lab.server(&old).unwrap();
     server.kill9().unwrap();
     let screen = tmux.wait("the failover", |screen| {

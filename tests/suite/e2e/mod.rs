@@ -40,21 +40,13 @@ impl Cluster {
         let client = lab.start_writer().unwrap();
         client.wait_rows(50, SOON).unwrap();
         let observer = lab.observe().unwrap();
-        Cluster {
-            observer,
-            client,
-            began: Instant::now(),
-            lab,
-        }
+        Cluster { observer, client, began: Instant::now(), lab }
     }
 
     /// The host that the monitor calls the writer.
     pub(super) fn writer(&self) -> String {
         let view = view(&self.lab);
-        view.writer
-            .host
-            .map(|host| host.to_string())
-            .unwrap_or_default()
+        view.writer.host.map(|host| host.to_string()).unwrap_or_default()
     }
 
     /// The master that is not the writer.
@@ -84,10 +76,7 @@ impl Cluster {
             Ok(switch) => switch,
             Err(error) => panic!("{error:#}\n{}", story(&self.lab)),
         };
-        assert_eq!(
-            switch.late, 0,
-            "the old writer acknowledged after the new one: {switch:?}"
-        );
+        assert_eq!(switch.late, 0, "the old writer acknowledged after the new one: {switch:?}");
         switch
     }
 }
@@ -99,9 +88,7 @@ pub(super) fn view(lab: &Lab) -> ClusterView {
 
 fn try_view(lab: &Lab) -> Result<ClusterView, String> {
     let daemons = lab.daemons().map_err(|error| error.to_string())?;
-    let said = daemons
-        .control(&["--json", "show"])
-        .map_err(|error| error.to_string())?;
+    let said = daemons.control(&["--json", "show"]).map_err(|error| error.to_string())?;
     let answer: serde_json::Value = serde_json::from_str(&said.stdout)
         .map_err(|error| format!("{error}: {}{}", said.stdout, said.stderr))?;
     serde_json::from_value(answer["view"].clone()).map_err(|error| format!("{error}: {answer}"))
@@ -122,29 +109,20 @@ pub(super) fn wait_view<T>(
 
 /// Waits until every host is ONLINE, the writer serves and everybody follows it.
 pub(super) fn all_online(lab: &Lab, limit: Duration) {
-    wait_view(
-        lab,
-        "every host ONLINE and following the writer",
-        limit,
-        |view| {
-            let seen = states(view);
-            let Some(writer) = view.writer.host.clone() else {
-                return Err(seen);
-            };
-            let well = view.writer.state == WriterState::Serving
-                && view.running.is_none()
-                && view.hosts.iter().all(|host| {
-                    let follows =
-                        host.server.source.as_ref() == Some(&writer) || host.name == writer;
-                    host.state == HostState::Online && host.agent.reachable && follows
-                })
-                && view
-                    .roles
-                    .iter()
-                    .all(|role| role.vips.iter().all(|vip| vip.host.is_some()));
-            if well { Ok(()) } else { Err(seen) }
-        },
-    );
+    wait_view(lab, "every host ONLINE and following the writer", limit, |view| {
+        let seen = states(view);
+        let Some(writer) = view.writer.host.clone() else {
+            return Err(seen);
+        };
+        let well = view.writer.state == WriterState::Serving
+            && view.running.is_none()
+            && view.hosts.iter().all(|host| {
+                let follows = host.server.source.as_ref() == Some(&writer) || host.name == writer;
+                host.state == HostState::Online && host.agent.reachable && follows
+            })
+            && view.roles.iter().all(|role| role.vips.iter().all(|vip| vip.host.is_some()));
+        if well { Ok(()) } else { Err(seen) }
+    });
 }
 
 /// The picture in a line, for messages.
@@ -153,26 +131,13 @@ pub(super) fn states(view: &ClusterView) -> String {
         .hosts
         .iter()
         .map(|host| {
-            let source = host
-                .server
-                .source
-                .as_ref()
-                .map_or("-".to_owned(), ToString::to_string);
+            let source = host.server.source.as_ref().map_or("-".to_owned(), ToString::to_string);
             let duty = &host.agent.duty;
-            format!(
-                "{} {} ({}) from {source}, duty {duty}",
-                host.name, host.state, host.why
-            )
+            format!("{} {} ({}) from {source}, duty {duty}", host.name, host.state, host.why)
         })
         .collect();
     let writer = &view.writer;
-    format!(
-        "writer {:?} {:?} {}; {}",
-        writer.host,
-        writer.state,
-        writer.why,
-        hosts.join("; ")
-    )
+    format!("writer {:?} {:?} {}; {}", writer.host, writer.state, writer.why, hosts.join("; "))
 }
 
 /// What the daemons wrote last, for messages.

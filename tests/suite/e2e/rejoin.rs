@@ -15,19 +15,10 @@ fn must(cluster: &Cluster, args: &[&str]) -> String {
 }
 
 fn wait_state(cluster: &Cluster, host: &str, state: HostState, limit: Duration) {
-    wait_view(
-        &cluster.lab,
-        &format!("{host} to be {state}"),
-        limit,
-        |view| {
-            let seen = view.host(host).map(|host| host.state);
-            if seen == Some(state) {
-                Ok(())
-            } else {
-                Err(states(view))
-            }
-        },
-    );
+    wait_view(&cluster.lab, &format!("{host} to be {state}"), limit, |view| {
+        let seen = view.host(host).map(|host| host.state);
+        if seen == Some(state) { Ok(()) } else { Err(states(view)) }
+    });
 }
 
 #[test]
@@ -40,23 +31,15 @@ fn a_killed_server_comes_back_and_follows_the_new_writer() {
     cluster.switched(since, SOON);
     wait_state(&cluster, &victim, HostState::HardOffline, SOON);
     let heir = cluster.standby_of(&victim).to_owned();
-    assert_eq!(
-        holders(&cluster.lab, WRITER_VIP),
-        std::slice::from_ref(&heir)
-    );
-    wait_view(
-        &cluster.lab,
-        "the slave to follow the new writer by GTID",
-        SOON,
-        |view| {
-            let source = view.host("db3").and_then(|host| host.server.source.clone());
-            if source.as_ref().is_some_and(|s| *s == *heir) {
-                Ok(())
-            } else {
-                Err(format!("{source:?}"))
-            }
-        },
-    );
+    assert_eq!(holders(&cluster.lab, WRITER_VIP), std::slice::from_ref(&heir));
+    wait_view(&cluster.lab, "the slave to follow the new writer by GTID", SOON, |view| {
+        let source = view.host("db3").and_then(|host| host.server.source.clone());
+        if source.as_ref().is_some_and(|s| *s == *heir) {
+            Ok(())
+        } else {
+            Err(format!("{source:?}"))
+        }
+    });
     assert!(
         !cluster.lab.server("db3").unwrap().replica_status().unwrap()["Using_Gtid"].contains("No")
     );
@@ -75,10 +58,7 @@ fn without_auto_set_online_an_operator_brings_the_host_back() {
         // The short-outage rule would bring it back by itself; an outage is never shorter than nothing.
         ..Settings::default()
     };
-    let options = Options {
-        settings,
-        ..Options::with_daemons()
-    };
+    let options = Options { settings, ..Options::with_daemons() };
     let lab = crate::support::lab(&options);
     for host in ["db1", "db2", "db3"] {
         wait_view(&lab, "the host to wait", SOON, |view| {
@@ -99,10 +79,7 @@ fn without_auto_set_online_an_operator_brings_the_host_back() {
     for line in show.lines().filter(|line| line.starts_with("  ")) {
         let (host, rest) = line.trim_start().split_once('(').unwrap();
         let ip = rest.split_once(')').unwrap().0;
-        assert!(
-            ["db1", "db2", "db3"].contains(&host) && ip.starts_with("10.77.0."),
-            "{line}"
-        );
+        assert!(["db1", "db2", "db3"].contains(&host) && ip.starts_with("10.77.0."), "{line}");
         assert!(rest.contains("/ONLINE. Roles: "), "{line}");
     }
     assert_eq!(show.matches("writer(10.77.0.100)").count(), 1, "{show}");
@@ -114,48 +91,26 @@ fn set_offline_of_the_writer_moves_the_writer_first_and_loses_nothing() {
     let (old, new) = (cluster.writer(), cluster.standby());
     let since = Instant::now();
     let said = must(&cluster, &["set_offline", &old]);
-    assert!(
-        said.contains(&format!("State of '{old}' changed to ADMIN_OFFLINE")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("State of '{old}' changed to ADMIN_OFFLINE")), "{said}");
     let switch = cluster.switched(since, SOON);
     println!("set_offline of the writer: gap {:?}", switch.gap);
     wait_state(&cluster, &old, HostState::AdminOffline, SOON);
-    wait_view(
-        &cluster.lab,
-        "its replication to stop and its VIPs to go",
-        SOON,
-        |view| {
-            let host = view.host(&old).unwrap();
-            let lag = host.lag;
-            let vips = &host.server.vips;
-            if lag == mmm_proto::Lag::Stopped && vips.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{lag:?} {vips:?}"))
-            }
-        },
-    );
-    let refused = cluster
-        .lab
-        .daemons()
-        .unwrap()
-        .control(&["set_offline", new])
-        .unwrap();
-    assert_eq!(
-        refused.code, 1,
-        "the last master cannot be taken out: {refused:?}"
-    );
+    wait_view(&cluster.lab, "its replication to stop and its VIPs to go", SOON, |view| {
+        let host = view.host(&old).unwrap();
+        let lag = host.lag;
+        let vips = &host.server.vips;
+        if lag == mmm_proto::Lag::Stopped && vips.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{lag:?} {vips:?}"))
+        }
+    });
+    let refused = cluster.lab.daemons().unwrap().control(&["set_offline", new]).unwrap();
+    assert_eq!(refused.code, 1, "the last master cannot be taken out: {refused:?}");
     must(&cluster, &["set_online", &old]);
     all_online(&cluster.lab, LATER);
-    let audits = cluster
-        .lab
-        .verify(&cluster.client.record(), new, SOON)
-        .unwrap();
-    assert!(
-        audits.iter().all(lab::verify::Audit::is_clean),
-        "{audits:?}"
-    );
+    let audits = cluster.lab.verify(&cluster.client.record(), new, SOON).unwrap();
+    assert!(audits.iter().all(lab::verify::Audit::is_clean), "{audits:?}");
     cluster.assert_never_two_writers();
 }
 
@@ -173,10 +128,7 @@ fn a_restarted_monitor_is_not_noticed_by_clients() {
     let gap = cluster.client.record().longest_gap(since, Instant::now());
     let after = super::view(&cluster.lab);
     assert_eq!((after.term, cluster.writer()), (before.term + 1, writer));
-    assert!(
-        gap < Duration::from_millis(250),
-        "the clients noticed: {gap:?}"
-    );
+    assert!(gap < Duration::from_millis(250), "the clients noticed: {gap:?}");
     println!("restart of the monitor: longest gap {gap:?}");
     cluster.assert_never_two_writers();
 }
@@ -193,10 +145,7 @@ fn a_restarted_agent_goes_on_within_its_grant() {
     cluster.client.wait_rows(400, SOON).unwrap();
     let gap = cluster.client.record().longest_gap(since, Instant::now());
     assert_eq!(cluster.writer(), writer);
-    assert!(
-        gap < Duration::from_millis(250),
-        "the clients noticed: {gap:?}"
-    );
+    assert!(gap < Duration::from_millis(250), "the clients noticed: {gap:?}");
     println!("restart of the writer's agent: longest gap {gap:?}");
     cluster.assert_never_two_writers();
 }
@@ -225,10 +174,7 @@ fn without_a_monitor_the_writer_fences_itself_and_comes_back_with_it() {
     let server = cluster.lab.server(&writer).unwrap();
     monitor.kill9().unwrap();
     lab::wait::until("the writer to fence itself", SOON, || {
-        let (on, read_only) = (
-            holders(&cluster.lab, WRITER_VIP),
-            server.is_read_only().unwrap(),
-        );
+        let (on, read_only) = (holders(&cluster.lab, WRITER_VIP), server.is_read_only().unwrap());
         if on.is_empty() && read_only {
             Ok(())
         } else {
@@ -240,14 +186,8 @@ fn without_a_monitor_the_writer_fences_itself_and_comes_back_with_it() {
     all_online(&cluster.lab, LATER);
     cluster.client.wait_rows(50, SOON).unwrap();
     assert_eq!(cluster.writer(), writer, "nobody else was promoted");
-    let audits = cluster
-        .lab
-        .verify(&cluster.client.record(), &writer, SOON)
-        .unwrap();
-    assert!(
-        audits.iter().all(lab::verify::Audit::is_clean),
-        "{audits:?}"
-    );
+    let audits = cluster.lab.verify(&cluster.client.record(), &writer, SOON).unwrap();
+    assert!(audits.iter().all(lab::verify::Audit::is_clean), "{audits:?}");
     cluster.assert_never_two_writers();
 }
 
@@ -262,26 +202,15 @@ fn a_stopped_server_is_ended_so_that_it_cannot_acknowledge_later() {
     println!("SIGSTOP of the writer's server: gap {:?}", switch.gap);
     let heir = wait_view(&cluster.lab, "the picture of it", SOON, |view| {
         let host = view.writer.host.as_ref().map(ToString::to_string);
-        host.filter(|host| *host != victim)
-            .ok_or_else(|| states(view))
+        host.filter(|host| *host != victim).ok_or_else(|| states(view))
     });
     lab::wait::until("the stopped server to be ended", SOON, || {
-        if server.is_running() {
-            Err("it still runs")
-        } else {
-            Ok(())
-        }
+        if server.is_running() { Err("it still runs") } else { Ok(()) }
     })
     .unwrap();
     server.start().unwrap();
     all_online(&cluster.lab, LATER);
-    let audits = cluster
-        .lab
-        .verify(&cluster.client.record(), &heir, SOON)
-        .unwrap();
-    assert!(
-        audits.iter().all(|audit| audit.duplicated.is_empty()),
-        "{audits:?}"
-    );
+    let audits = cluster.lab.verify(&cluster.client.record(), &heir, SOON).unwrap();
+    assert!(audits.iter().all(|audit| audit.duplicated.is_empty()), "{audits:?}");
     cluster.assert_never_two_writers();
 }

@@ -40,11 +40,7 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
     let home = cluster.lab.folder().join(standby);
     let program = lab::daemons::binary("mmm-agentd").unwrap();
     let program = put("mmm-agentd", &fs::read(program).unwrap(), 0o755);
-    put(
-        "mmm_common.toml",
-        &fs::read(home.join("mmm_common.toml")).unwrap(),
-        0o640,
-    );
+    put("mmm_common.toml", &fs::read(home.join("mmm_common.toml")).unwrap(), 0o640);
     let state = folder.path().join("state.json");
     let own = format!(
         "include = \"mmm_common.toml\"\nthis = \"{standby}\"\nstate_path = \"{}\"\n",
@@ -55,16 +51,8 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
     let log = fs::File::create(folder.path().join("log")).unwrap();
     let mut command = cluster.lab.host(standby).unwrap().command("setpriv");
     command
-        .args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "--no-new-privs",
-        ])
-        .args([
-            "--inh-caps=-all,+net_admin,+net_raw",
-            "--ambient-caps=-all,+net_admin,+net_raw",
-        ])
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
+        .args(["--inh-caps=-all,+net_admin,+net_raw", "--ambient-caps=-all,+net_admin,+net_raw"])
         .arg("--bounding-set=-all,+net_admin,+net_raw")
         .arg(program)
         .arg("--config")
@@ -82,10 +70,7 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
             .collect::<Vec<_>>()
             .join("\n")
     );
-    assert!(
-        status.contains("Uid:\t65534\t65534\t65534\t65534"),
-        "{status}"
-    );
+    assert!(status.contains("Uid:\t65534\t65534\t65534\t65534"), "{status}");
     let writer = cluster.writer();
     for to in [standby, writer.as_str()] {
         let since = std::time::Instant::now();

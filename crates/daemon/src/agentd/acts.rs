@@ -49,15 +49,9 @@ async fn perform(tools: &Tools, act: Act, limit: Span) -> ActResult {
                 for note in &frozen.notes {
                     tracing::warn!(%vip, note, "frozen all the same");
                 }
-                ActResult::Frozen {
-                    at: frozen.at,
-                    killed: frozen.killed,
-                }
+                ActResult::Frozen { at: frozen.at, killed: frozen.killed }
             }
-            Err(error) => ActResult::Failed {
-                why: error.why,
-                blockers: error.blockers,
-            },
+            Err(error) => ActResult::Failed { why: error.why, blockers: error.blockers },
         },
         Act::Fence { vips } => fence(tools, &vips, limit).await,
         Act::Look => ActResult::Looked(Box::new(hands.server.look(limit).await)),
@@ -91,17 +85,10 @@ async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
         ReadOnly::Verified | ReadOnly::ServerGone(_) => {}
         ReadOnly::Failed(why) => trouble.push(why.clone()),
     }
-    trouble.extend(
-        fenced
-            .vips_left
-            .iter()
-            .map(|(vip, why)| format!("{vip} may still be up: {why}")),
-    );
+    trouble
+        .extend(fenced.vips_left.iter().map(|(vip, why)| format!("{vip} may still be up: {why}")));
     if !fenced.sessions_left.is_empty() {
-        trouble.push(format!(
-            "{} client sessions could not be ended",
-            fenced.sessions_left.len()
-        ));
+        trouble.push(format!("{} client sessions could not be ended", fenced.sessions_left.len()));
     }
     tracing::info!(
         took_ms = fenced.took.as_ms(),
@@ -114,21 +101,13 @@ async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
     if let (false, Some(process)) = (safe, &tools.process) {
         match process.end(KILL_LIMIT).await {
             Ok(pid) => {
-                tracing::error!(
-                    pid,
-                    why = trouble.join("; "),
-                    "the server was killed to fence it"
-                );
+                tracing::error!(pid, why = trouble.join("; "), "the server was killed to fence it");
                 safe = true;
             }
             Err(why) => trouble.push(why),
         }
     }
-    ActResult::Fenced {
-        safe,
-        gone: fenced.vips_left.is_empty(),
-        trouble: trouble.join("; "),
-    }
+    ActResult::Fenced { safe, gone: fenced.vips_left.is_empty(), trouble: trouble.join("; ") }
 }
 
 fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActResult {
@@ -136,17 +115,11 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActResult {
 }
 
 fn reached(result: Result<mmm_proto::GtidPos, ServerError>) -> ActResult {
-    result.map_or_else(
-        |error| failed(error.to_string()),
-        |at| ActResult::Reached { at },
-    )
+    result.map_or_else(|error| failed(error.to_string()), |at| ActResult::Reached { at })
 }
 
 fn failed(why: String) -> ActResult {
-    ActResult::Failed {
-        why,
-        blockers: Vec::new(),
-    }
+    ActResult::Failed { why, blockers: Vec::new() }
 }
 
 /// What a pulse of the sentinel tells the core; a single lost connection proves nothing.

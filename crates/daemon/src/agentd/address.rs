@@ -53,11 +53,7 @@ pub enum AddressError {
     StillThere { interface: String, ip: IpAddr },
     /// Anything else, in the kernel's words.
     #[error("{act} on {interface}: {why}")]
-    Kernel {
-        interface: String,
-        act: String,
-        why: String,
-    },
+    Kernel { interface: String, act: String, why: String },
 }
 
 /// An address as the kernel shows it.
@@ -114,17 +110,10 @@ impl Addresses {
     }
 
     async fn look_up(&self) -> Result<u32, AddressError> {
-        let mut links = self
-            .handle
-            .link()
-            .get()
-            .match_name(self.interface.clone())
-            .execute();
+        let mut links = self.handle.link().get().match_name(self.interface.clone()).execute();
         match links.try_next().await {
             Ok(Some(link)) => Ok(link.header.index),
-            Ok(None) => Err(AddressError::NoInterface {
-                interface: self.interface.clone(),
-            }),
+            Ok(None) => Err(AddressError::NoInterface { interface: self.interface.clone() }),
             Err(error) => Err(self.explain("look up the interface", &error)),
         }
     }
@@ -145,10 +134,7 @@ impl Addresses {
     /// neighbours must be told.
     pub async fn hold(&self, ip: IpAddr, lifetime: Option<u32>) -> Result<bool, AddressError> {
         if lifetime == Some(0) {
-            return Err(AddressError::NoLifetime {
-                interface: self.interface.clone(),
-                ip,
-            });
+            return Err(AddressError::NoLifetime { interface: self.interface.clone(), ip });
         }
         let before: Vec<AddressMessage> = self.with_ip(ip).await?;
         let full = if ip.is_ipv4() { 32 } else { 128 };
@@ -175,9 +161,8 @@ impl Addresses {
     /// comes in between waits a second for the next attempt, so nobody is told before.
     async fn await_route(&self, ip: Ipv6Addr) {
         for _ in 0..ROUTE_TRIES {
-            let mut wanted = RouteMessageBuilder::<Ipv6Addr>::new()
-                .destination_prefix(ip, 128)
-                .build();
+            let mut wanted =
+                RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(ip, 128).build();
             // A question about a route says nothing but where to.
             wanted.header = RouteHeader::default();
             wanted.header.address_family = AddressFamily::Inet6;
@@ -212,10 +197,7 @@ impl Addresses {
             self.delete(ip, message.clone()).await?;
         }
         if !there.is_empty() && self.holds(ip).await? {
-            return Err(AddressError::StillThere {
-                interface: self.interface.clone(),
-                ip,
-            });
+            return Err(AddressError::StillThere { interface: self.interface.clone(), ip });
         }
         Ok(!there.is_empty())
     }
@@ -251,15 +233,8 @@ impl Addresses {
         let interface = self.interface.clone();
         match errno(error) {
             Some(ENODEV) => AddressError::NoInterface { interface },
-            Some(EPERM) => AddressError::Forbidden {
-                interface,
-                act: act.to_owned(),
-            },
-            _ => AddressError::Kernel {
-                interface,
-                act: act.to_owned(),
-                why: error.to_string(),
-            },
+            Some(EPERM) => AddressError::Forbidden { interface, act: act.to_owned() },
+            _ => AddressError::Kernel { interface, act: act.to_owned(), why: error.to_string() },
         }
     }
 }
@@ -273,15 +248,11 @@ fn dress(message: &mut AddressMessage, ip: IpAddr, lifetime: Option<u32>) {
     // IPv4 /32 is not chosen anyhow, and its preferred lifetime may not exceed the valid one.
     cache.ifa_preferred = if ip.is_ipv6() { 0 } else { valid };
     message.attributes.push(AddressAttribute::CacheInfo(cache));
-    message
-        .attributes
-        .push(AddressAttribute::Protocol(AddressProtocol::Other(OUR_TAG)));
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(OUR_TAG)));
     if ip.is_ipv6() {
         // A tentative address cannot be bound for 1.3 s.
         message.header.flags |= AddressHeaderFlags::Nodad;
-        message
-            .attributes
-            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
 }
 
@@ -290,11 +261,7 @@ fn found(message: &AddressMessage) -> Option<Found> {
         AddressAttribute::CacheInfo(cache) if cache.ifa_valid != FOR_EVER => Some(cache.ifa_valid),
         _ => None,
     });
-    Some(Found {
-        ip: address(message)?,
-        prefix: message.header.prefix_len,
-        valid_left_secs: valid,
-    })
+    Some(Found { ip: address(message)?, prefix: message.header.prefix_len, valid_left_secs: valid })
 }
 
 /// `Local` where there is one: on point-to-point links `Address` is the other end.

@@ -31,11 +31,7 @@ pub enum AnnounceError {
     Forbidden { interface: String, act: String },
     /// Anything else, in the kernel's words.
     #[error("{act} on {interface}: {why}")]
-    Kernel {
-        interface: String,
-        act: String,
-        why: io::Error,
-    },
+    Kernel { interface: String, act: String, why: io::Error },
 }
 
 /// Announces addresses on one interface. Keeps its packet socket: closing one costs 16 ms.
@@ -57,13 +53,8 @@ impl Announcer {
             why: io::Error::other("it has none; VIPs need an Ethernet interface"),
         })?;
         // Protocol none: the socket sends and never receives.
-        let packets = socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .map_err(|errno| explain(interface, "open a packet socket", errno.into()))?;
+        let packets = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
+            .map_err(|errno| explain(interface, "open a packet socket", errno.into()))?;
         bind(packets.as_raw_fd(), &link)
             .map_err(|errno| explain(interface, "bind the packet socket", errno.into()))?;
         Ok(Self {
@@ -117,9 +108,7 @@ fn link(interface: &str) -> Result<LinkAddr, AnnounceError> {
             return Ok(*link);
         }
     }
-    Err(AnnounceError::NoInterface {
-        interface: interface.to_owned(),
-    })
+    Err(AnnounceError::NoInterface { interface: interface.to_owned() })
 }
 
 fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
@@ -128,11 +117,7 @@ fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EPERM | Errno::EACCES) => AnnounceError::Forbidden { interface, act },
         Some(Errno::ENODEV | Errno::ENXIO) => AnnounceError::NoInterface { interface },
-        _ => AnnounceError::Kernel {
-            interface,
-            act,
-            why: error,
-        },
+        _ => AnnounceError::Kernel { interface, act, why: error },
     }
 }
 
@@ -197,9 +182,6 @@ mod tests {
     #[test]
     fn a_missing_interface_is_named() {
         let error = Announcer::open("no-such-if0").unwrap_err().to_string();
-        assert!(
-            error.contains("no-such-if0") && error.contains("cluster_interface"),
-            "{error}"
-        );
+        assert!(error.contains("no-such-if0") && error.contains("cluster_interface"), "{error}");
     }
 }

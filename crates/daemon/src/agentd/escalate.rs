@@ -97,10 +97,7 @@ pub async fn pid_file(
 ) -> Result<PathBuf, String> {
     match configured {
         Some(path) => Ok(path),
-        None => server
-            .pid_file(limit)
-            .await
-            .map_err(|error| error.to_string()),
+        None => server.pid_file(limit).await.map_err(|error| error.to_string()),
     }
 }
 
@@ -113,28 +110,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
         let process = ServerProcess::default();
-        assert!(
-            process
-                .end(Span::ms(10))
-                .await
-                .unwrap_err()
-                .contains("not known")
-        );
+        assert!(process.end(Span::ms(10)).await.unwrap_err().contains("not known"));
         assert!(process.remember(&file).unwrap_err().contains("cannot read"));
         std::fs::write(&file, "no number\n").unwrap();
-        assert!(
-            process
-                .remember(&file)
-                .unwrap_err()
-                .contains("not hold a number")
-        );
+        assert!(process.remember(&file).unwrap_err().contains("not hold a number"));
         std::fs::write(&file, format!("{}\n", std::process::id())).unwrap();
         let why = process.remember(&file).unwrap_err();
         assert!(why.contains("no database server"), "{why}");
-        assert!(
-            process.end(Span::ms(10)).await.is_err(),
-            "nothing was remembered"
-        );
+        assert!(process.end(Span::ms(10)).await.is_err(), "nothing was remembered");
     }
 
     #[tokio::test]
@@ -143,10 +126,7 @@ mod tests {
         // A process of that name, stopped: SIGKILL must reach it all the same.
         let program = folder.path().join("mariadbd");
         std::fs::copy("/bin/sleep", &program).unwrap();
-        let mut child = std::process::Command::new(&program)
-            .arg("60")
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGSTOP).unwrap();
         let file = folder.path().join("pid");

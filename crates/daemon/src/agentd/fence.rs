@@ -196,10 +196,8 @@ impl Hands {
         let deadline = Deadline::after(limit);
         let work = deadline.less(reserve(limit));
         // Together, as lifting takes its time; the VIP is not there yet.
-        let (writable, lifted) = tokio::join!(
-            self.server.set_read_only(false, work.left().into()),
-            self.lift(vip),
-        );
+        let (writable, lifted) =
+            tokio::join!(self.server.set_read_only(false, work.left().into()), self.lift(vip),);
         let done = match writable.map_err(|e| e.to_string()).and(lifted) {
             Ok(()) => self.put_up(vip, lifetime.into()).await,
             Err(why) => Err(why),
@@ -286,9 +284,7 @@ impl Hands {
     }
 
     fn announcements(&self) -> std::sync::MutexGuard<'_, BTreeMap<IpAddr, AbortHandle>> {
-        self.announcing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.announcing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

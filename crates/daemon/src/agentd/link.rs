@@ -41,11 +41,7 @@ pub enum MonitorEvent {
     /// A monitor introduced itself. Numbers are not used twice.
     Up { link: u64, hello: Hello, at: Time },
     /// A monitor said something; `at` is when it was read.
-    Said {
-        link: u64,
-        at: Time,
-        message: ToAgent,
-    },
+    Said { link: u64, at: Time, message: ToAgent },
     /// The link broke.
     Down { link: u64, why: String, at: Time },
 }
@@ -75,17 +71,9 @@ impl MonitorLinks {
         let links = Links::default();
         let (told, listening) = watch::channel(Listening::NotYet(String::new()));
         let mut tasks = JoinSet::new();
-        let door = Door {
-            settings: Arc::new(settings),
-            links: Arc::clone(&links),
-            tx,
-        };
+        let door = Door { settings: Arc::new(settings), links: Arc::clone(&links), tx };
         tasks.spawn(door.run(told));
-        Self {
-            links,
-            listening,
-            _tasks: tasks,
-        }
+        Self { links, listening, _tasks: tasks }
     }
 
     /// Whether the agent listens, and where; changes once it does.
@@ -195,9 +183,9 @@ impl Door {
         let key = key.as_ref().map(ClusterKey::bytes);
         let this = hello.host.clone();
         let look = |theirs: &Hello| match (&this, &theirs.host) {
-            (Some(this), Some(wanted)) if this != wanted => Err(format!(
-                "this is {this}, you dialled {wanted}: check ip of {wanted}"
-            )),
+            (Some(this), Some(wanted)) if this != wanted => {
+                Err(format!("this is {this}, you dialled {wanted}: check ip of {wanted}"))
+            }
             _ => Ok(()),
         };
         handshake_with(conn, hello.clone(), Program::Monitor, key, look).await
@@ -221,12 +209,7 @@ impl Door {
         }
         tracing::info!(link, %peer, version = %hello.version, "a monitor is connected");
         let at = Clock.now();
-        if self
-            .tx
-            .send(MonitorEvent::Up { link, hello, at })
-            .await
-            .is_err()
-        {
+        if self.tx.send(MonitorEvent::Up { link, hello, at }).await.is_err() {
             return;
         }
         let error = |why| FromAgent::Error { why };

@@ -73,10 +73,7 @@ struct Marks {
 impl Refusal {
     /// For the server's TCP port. Touches nothing yet.
     pub fn new(port: u16) -> Self {
-        Self::with(
-            port,
-            PLACES.into_iter().find(|path| Path::new(path).exists()),
-        )
+        Self::with(port, PLACES.into_iter().find(|path| Path::new(path).exists()))
     }
 
     fn with(port: u16, program: Option<&'static str>) -> Self {
@@ -142,8 +139,7 @@ impl Refusal {
             .iter()
             .map(|e| format!("add element {e}\ndelete element {e}\n"))
             .collect();
-        self.run(&format!("lift the refusal of {vip}"), script)
-            .await?;
+        self.run(&format!("lift the refusal of {vip}"), script).await?;
         self.marks().refused.remove(&vip);
         Ok(())
     }
@@ -171,10 +167,8 @@ impl Refusal {
     pub async fn clear(&self) -> Result<(), RefuseError> {
         self.prepare().await?;
         let _turn = self.inner.turn.lock().await;
-        let script: String = SETS
-            .iter()
-            .map(|(set, _)| format!("flush set inet mmm_agentd {set}\n"))
-            .collect();
+        let script: String =
+            SETS.iter().map(|(set, _)| format!("flush set inet mmm_agentd {set}\n")).collect();
         self.run("lift all refusals", script).await?;
         let mut marks = self.marks();
         marks.refused.clear();
@@ -189,21 +183,14 @@ impl Refusal {
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
-        self.inner
-            .marks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepare(&self) -> Result<(), RefuseError> {
         let inner = &self.inner;
         let make = || async {
             self.run("prepare its table", table(inner.port)).await?;
-            let listed = self.nft(
-                "list its table",
-                &["list", "table", "inet", "mmm_agentd"],
-                "",
-            );
+            let listed = self.nft("list its table", &["list", "table", "inet", "mmm_agentd"], "");
             self.marks().leftovers = listed.await?.contains("elements");
             Ok(())
         };
@@ -216,15 +203,9 @@ impl Refusal {
 
     async fn nft(&self, act: &str, args: &[&str], script: &str) -> Result<String, RefuseError> {
         let program = self.inner.program.ok_or(RefuseError::NoNft)?;
-        let failed = |why: String| RefuseError::Failed {
-            act: act.to_owned(),
-            why,
-        };
+        let failed = |why: String| RefuseError::Failed { act: act.to_owned(), why };
         match tokio::time::timeout(Duration::from(LIMIT), nft(program, args, script)).await {
-            Err(_) => Err(RefuseError::Late {
-                act: act.to_owned(),
-                limit: LIMIT,
-            }),
+            Err(_) => Err(RefuseError::Late { act: act.to_owned(), limit: LIMIT }),
             Ok(Err(error)) => Err(failed(format!("{program}: {error}"))),
             Ok(Ok(Err(words))) => Err(failed(words)),
             Ok(Ok(Ok(said))) => Ok(said),
@@ -232,12 +213,8 @@ impl Refusal {
     }
 }
 
-const SETS: [(&str, &str); 4] = [
-    ("new4", "ipv4_addr"),
-    ("new6", "ipv6_addr"),
-    ("all4", "ipv4_addr"),
-    ("all6", "ipv6_addr"),
-];
+const SETS: [(&str, &str); 4] =
+    [("new4", "ipv4_addr"), ("new6", "ipv6_addr"), ("all4", "ipv4_addr"), ("all6", "ipv6_addr")];
 
 /// Runs nft; what it printed, or else what it complained about.
 async fn nft(program: &str, args: &[&str], script: &str) -> io::Result<Result<String, String>> {
@@ -257,9 +234,7 @@ async fn nft(program: &str, args: &[&str], script: &str) -> io::Result<Result<St
     }
     let words = String::from_utf8_lossy(&done.stderr);
     if words.contains("Operation not permitted") {
-        return Ok(Err(
-            "not permitted; the agent needs CAP_NET_ADMIN".to_owned()
-        ));
+        return Ok(Err("not permitted; the agent needs CAP_NET_ADMIN".to_owned()));
     }
     let first = words.lines().next().unwrap_or_default();
     Ok(Err(format!("{first} ({})", done.status)))
@@ -280,10 +255,9 @@ fn table(port: u16) -> String {
                { type filter hook prerouting priority -350; policy accept; }\n\
                flush chain inet mmm_agentd refuse\n";
     for (family, word) in [(4, "ip"), (6, "ip6")] {
-        for (set, flags) in [
-            ("all", "tcp flags & rst == 0"),
-            ("new", "tcp flags & (fin|syn|rst|ack) == syn"),
-        ] {
+        for (set, flags) in
+            [("all", "tcp flags & rst == 0"), ("new", "tcp flags & (fin|syn|rst|ack) == syn")]
+        {
             script += &format!(
                 "add rule inet mmm_agentd refuse tcp dport {port} {flags} \
                  {word} daddr @{set}{family} reject with tcp reset\n"
@@ -302,10 +276,7 @@ mod tests {
         let table = table(3307);
         assert_eq!(table.matches("tcp dport 3307").count(), 4);
         assert_eq!(table.matches("ip6 daddr").count(), 2);
-        assert!(
-            !table.contains("delete"),
-            "refusals outlive a restart of the agent"
-        );
+        assert!(!table.contains("delete"), "refusals outlive a restart of the agent");
     }
 
     #[tokio::test]

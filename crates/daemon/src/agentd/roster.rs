@@ -10,9 +10,7 @@ use crate::core::agent::{Roster, RosterVip};
 /// # Errors
 /// When `this` names no host, which the configuration's own checks refuse before.
 pub fn roster(config: &Config) -> anyhow::Result<Roster> {
-    let me = config
-        .this_host()
-        .context("`this` names no host: set it in mmm_agent.toml")?;
+    let me = config.this_host().context("`this` names no host: set it in mmm_agent.toml")?;
     let vips = config.roles.iter().flat_map(|role| {
         role.ips.iter().map(|ip| RosterVip {
             ip: *ip,

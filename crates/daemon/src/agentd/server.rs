@@ -64,9 +64,7 @@ struct Refused {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Server")
-            .field(&self.inner.access.at())
-            .finish()
+        f.debug_tuple("Server").field(&self.inner.access.at()).finish()
     }
 }
 
@@ -109,10 +107,7 @@ impl Server {
     pub async fn look(&self, limit: Span) -> Facts {
         match self.try_look(Deadline::after(limit)).await {
             Ok(facts) => facts,
-            Err(error) => Facts {
-                reach: error.reach(),
-                ..Facts::unknown()
-            },
+            Err(error) => Facts { reach: error.reach(), ..Facts::unknown() },
         }
     }
 
@@ -161,9 +156,7 @@ impl Server {
     ) -> Result<GtidPos, ServerError> {
         const STEP: &str = "reading the GTID position";
         let rows = session.rows(STEP, dialect::POSITIONS, by).await?;
-        let row = rows
-            .first()
-            .ok_or_else(|| self.nonsense(STEP, "no answer".to_owned()))?;
+        let row = rows.first().ok_or_else(|| self.nonsense(STEP, "no answer".to_owned()))?;
         facts::position(session::column(row, 0), session::column(row, 1))
             .map_err(|why| self.nonsense(STEP, why))
     }
@@ -192,9 +185,8 @@ impl Server {
         let rows = session.rows("listing blockers", &sql, deadline).await?;
         let mut found: Vec<Blocker> = rows.iter().filter_map(facts::blocker).collect();
         // Most servers have no such table; then the holders of locks stay unnamed.
-        if let Ok(holders) = session
-            .rows("listing table locks", dialect::LOCK_HOLDERS, deadline)
-            .await
+        if let Ok(holders) =
+            session.rows("listing table locks", dialect::LOCK_HOLDERS, deadline).await
         {
             let clients = self.clients_by(&mut session, deadline).await?;
             found.extend(lock_holders(&holders, &clients));
@@ -218,10 +210,7 @@ impl Server {
         loop {
             let spare = self.spares().pop();
             let Some(mut spare) = spare else { break };
-            match spare
-                .ping(deadline.within(self.inner.access.connect_timeout))
-                .await
-            {
+            match spare.ping(deadline.within(self.inner.access.connect_timeout)).await {
                 Ok(()) => return Ok(spare),
                 Err(ServerError::Late { limit, .. }) => {
                     return Err(ServerError::Silent {
@@ -254,17 +243,11 @@ impl Server {
     }
 
     fn spares(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        self.inner
-            .spares
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, Option<Refused>> {
-        self.inner
-            .refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new connection. Refused or reset twice in a row means that the server is gone.
@@ -289,9 +272,8 @@ impl Server {
     fn refused_again(&self) -> bool {
         let now = Instant::now();
         let mut row = self.refused();
-        let first = row
-            .filter(|row| now.duration_since(row.last) < STALE)
-            .map_or(now, |row| row.first);
+        let first =
+            row.filter(|row| now.duration_since(row.last) < STALE).map_or(now, |row| row.first);
         *row = Some(Refused { first, last: now });
         now.duration_since(first) >= TWICE
     }
@@ -310,9 +292,7 @@ impl Server {
             Ok(conn) => {
                 *self.refused() = None;
                 let mut session = Session::new(conn, self.at(), self.inner.own.clone());
-                session
-                    .exec("setting up a session", dialect::SETTLE, deadline)
-                    .await?;
+                session.exec("setting up a session", dialect::SETTLE, deadline).await?;
                 Ok(Ok(session))
             }
             Err(error) => match sort(&error) {

@@ -111,14 +111,11 @@ impl Server {
                 .map(|c| c.id)
                 .collect();
             for batch in targets.chunks(BATCH) {
-                session
-                    .exec("ending sessions", &kill_sessions(batch), each())
-                    .await?;
+                session.exec("ending sessions", &kill_sessions(batch), each()).await?;
             }
             told.extend(targets);
             seen.extend(clients.iter().map(|c| c.id));
-            by.pause(Span::ms(PACE_MS[round.min(PACE_MS.len() - 1)]))
-                .await;
+            by.pause(Span::ms(PACE_MS[round.min(PACE_MS.len() - 1)])).await;
         }
         // `0..` ends only by overflow, long after any deadline.
         Ok(Killed::default())

@@ -95,10 +95,7 @@ impl Worker {
         let boot_id = clock.boot_id().map_err(anyhow::Error::msg)?;
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = hands(config).await?;
-        if kept
-            .as_ref()
-            .is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None))
-        {
+        if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
             // Left by an agent that ended in between; a frozen host keeps its refusal until it is fenced.
             if let Err(error) = hands.refusal.clear().await {
                 tracing::debug!(%error, "no refusals to lift");
@@ -113,10 +110,7 @@ impl Worker {
         let settings = MonitorLinkSettings {
             addr: me.agent_address(),
             hello,
-            key: config
-                .cluster_key
-                .as_ref()
-                .map(|key| ClusterKey::new(key.expose().as_bytes())),
+            key: config.cluster_key.as_ref().map(|key| ClusterKey::new(key.expose().as_bytes())),
             silence: SILENCE,
         };
         let links = MonitorLinks::start(settings, links_tx);
@@ -126,22 +120,10 @@ impl Worker {
         let vips: Vec<IpAddr> = roster.vips.iter().map(|vip| vip.ip).collect();
         let kill = config.fence_escalation == FenceEscalation::Kill;
         let process = kill.then(ServerProcess::default);
-        let tools = Arc::new(Tools {
-            hands,
-            roster,
-            process,
-        });
-        tokio::spawn(watch_server(
-            clock,
-            Arc::clone(&tools),
-            Arc::clone(&look),
-            inputs.clone(),
-        ));
+        let tools = Arc::new(Tools { hands, roster, process });
+        tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
         tokio::spawn(watch_addresses(Arc::clone(&tools), vips, inputs.clone()));
-        let now = Now {
-            boot: clock.now(),
-            wall: clock.wall(),
-        };
+        let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
         tracing::info!(host = %me.name, addr = %me.agent_address(), kept_duty = ?resumes, "agent started");
@@ -181,10 +163,7 @@ impl Worker {
         // Whatever it noticed, the facts are old now.
         self.look.notify_one();
         if pulse == Pulse::Up {
-            tokio::spawn(know_the_process(
-                Arc::clone(&self.tools),
-                self.pid_file.clone(),
-            ));
+            tokio::spawn(know_the_process(Arc::clone(&self.tools), self.pid_file.clone()));
         }
         reach_of(pulse).map_or(Input::Tick, |reach| Input::Lost { reach })
     }
@@ -194,10 +173,7 @@ impl Worker {
             self.acts.remove(id);
             tracing::debug!(id, ?result, "act ended");
         }
-        let now = Now {
-            boot: self.clock.now(),
-            wall: self.clock.wall(),
-        };
+        let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         let before = self.core.report().duty;
         let effects = self.core.step(now, input);
         let after = self.core.report();
@@ -208,24 +184,14 @@ impl Worker {
             self.perform(effects);
         } else {
             // Not on disk: nothing new is opened, everything else goes on.
-            let (held_back, rest): (Vec<Effect>, Vec<Effect>) =
-                effects.into_iter().partition(|effect| {
-                    matches!(
-                        effect,
-                        Effect::Begin {
-                            act: Act::Open { .. },
-                            ..
-                        }
-                    )
-                });
+            let (held_back, rest): (Vec<Effect>, Vec<Effect>) = effects
+                .into_iter()
+                .partition(|effect| matches!(effect, Effect::Begin { act: Act::Open { .. }, .. }));
             self.perform(rest);
             for effect in held_back {
                 if let Effect::Begin { id, .. } = effect {
                     let why = "the state could not be written down".to_owned();
-                    let result = ActResult::Failed {
-                        why,
-                        blockers: Vec::new(),
-                    };
+                    let result = ActResult::Failed { why, blockers: Vec::new() };
                     self.tell(Input::Ended { id, result });
                 }
             }
@@ -265,9 +231,7 @@ impl Worker {
             Err(error) => {
                 if !retrying {
                     tracing::error!(%error, "cannot write the state down");
-                    self.tell(Input::StoreFailed {
-                        why: error.to_string(),
-                    });
+                    self.tell(Input::StoreFailed { why: error.to_string() });
                 }
                 self.unwritten = Some(kept);
                 false
@@ -344,12 +308,7 @@ async fn hands(config: &Config) -> anyhow::Result<Hands> {
             "connections to a frozen VIP cannot be refused; clients may wait for time-outs"
         );
     }
-    Ok(Hands::new(
-        Server::new(access),
-        addresses,
-        announcer,
-        refusal,
-    ))
+    Ok(Hands::new(Server::new(access), addresses, announcer, refusal))
 }
 
 /// While the server answers, learns which process it is: when it does not any more, that is too late.
@@ -395,11 +354,8 @@ async fn watch_addresses(tools: Arc<Tools>, vips: Vec<IpAddr>, inputs: mpsc::Sen
     loop {
         match tokio::time::timeout(LOOK_LIMIT.into(), tools.hands.addresses.list()).await {
             Ok(Ok(list)) => {
-                let mut found: Vec<IpAddr> = list
-                    .into_iter()
-                    .map(|found| found.ip)
-                    .filter(|ip| vips.contains(ip))
-                    .collect();
+                let mut found: Vec<IpAddr> =
+                    list.into_iter().map(|found| found.ip).filter(|ip| vips.contains(ip)).collect();
                 found.sort();
                 found.dedup();
                 told = false;

@@ -12,10 +12,5 @@ fn main() -> ExitCode {
         .about("Watches the hosts of a MySQL or MariaDB master pair and decides who holds what");
     let flags = command.get_matches();
     let flags = Flags::from_arg_matches(&flags).unwrap_or_else(|error| error.exit());
-    start(
-        flags,
-        Program::Monitor,
-        "/etc/mysql-mmm/mmm_mon.toml",
-        mmm_daemon::mond::worker::run,
-    )
+    start(flags, Program::Monitor, "/etc/mysql-mmm/mmm_mon.toml", mmm_daemon::mond::worker::run)
 }

@@ -52,10 +52,7 @@ fn named<T>(
     let text = value::text(value)?;
     parse(&text).map_err(|why| {
         let remedy = "use 1 to 64 letters, digits, '_', '-' or '.'";
-        Bad::new(
-            format!("{} is not a {what} name: {why}", value.quoted()),
-            remedy,
-        )
+        Bad::new(format!("{} is not a {what} name: {why}", value.quoted()), remedy)
     })
 }
 
@@ -65,9 +62,7 @@ fn host_name(value: &Value) -> Result<HostName, Bad> {
 
 fn top(reader: &mut Reader<'_>, moving: Moving, checks: Checks) -> Config {
     let at = reader.at(Kind::Top, "");
-    let cluster = reader.must(at, "cluster", |value| {
-        named(value, "cluster", words::cluster_name)
-    });
+    let cluster = reader.must(at, "cluster", |value| named(value, "cluster", words::cluster_name));
     let role = |value: &Value| named(value, "role", words::role_name);
     let active_master_role = match reader.program {
         Program::Control => reader.maybe(at, "active_master_role", role),
@@ -79,11 +74,7 @@ fn top(reader: &mut Reader<'_>, moving: Moving, checks: Checks) -> Config {
     };
     let level = |value: &Value| value::choice(value, "a log level", LogLevel::WORDS);
     let escalation = |value: &Value| {
-        value::choice(
-            value,
-            "a way to go on when a fence fails",
-            FenceEscalation::WORDS,
-        )
+        value::choice(value, "a way to go on when a fence fails", FenceEscalation::WORDS)
     };
     let isolated =
         |value: &Value| value::choice(value, "a rule for a cut-off writer", IsolatedWriter::WORDS);
@@ -92,14 +83,10 @@ fn top(reader: &mut Reader<'_>, moving: Moving, checks: Checks) -> Config {
         active_master_role: active_master_role.unwrap_or_else(|| words::fixed("writer")),
         this,
         state_path: reader.path(at, "state_path").unwrap_or_default(),
-        insecure: reader
-            .maybe(at, "insecure", value::flag)
-            .unwrap_or_default(),
+        insecure: reader.maybe(at, "insecure", value::flag).unwrap_or_default(),
         cluster_key: cluster_key(reader, at),
         log_path: reader.path(at, "log_path"),
-        log_level: reader
-            .maybe(at, "log_level", level)
-            .unwrap_or(LogLevel::Info),
+        log_level: reader.maybe(at, "log_level", level).unwrap_or(LogLevel::Info),
         fence_escalation: reader
             .maybe(at, "fence_escalation", escalation)
             .unwrap_or(FenceEscalation::Kill),
@@ -126,31 +113,21 @@ fn cluster_key<'t>(reader: &mut Reader<'t>, at: At<'t>) -> Option<Secret> {
     let key = found?;
     if key.expose().len() < CLUSTER_KEY_MIN {
         let what = format!("has fewer than {CLUSTER_KEY_MIN} characters");
-        reader.wrong(
-            at,
-            "cluster_key",
-            Bad::new(what, "make one with: openssl rand -base64 32"),
-        );
+        reader.wrong(at, "cluster_key", Bad::new(what, "make one with: openssl rand -base64 32"));
     }
     Some(key)
 }
 
 fn span(reader: &mut Reader<'_>, kind: Kind, name: &str, key: &str, least: Span) -> Span {
     let at = reader.at(kind, name);
-    reader
-        .maybe(at, key, |value| value::span(value, least))
-        .unwrap_or_default()
+    reader.maybe(at, key, |value| value::span(value, least)).unwrap_or_default()
 }
 
 fn monitor(reader: &mut Reader<'_>) -> Monitor {
     let at = reader.at(Kind::Monitor, "");
     let program = reader.program;
     if program != Program::Agent && reader.tree.find(Kind::Monitor, "").is_none() {
-        reader.wrong(
-            at,
-            "",
-            Bad::new("the section [monitor] is missing", "write [monitor]"),
-        );
+        reader.wrong(at, "", Bad::new("the section [monitor] is missing", "write [monitor]"));
     }
     let time = |reader: &mut Reader<'_>, key, least| span(reader, Kind::Monitor, "", key, least);
     let or_never = |span: Span| Some(span).filter(|span| span.as_ms() > 0);
@@ -160,23 +137,15 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
         && !is_program(path)
     {
         let what = format!("there is no program {}", path.display());
-        reader.wrong(
-            at,
-            "kill_host_bin",
-            Bad::new(what, "correct the path, or chmod +x the file"),
-        );
+        reader.wrong(at, "kill_host_bin", Bad::new(what, "correct the path, or chmod +x the file"));
     }
     let most = |value: &Value| value::number(value, 0, 1000);
     Monitor {
         ip: reader.maybe(at, "ip", value::address).unwrap_or(NOBODY),
         port: reader.maybe(at, "port", value::port),
         socket: socket_path(reader, at, "socket").unwrap_or_default(),
-        socket_group: reader
-            .maybe(at, "socket_group", value::group)
-            .unwrap_or_default(),
-        socket_mode: reader
-            .maybe(at, "socket_mode", value::file_mode)
-            .unwrap_or_default(),
+        socket_group: reader.maybe(at, "socket_group", value::group).unwrap_or_default(),
+        socket_mode: reader.maybe(at, "socket_mode", value::file_mode).unwrap_or_default(),
         status_path: reader.path(at, "status_path").unwrap_or_default(),
         ping_ips: reader.list(at, "ping_ips", value::address),
         ping_interval: time(reader, "ping_interval", Span::ms(100)),
@@ -185,12 +154,8 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
         flap_duration: time(reader, "flap_duration", Span::secs(1)),
         flap_count: reader.maybe(at, "flap_count", most).unwrap_or_default(),
         kill_host_bin,
-        careful_startup: reader
-            .maybe(at, "careful_startup", value::flag)
-            .unwrap_or_default(),
-        mode: reader
-            .maybe(at, "mode", value::monitor_mode)
-            .unwrap_or(MonitorMode::Passive),
+        careful_startup: reader.maybe(at, "careful_startup", value::flag).unwrap_or_default(),
+        mode: reader.maybe(at, "mode", value::monitor_mode).unwrap_or(MonitorMode::Passive),
         // Kernel lifetimes of addresses count whole seconds.
         lease_ttl: time(reader, "lease_ttl", Span::secs(1)),
         heartbeat: time(reader, "heartbeat", Span::ms(20)),
@@ -263,35 +228,23 @@ fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
     let tree = reader.tree;
     if tree.named(Kind::Host).next().is_none() {
         let remedy = "write a section [host.NAME] for each database host";
-        reader.wrong(
-            reader.at(Kind::Host, ""),
-            "",
-            Bad::new("there are no hosts", remedy),
-        );
+        reader.wrong(reader.at(Kind::Host, ""), "", Bad::new("there are no hosts", remedy));
     }
     // Looked at even if its name is none: that has been reported, what stands in it has not.
-    tree.named(Kind::Host)
-        .filter_map(|section| host(reader, &section.name))
-        .collect()
+    tree.named(Kind::Host).filter_map(|section| host(reader, &section.name)).collect()
 }
 
 fn host(reader: &mut Reader<'_>, name: &str) -> Option<Host> {
     let at = reader.at(Kind::Host, name);
     let program = reader.program;
     let ip = reader.must(at, "ip", value::address).unwrap_or(NOBODY);
-    let mode = reader
-        .must(at, "mode", value::host_mode)
-        .unwrap_or(HostMode::Slave);
+    let mode = reader.must(at, "mode", value::host_mode).unwrap_or(HostMode::Slave);
     let peer = reader.maybe(at, "peer", host_name);
     let interface = reader.must(at, "cluster_interface", value::interface);
-    let mysql_port = reader
-        .must(at, "mysql_port", value::port)
-        .unwrap_or_default();
+    let mysql_port = reader.must(at, "mysql_port", value::port).unwrap_or_default();
     let mysql_socket = socket_path(reader, at, "mysql_socket");
     let mysql_pidfile = reader.path(at, "mysql_pidfile");
-    let agent_port = reader
-        .must(at, "agent_port", value::port)
-        .unwrap_or_default();
+    let agent_port = reader.must(at, "agent_port", value::port).unwrap_or_default();
     let agent = account(reader, at, "agent", program == Program::Agent);
     let monitor = account(reader, at, "monitor", program == Program::Monitor);
     let replication = account(reader, at, "replication", program == Program::Agent);
@@ -315,44 +268,25 @@ fn host(reader: &mut Reader<'_>, name: &str) -> Option<Host> {
 fn account<'t>(reader: &mut Reader<'t>, at: At<'t>, whose: &str, needed: bool) -> Account {
     let (user_key, password_key) = (format!("{whose}_user"), format!("{whose}_password"));
     let (user, password) = if needed {
-        (
-            reader.must(at, &user_key, value::text),
-            reader.must_secret(at, &password_key),
-        )
+        (reader.must(at, &user_key, value::text), reader.must_secret(at, &password_key))
     } else {
-        (
-            reader.maybe(at, &user_key, value::text),
-            reader.secret(at, &password_key, false),
-        )
+        (reader.maybe(at, &user_key, value::text), reader.secret(at, &password_key, false))
     };
-    Account {
-        user: user.unwrap_or_default(),
-        password: password.unwrap_or_default(),
-    }
+    Account { user: user.unwrap_or_default(), password: password.unwrap_or_default() }
 }
 
 fn roles(reader: &mut Reader<'_>) -> Vec<Role> {
     let tree = reader.tree;
-    tree.named(Kind::Role)
-        .filter_map(|section| role(reader, &section.name))
-        .collect()
+    tree.named(Kind::Role).filter_map(|section| role(reader, &section.name)).collect()
 }
 
 fn role(reader: &mut Reader<'_>, name: &str) -> Option<Role> {
     let at = reader.at(Kind::Role, name);
-    let mode = reader
-        .must(at, "mode", value::role_mode)
-        .unwrap_or(RoleMode::Balanced);
+    let mode = reader.must(at, "mode", value::role_mode).unwrap_or(RoleMode::Balanced);
     let hosts = reader.must_list(at, "hosts", host_name);
     let ips = reader.must_list(at, "ips", value::address);
     let prefer = reader.maybe(at, "prefer", host_name);
-    words::role_name(name).ok().map(|name| Role {
-        name,
-        mode,
-        hosts,
-        ips,
-        prefer,
-    })
+    words::role_name(name).ok().map(|name| Role { name, mode, hosts, ips, prefer })
 }
 
 fn checks(reader: &mut Reader<'_>) -> Checks {

@@ -10,12 +10,7 @@ use super::words::Span;
 
 /// Every value that the program will use, one a line, `(default)` behind those that no file gives.
 pub fn describe(config: &Config, program: Program) -> String {
-    let mut page = Page {
-        config,
-        text: String::new(),
-        head: String::new(),
-        rows: Vec::new(),
-    };
+    let mut page = Page { config, text: String::new(), head: String::new(), rows: Vec::new() };
     page.top(program);
     page.monitor(&config.monitor);
     if program != Program::Control {
@@ -45,16 +40,9 @@ struct Page<'c> {
 
 impl Page<'_> {
     fn row(&mut self, key: &str, value: impl ToString) {
-        let path = if self.head.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.head)
-        };
-        self.rows.push((
-            key.to_owned(),
-            value.to_string(),
-            self.config.is_given(&path),
-        ));
+        let path =
+            if self.head.is_empty() { key.to_owned() } else { format!("{}.{key}", self.head) };
+        self.rows.push((key.to_owned(), value.to_string(), self.config.is_given(&path)));
     }
 
     fn span(&mut self, key: &str, span: Span) {
@@ -62,27 +50,18 @@ impl Page<'_> {
     }
 
     fn path(&mut self, key: &str, path: Option<&Path>, none: &str) {
-        self.row(
-            key,
-            path.map_or_else(|| none.to_owned(), |path| path.display().to_string()),
-        );
+        self.row(key, path.map_or_else(|| none.to_owned(), |path| path.display().to_string()));
     }
 
     fn secret(&mut self, key: &str, secret: Option<&Secret>) {
         let file = format!("{key}_file");
-        let path = if self.head.is_empty() {
-            file
-        } else {
-            format!("{}.{file}", self.head)
-        };
+        let path = if self.head.is_empty() { file } else { format!("{}.{file}", self.head) };
         match secret {
             Some(secret) if secret.is_empty() && self.config.is_given(&path) => {
-                self.rows
-                    .push((key.to_owned(), "in a file, not read here".to_owned(), true));
+                self.rows.push((key.to_owned(), "in a file, not read here".to_owned(), true));
             }
             Some(secret) if self.config.is_given(&path) => {
-                self.rows
-                    .push((key.to_owned(), format!("{secret} (from a file)"), true));
+                self.rows.push((key.to_owned(), format!("{secret} (from a file)"), true));
             }
             Some(secret) if !secret.is_empty() => self.row(key, secret),
             _ => self.row(key, "none"),
@@ -90,11 +69,7 @@ impl Page<'_> {
     }
 
     fn account(&mut self, whose: &str, account: &Account) {
-        let user = if account.user.is_empty() {
-            "none"
-        } else {
-            &account.user
-        };
+        let user = if account.user.is_empty() { "none" } else { &account.user };
         self.row(&format!("{whose}_user"), user);
         self.secret(&format!("{whose}_password"), Some(&account.password));
     }
@@ -105,12 +80,7 @@ impl Page<'_> {
             // Writing to a String cannot fail.
             let _ = write!(self.text, "\n[{}]\n", self.head);
         }
-        let width = self
-            .rows
-            .iter()
-            .map(|(key, ..)| key.len())
-            .max()
-            .unwrap_or(0);
+        let width = self.rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
         for (key, value, given) in self.rows.drain(..) {
             let mark = if given { "" } else { "  (default)" };
             let _ = writeln!(self.text, "{key:width$} = {value}{mark}");
@@ -130,10 +100,7 @@ impl Page<'_> {
         self.row("log_level", config.log_level.word());
         if program != Program::Control {
             self.row("active_master_role", &config.active_master_role);
-            self.row(
-                "this",
-                config.this.as_ref().map_or("none", |this| this.as_str()),
-            );
+            self.row("this", config.this.as_ref().map_or("none", |this| this.as_str()));
             self.path("state_path", Some(&config.state_path), "");
             self.row("insecure", config.insecure);
             self.row("fence_escalation", config.fence_escalation.word());
@@ -151,9 +118,7 @@ impl Page<'_> {
         };
         self.begin("monitor");
         self.row("ip", monitor.ip);
-        let port = monitor
-            .port
-            .map_or_else(|| "none: no TCP".to_owned(), |port| port.to_string());
+        let port = monitor.port.map_or_else(|| "none: no TCP".to_owned(), |port| port.to_string());
         self.row("port", port);
         self.path("socket", Some(&monitor.socket), "");
         self.row("socket_group", &monitor.socket_group);
@@ -162,10 +127,7 @@ impl Page<'_> {
         self.row("ping_ips", listed(&monitor.ping_ips));
         self.span("ping_interval", monitor.ping_interval);
         self.row("auto_set_online", never(monitor.auto_set_online, "never"));
-        self.row(
-            "wait_for_other_master",
-            never(monitor.wait_for_other_master, "for ever"),
-        );
+        self.row("wait_for_other_master", never(monitor.wait_for_other_master, "for ever"));
         self.span("flap_duration", monitor.flap_duration);
         let count = match monitor.flap_count {
             0 => "0: never flapping".to_owned(),
@@ -196,10 +158,7 @@ impl Page<'_> {
         self.begin(&format!("host.{}", host.name));
         self.row("ip", host.ip);
         self.row("mode", host.mode);
-        self.row(
-            "peer",
-            host.peer.as_ref().map_or("none", |peer| peer.as_str()),
-        );
+        self.row("peer", host.peer.as_ref().map_or("none", |peer| peer.as_str()));
         self.row("cluster_interface", &host.cluster_interface);
         self.row("mysql_port", host.mysql_port);
         let tcp = format!("none: TCP to {}", host.mysql_address());
@@ -217,10 +176,7 @@ impl Page<'_> {
         self.row("mode", role.mode);
         self.row("hosts", listed(&role.hosts));
         self.row("ips", listed(&role.ips));
-        self.row(
-            "prefer",
-            role.prefer.as_ref().map_or("none", |host| host.as_str()),
-        );
+        self.row("prefer", role.prefer.as_ref().map_or("none", |host| host.as_str()));
         self.end();
     }
 
@@ -240,9 +196,5 @@ fn listed<T: ToString>(items: &[T]) -> String {
     if items.is_empty() {
         return "none".to_owned();
     }
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -66,11 +66,7 @@ pub fn load(path: &Path, program: Program) -> Result<Loaded, Report> {
     match config {
         Some(config) if mistakes.is_empty() => {
             let files = read.files.iter().map(|file| file.to_path_buf()).collect();
-            Ok(Loaded {
-                config,
-                warnings,
-                files,
-            })
+            Ok(Loaded { config, warnings, files })
         }
         _ => Err(Report { mistakes, warnings }),
     }

@@ -69,15 +69,8 @@ impl<'t> Reader<'t> {
 
     /// The section of that kind and name.
     pub(super) fn at(&self, kind: Kind, name: &str) -> At<'t> {
-        let template = kind
-            .has_template()
-            .then(|| self.tree.find(kind, "default"))
-            .flatten();
-        At {
-            kind,
-            own: self.tree.find(kind, name),
-            template,
-        }
+        let template = kind.has_template().then(|| self.tree.find(kind, "default")).flatten();
+        At { kind, own: self.tree.find(kind, name), template }
     }
 
     /// Where a key stands, or its section, or the file that should have it.
@@ -99,17 +92,11 @@ impl<'t> Reader<'t> {
 
     /// The name of a key where it is written: the template's when it comes from there.
     fn written_path(&self, at: At<'_>, key: &str) -> String {
-        at.entry(key)
-            .map_or_else(|| at.path(key), |(section, _)| section.path(key))
+        at.entry(key).map_or_else(|| at.path(key), |(section, _)| section.path(key))
     }
 
     fn note(&self, at: At<'_>, key: &str, place: Place, bad: Bad) -> Mistake {
-        Mistake {
-            place,
-            key: self.written_path(at, key),
-            what: bad.what,
-            remedy: bad.remedy,
-        }
+        Mistake { place, key: self.written_path(at, key), what: bad.what, remedy: bad.remedy }
     }
 
     /// Records a mistake of one key.
@@ -204,10 +191,7 @@ impl<'t> Reader<'t> {
             return;
         }
         let shared = at.kind == Kind::Host && !matches!(key, "ip" | "mode" | "peer");
-        let nowhere = self
-            .tree
-            .named(Kind::Host)
-            .all(|host| host.entry(key).is_none());
+        let nowhere = self.tree.named(Kind::Host).all(|host| host.entry(key).is_none());
         if shared && nowhere {
             // Said once, not of each host.
             let template = at.template.map(|template| template.place.clone());
@@ -219,24 +203,13 @@ impl<'t> Reader<'t> {
             });
             return;
         }
-        let or = if shared {
-            " here or in [host.default]"
-        } else {
-            ""
-        };
-        self.wrong(
-            at,
-            key,
-            Bad::new("is missing", format!("write {written}{or}")),
-        );
+        let or = if shared { " here or in [host.default]" } else { "" };
+        self.wrong(at, key, Bad::new("is missing", format!("write {written}{or}")));
     }
 
     /// Whether an unknown key stands there that means this one.
     pub(super) fn is_misspelt(&self, at: At<'_>, key: &str) -> bool {
-        let mut entries = [at.own, at.template]
-            .into_iter()
-            .flatten()
-            .flat_map(|s| &s.entries);
+        let mut entries = [at.own, at.template].into_iter().flatten().flat_map(|s| &s.entries);
         entries.any(|entry| {
             keys::find(at.kind, &entry.key).is_none()
                 && keys::meant(at.kind, &entry.key) == Some(key)
@@ -287,8 +260,7 @@ impl<'t> Reader<'t> {
     /// A path, relative to the file that names it.
     pub(super) fn path(&mut self, at: At<'t>, key: &str) -> Option<PathBuf> {
         let place = self.place(at, key);
-        self.maybe(at, key, value::text)
-            .map(|path| place.resolve(&path))
+        self.maybe(at, key, value::text).map(|path| place.resolve(&path))
     }
 
     /// A secret, given in the file or in one of its own. `read` says whether this program needs it:
@@ -308,11 +280,7 @@ impl<'t> Reader<'t> {
                     self.given.insert(at.path(key));
                     let Value::Secret(secret) = &entry.value else {
                         // What stands there is not shown: it may be a password without its quotes.
-                        self.wrong(
-                            at,
-                            key,
-                            Bad::new("is not a text", "write it in double quotes"),
-                        );
+                        self.wrong(at, key, Bad::new("is not a text", "write it in double quotes"));
                         return None;
                     };
                     return Some(secret.clone());

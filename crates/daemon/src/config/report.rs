@@ -18,27 +18,16 @@ pub struct Place {
 
 impl Place {
     pub(super) fn file(path: &Path) -> Self {
-        Self {
-            file: Arc::from(path),
-            line: None,
-            column: None,
-        }
+        Self { file: Arc::from(path), line: None, column: None }
     }
 
     pub(super) fn line(file: &Arc<Path>, line: u32) -> Self {
-        Self {
-            file: Arc::clone(file),
-            line: Some(line),
-            column: None,
-        }
+        Self { file: Arc::clone(file), line: Some(line), column: None }
     }
 
     /// Relative paths in a file are relative to that file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        self.file
-            .parent()
-            .unwrap_or_else(|| Path::new(""))
-            .join(path)
+        self.file.parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 }
 

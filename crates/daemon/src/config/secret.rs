@@ -77,18 +77,13 @@ pub(super) fn read_file(path: &Path) -> Result<Secret, Bad> {
     let mode = file.metadata().map_err(cannot)?.permissions().mode();
     if mode & 0o006 != 0 {
         return Err(Bad::new(
-            format!(
-                "the secret file {shown} is open to everybody (mode {:04o})",
-                mode & 0o7777
-            ),
+            format!("the secret file {shown} is open to everybody (mode {:04o})", mode & 0o7777),
             format!("run: chmod 640 {shown}"),
         ));
     }
     // Full size at once, so that growing leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_FILE_MAX as usize + 2));
-    file.take(SECRET_FILE_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(cannot)?;
+    file.take(SECRET_FILE_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > SECRET_FILE_MAX {
         return Err(Bad::new(
             format!("the secret file {shown} has more than {SECRET_FILE_MAX} bytes"),
@@ -123,10 +118,7 @@ mod tests {
     #[test]
     fn a_secret_prints_stars() {
         let secret = Secret::new("hunter2");
-        assert_eq!(
-            format!("{secret} {secret:?} {:?}", Some(&secret)),
-            "*** *** Some(***)"
-        );
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
         assert_eq!(secret.expose(), "hunter2");
         assert_ne!(secret, Secret::new("hunter3"));
         assert_eq!(secret, Secret::new("hunter2"));

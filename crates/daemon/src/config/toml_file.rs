@@ -52,35 +52,20 @@ impl Document<'_> {
     }
 
     fn place(&self, offset: usize) -> Place {
-        Place::line(
-            &self.file,
-            u32::try_from(self.line_of(offset)).unwrap_or(u32::MAX),
-        )
+        Place::line(&self.file, u32::try_from(self.line_of(offset)).unwrap_or(u32::MAX))
     }
 
     /// With the column, in characters.
     fn exact_place(&self, offset: usize) -> Place {
         let start = self.line_starts[self.line_of(offset) - 1];
-        let column = self
-            .text
-            .get(start..offset)
-            .map_or(0, |before| before.chars().count())
-            + 1;
-        Place {
-            column: u32::try_from(column).ok(),
-            ..self.place(offset)
-        }
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+        Place { column: u32::try_from(column).ok(), ..self.place(offset) }
     }
 }
 
 impl Files {
     fn mistake(&mut self, place: Place, key: &str, what: String, remedy: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            place,
-            key: key.to_owned(),
-            what,
-            remedy: remedy.into(),
-        });
+        self.mistakes.push(Mistake { place, key: key.to_owned(), what, remedy: remedy.into() });
     }
 
     /// One file with its includes; what it says itself wins over what it includes.
@@ -89,10 +74,8 @@ impl Files {
         let key = if asked.is_some() { "include" } else { "" };
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if let Some(at) = chain.iter().position(|(seen, _)| *seen == real) {
-            let mut names: Vec<_> = chain[at..]
-                .iter()
-                .map(|(_, name)| name.display().to_string())
-                .collect();
+            let mut names: Vec<_> =
+                chain[at..].iter().map(|(_, name)| name.display().to_string()).collect();
             names.push(path.display().to_string());
             let what = format!("the files include each other: {}", names.join(" -> "));
             self.mistake(place, key, what, "remove one of these includes");
@@ -126,11 +109,7 @@ impl Files {
     fn document(&mut self, file: &Arc<Path>, text: &str, mode: u32, chain: &mut Chain) -> Tree {
         let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(newlines).collect();
-        let document = Document {
-            file: Arc::clone(file),
-            line_starts,
-            text,
-        };
+        let document = Document { file: Arc::clone(file), line_starts, text };
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut sound_to = usize::MAX;
         for error in &errors {
@@ -213,22 +192,13 @@ impl Files {
         let Some(kind) = Kind::parse(word) else {
             let value = written(word, value, document);
             let top = own.open(Kind::Top, "", &Place::file(&document.file));
-            top.entries.push(Entry {
-                key: word.to_owned(),
-                value,
-                place,
-            });
+            top.entries.push(Entry { key: word.to_owned(), value, place });
             return;
         };
         let heading = kind.heading();
         let DeValue::Table(table) = value.get_ref() else {
             let what = "is a section, not a key".to_owned();
-            self.mistake(
-                place,
-                word,
-                what,
-                format!("write {heading} and its keys below it"),
-            );
+            self.mistake(place, word, what, format!("write {heading} and its keys below it"));
             return;
         };
         if !kind.is_named() {
@@ -269,10 +239,7 @@ fn fill(
 /// Entries in the order in which they stand in the file; the map itself sorts by name.
 fn ordered<'t, 'i>(
     table: &'t DeTable<'i>,
-) -> Vec<(
-    &'t Spanned<toml::de::DeString<'i>>,
-    &'t Spanned<DeValue<'i>>,
-)> {
+) -> Vec<(&'t Spanned<toml::de::DeString<'i>>, &'t Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
@@ -323,33 +290,21 @@ fn open(path: &Path) -> Result<(Zeroizing<String>, u32), (String, String)> {
     };
     // Asked before opening: opening a FIFO would wait for a writer.
     if !std::fs::metadata(path).map_err(cannot)?.is_file() {
-        return Err((
-            format!("{shown} is not a regular file"),
-            "name a TOML file".to_owned(),
-        ));
+        return Err((format!("{shown} is not a regular file"), "name a TOML file".to_owned()));
     }
     let file = File::open(path).map_err(cannot)?;
     let facts = file.metadata().map_err(cannot)?;
     let size = facts.len().min(FILE_MAX);
     // Full size at once, so that growing leaves no copies of secrets behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size + 2).unwrap_or(0)));
-    file.take(FILE_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(cannot)?;
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > FILE_MAX {
         let what = format!("{shown} has more than {FILE_MAX} bytes");
         return Err((what, "name a configuration file".to_owned()));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
-        (
-            format!("{shown} is not UTF-8 in line {line}"),
-            "save it as UTF-8".to_owned(),
-        )
+        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        (format!("{shown} is not UTF-8 in line {line}"), "save it as UTF-8".to_owned())
     })?;
     Ok((Zeroizing::new(text.to_owned()), facts.permissions().mode()))
 }

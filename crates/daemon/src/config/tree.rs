@@ -90,9 +90,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn find(&self, kind: Kind, name: &str) -> Option<&Section> {
-        self.sections
-            .iter()
-            .find(|section| section.kind == kind && section.name == name)
+        self.sections.iter().find(|section| section.kind == kind && section.name == name)
     }
 
     /// The named sections of a kind without its template, in configured order.
@@ -104,10 +102,7 @@ impl Tree {
 
     /// The section, made if it is new.
     pub(super) fn open(&mut self, kind: Kind, name: &str, place: &Place) -> &mut Section {
-        let at = self
-            .sections
-            .iter()
-            .position(|s| s.kind == kind && s.name == name);
+        let at = self.sections.iter().position(|s| s.kind == kind && s.name == name);
         let at = at.unwrap_or_else(|| {
             self.sections.push(Section {
                 kind,
@@ -128,8 +123,7 @@ impl Tree {
             for entry in &section.entries {
                 // A secret's file replaces an earlier secret and the other way round.
                 let other = keys::twin(&entry.key);
-                mine.entries
-                    .retain(|old| old.key != entry.key && Some(&old.key) != other.as_ref());
+                mine.entries.retain(|old| old.key != entry.key && Some(&old.key) != other.as_ref());
             }
             mine.entries.extend(section.entries);
         }

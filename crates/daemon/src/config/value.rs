@@ -15,10 +15,7 @@ pub(super) struct Bad {
 
 impl Bad {
     pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self { what: what.into(), remedy: remedy.into() }
     }
 
     fn not(value: &Value, what: &str, remedy: &str) -> Self {
@@ -30,11 +27,9 @@ impl Bad {
 pub(super) fn text(value: &Value) -> Result<String, Bad> {
     match value {
         Value::Text(text) if text.is_empty() => Err(Bad::new("is empty", "write a value")),
-        Value::Text(text) if text.chars().any(char::is_control) => Err(Bad::not(
-            value,
-            "printable text",
-            "remove the control characters",
-        )),
+        Value::Text(text) if text.chars().any(char::is_control) => {
+            Err(Bad::not(value, "printable text", "remove the control characters"))
+        }
         Value::Text(text) => Ok(text.clone()),
         other => Err(Bad::not(other, "a text", "write it in double quotes")),
     }
@@ -44,11 +39,7 @@ pub(super) fn text(value: &Value) -> Result<String, Bad> {
 pub(super) fn flag(value: &Value) -> Result<bool, Bad> {
     match value {
         Value::Bool(flag) => Ok(*flag),
-        other => Err(Bad::not(
-            other,
-            "true or false",
-            "write true or false, without quotes",
-        )),
+        other => Err(Bad::not(other, "true or false", "write true or false, without quotes")),
     }
 }
 
@@ -66,18 +57,11 @@ pub(super) fn number(value: &Value, least: u32, most: u32) -> Result<u32, Bad> {
 
 /// A TCP port.
 pub(super) fn port(value: &Value) -> Result<u16, Bad> {
-    let bad = || {
-        Bad::not(
-            value,
-            "a port",
-            "write a whole number from 1 to 65535, without quotes",
-        )
-    };
+    let bad = || Bad::not(value, "a port", "write a whole number from 1 to 65535, without quotes");
     match value {
-        Value::Integer(number) => u16::try_from(*number)
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(bad),
+        Value::Integer(number) => {
+            u16::try_from(*number).ok().filter(|port| *port > 0).ok_or_else(bad)
+        }
         _ => Err(bad()),
     }
 }
@@ -91,9 +75,7 @@ pub(super) fn address(value: &Value) -> Result<IpAddr, Bad> {
     if text.contains('/') {
         return Err(Bad::not(value, "an IP address", "leave the mask off"));
     }
-    let ip: IpAddr = text
-        .parse()
-        .map_err(|_| Bad::not(value, "an IP address", sample))?;
+    let ip: IpAddr = text.parse().map_err(|_| Bad::not(value, "an IP address", sample))?;
     let nobody = ip.is_unspecified()
         || ip.is_multicast()
         || matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
@@ -139,27 +121,18 @@ pub(super) fn span(value: &Value, least: Span) -> Result<Span, Bad> {
     if ms < least.as_ms() {
         return Err(Bad::new(
             format!("{} is too short", value.quoted()),
-            format!(
-                "write at least \"{}\"",
-                humantime::format_duration(least.into())
-            ),
+            format!("write at least \"{}\"", humantime::format_duration(least.into())),
         ));
     }
     Ok(Span::ms(ms))
 }
 
 fn negative(value: &Value) -> Bad {
-    Bad::new(
-        format!("{} is negative", value.quoted()),
-        "write a time that is not below zero",
-    )
+    Bad::new(format!("{} is negative", value.quoted()), "write a time that is not below zero")
 }
 
 fn finer(value: &Value) -> Bad {
-    Bad::new(
-        format!("{} is below a millisecond", value.quoted()),
-        "write at least \"1ms\"",
-    )
+    Bad::new(format!("{} is below a millisecond", value.quoted()), "write at least \"1ms\"")
 }
 
 /// One of a few words.
@@ -171,27 +144,16 @@ pub(super) fn choice<T: Copy>(value: &Value, what: &str, words: &[(&str, T)]) ->
     }
     let quoted: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
     let last = quoted.len().saturating_sub(1);
-    let all = format!(
-        "{} or {}",
-        quoted[..last].join(", "),
-        quoted[last..].join("")
-    );
+    let all = format!("{} or {}", quoted[..last].join(", "), quoted[last..].join(""));
     Err(Bad::not(value, what, &format!("write {all}")))
 }
 
 pub(super) fn host_mode(value: &Value) -> Result<HostMode, Bad> {
-    choice(
-        value,
-        "a mode",
-        &[("master", HostMode::Master), ("slave", HostMode::Slave)],
-    )
+    choice(value, "a mode", &[("master", HostMode::Master), ("slave", HostMode::Slave)])
 }
 
 pub(super) fn role_mode(value: &Value) -> Result<RoleMode, Bad> {
-    let words = [
-        ("exclusive", RoleMode::Exclusive),
-        ("balanced", RoleMode::Balanced),
-    ];
+    let words = [("exclusive", RoleMode::Exclusive), ("balanced", RoleMode::Balanced)];
     choice(value, "a mode", &words)
 }
 
@@ -207,13 +169,7 @@ pub(super) fn monitor_mode(value: &Value) -> Result<MonitorMode, Bad> {
 
 /// The mode of a socket file: an octal text, at least readable and writable for its owner.
 pub(super) fn file_mode(value: &Value) -> Result<u32, Bad> {
-    let bad = || {
-        Bad::not(
-            value,
-            "a file mode",
-            "write four octal digits, such as \"0660\"",
-        )
-    };
+    let bad = || Bad::not(value, "a file mode", "write four octal digits, such as \"0660\"");
     let Value::Text(text) = value else {
         return Err(bad());
     };
@@ -251,11 +207,7 @@ pub(super) fn group(value: &Value) -> Result<String, Bad> {
     let name = text(value)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.len() > 32 || !name.chars().all(plain) {
-        return Err(Bad::not(
-            value,
-            "a group name",
-            "write one from /etc/group, such as \"mmm\"",
-        ));
+        return Err(Bad::not(value, "a group name", "write one from /etc/group, such as \"mmm\""));
     }
     Ok(name)
 }

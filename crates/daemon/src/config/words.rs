@@ -22,6 +22,5 @@ pub(super) fn cluster_name(text: &str) -> Result<ClusterName, NotAName> {
 
 /// A name that the program itself writes.
 pub(super) fn fixed<T: std::str::FromStr>(text: &'static str) -> T {
-    text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is a name"))
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is a name"))
 }

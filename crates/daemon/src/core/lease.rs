@@ -58,10 +58,7 @@ mod tests {
     fn the_monitor_waits_longer_than_the_agent_may_hold() {
         // The report took no time at all, the agent's clock runs slow and the monitor's fast by the bound.
         for ttl in [Span::ms(400), Span::secs(3), Span::secs(60)] {
-            let lease = Lease {
-                echo: Time(1_000),
-                ttl,
-            };
+            let lease = Lease { echo: Time(1_000), ttl };
             let agent_holds_real = (lease.ends().since(lease.echo)).as_ms() as f64 * 1.001;
             let monitor_waits_real =
                 surely_over(Time(5_000), ttl).since(Time(5_000)).as_ms() as f64 / 1.001;
@@ -71,10 +68,7 @@ mod tests {
 
     #[test]
     fn fencing_begins_at_two_thirds_and_the_kernel_lets_go_before_the_end() {
-        let lease = Lease {
-            echo: Time(10_000),
-            ttl: Span::secs(3),
-        };
+        let lease = Lease { echo: Time(10_000), ttl: Span::secs(3) };
         assert_eq!(lease.fence_at(), Time(12_000));
         assert_eq!(lease.ends(), Time(13_000));
         assert_eq!(lease.kernel_secs(Time(10_010)), 2);

@@ -42,24 +42,12 @@ pub struct AgentLinkSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkEvent {
     /// The agent introduced itself.
-    Up {
-        host: HostName,
-        hello: Hello,
-        at: Time,
-    },
+    Up { host: HostName, hello: Hello, at: Time },
     /// The agent said something; `at` is when it was read.
-    Said {
-        host: HostName,
-        at: Time,
-        message: FromAgent,
-    },
+    Said { host: HostName, at: Time, message: FromAgent },
     /// The link broke, or could not be made. Of failed attempts in a row only those with a new reason are
     /// told.
-    Down {
-        host: HostName,
-        why: String,
-        at: Time,
-    },
+    Down { host: HostName, why: String, at: Time },
 }
 
 /// The links to all agents. They end when this is dropped.
@@ -79,10 +67,7 @@ impl Link {
     }
 
     fn get(&self) -> Option<Arc<Outbox<ToAgent>>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -102,21 +87,10 @@ impl AgentLinks {
             settings.hello.host = Some(agent.host.clone());
             let tx = tx.clone();
             tasks.spawn(async move {
-                Dialler {
-                    agent,
-                    settings,
-                    link,
-                    tx,
-                    told: None,
-                }
-                .run()
-                .await;
+                Dialler { agent, settings, link, tx, told: None }.run().await;
             });
         }
-        Self {
-            links,
-            _tasks: tasks,
-        }
+        Self { links, _tasks: tasks }
     }
 
     /// Says something to an agent; never waits. A newer grant takes the place of one that was not sent yet;
@@ -127,9 +101,8 @@ impl AgentLinks {
     pub fn send(&self, host: &HostName, message: ToAgent) -> Result<(), Closed> {
         let link = self.links.get(host);
         let link = link.ok_or_else(|| Closed(format!("no host {host} is configured")))?;
-        let out = link
-            .get()
-            .ok_or_else(|| Closed(format!("the agent on {host} is not connected")))?;
+        let out =
+            link.get().ok_or_else(|| Closed(format!("the agent on {host} is not connected")))?;
         let urgency = match message {
             ToAgent::Grant(_) => Urgency::Latest,
             ToAgent::Order(_) | ToAgent::Error { .. } => Urgency::Each,
@@ -164,12 +137,7 @@ impl Dialler {
             if self.told.as_ref() != Some(&why) {
                 self.told = Some(why.clone());
                 let host = self.agent.host.clone();
-                if self
-                    .tx
-                    .send(LinkEvent::Down { host, why, at })
-                    .await
-                    .is_err()
-                {
+                if self.tx.send(LinkEvent::Down { host, why, at }).await.is_err() {
                     return;
                 }
             }
@@ -181,35 +149,20 @@ impl Dialler {
 
     async fn dial(&self) -> Result<(Conn, Hello), String> {
         let AgentAddress { host, addr } = &self.agent;
-        let AgentLinkSettings {
-            hello,
-            key,
-            silence,
-        } = &self.settings;
+        let AgentLinkSettings { hello, key, silence } = &self.settings;
         let dialled = Conn::dial_tcp(*addr, DIAL_LIMIT, *silence).await;
         let conn = dialled.map_err(|error| {
-            let remedy = if error.refused() {
-                ": is mmm-agentd running there?"
-            } else {
-                ""
-            };
+            let remedy = if error.refused() { ": is mmm-agentd running there?" } else { "" };
             format!("agent {host} at {addr}: {error}{remedy}")
         })?;
         let key = key.as_ref().map(ClusterKey::bytes);
-        let shaken = handshake_with(
-            conn,
-            hello.clone(),
-            Program::Agent,
-            key,
-            |theirs| match &theirs.host {
+        let shaken =
+            handshake_with(conn, hello.clone(), Program::Agent, key, |theirs| match &theirs.host {
                 Some(name) if name == host => Ok(()),
                 Some(name) => Err(format!("this is {name}, not {host}: check ip of {host}")),
                 None => Err("the agent does not say which host it is".to_owned()),
-            },
-        );
-        shaken
-            .await
-            .map_err(|why| format!("agent {host} at {addr}: {why}"))
+            });
+        shaken.await.map_err(|why| format!("agent {host} at {addr}: {why}"))
     }
 
     async fn talk(&mut self, conn: Conn, hello: Hello) -> String {
@@ -218,11 +171,7 @@ impl Dialler {
         self.told = None;
         let out = Arc::new(Outbox::new());
         self.link.set(Some(Arc::clone(&out)));
-        let up = LinkEvent::Up {
-            host: host.clone(),
-            hello,
-            at,
-        };
+        let up = LinkEvent::Up { host: host.clone(), hello, at };
         if self.tx.send(up).await.is_err() {
             return "this program ends".to_owned();
         }

@@ -61,11 +61,7 @@ pub struct ConsoleTcp {
 pub enum ConsoleEvent {
     /// A request that `who` may make; answered by [`ConsoleHub::answer`]. Snapshots and subscriptions are
     /// served here and do not come up.
-    Asked {
-        console: u64,
-        who: Who,
-        request: ToMonitor,
-    },
+    Asked { console: u64, who: Who, request: ToMonitor },
     /// The console is gone. What it asked for goes on.
     Left { console: u64 },
 }
@@ -149,12 +145,7 @@ impl ConsoleHub {
             listeners.push(Listener::unix(path, access)?);
         }
         let mut tcp = None;
-        if let Some(ConsoleTcp {
-            addr,
-            key,
-            insecure,
-        }) = &settings.tcp
-        {
+        if let Some(ConsoleTcp { addr, key, insecure }) = &settings.tcp {
             if !addr.ip().is_loopback() && key.is_none() && !insecure {
                 return Err(format!(
                     "will not listen for consoles on {addr} without protection: set cluster_key, or insecure = true"
@@ -176,11 +167,7 @@ impl ConsoleHub {
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tracing::info!(?listener, "listening for consoles");
-            tasks.spawn(receive(
-                listener,
-                Arc::clone(&shared),
-                Arc::clone(&handshakes),
-            ));
+            tasks.spawn(receive(listener, Arc::clone(&shared), Arc::clone(&handshakes)));
         }
         Ok(Self { shared, tcp, tasks })
     }
@@ -193,9 +180,7 @@ impl ConsoleHub {
     /// Shows a new picture to whoever subscribed; at most ten a second each, the newest.
     pub fn publish(&self, view: Arc<ClusterView>) {
         let line = OnceLock::new();
-        self.shared
-            .pictures
-            .send_replace(Some(Arc::new(Picture { view, line })));
+        self.shared.pictures.send_replace(Some(Arc::new(Picture { view, line })));
     }
 
     /// Tells new events, oldest first, to whoever subscribed. The last 2,000 are kept for late-comers.
@@ -225,9 +210,7 @@ impl ConsoleHub {
     pub async fn close(mut self, why: &str) {
         let outs: Vec<_> = self.shared.consoles().outs.values().cloned().collect();
         for out in outs {
-            let message = FromMonitor::Error {
-                why: why.to_owned(),
-            };
+            let message = FromMonitor::Error { why: why.to_owned() };
             // Closed ones are on their way out already.
             let _ = out.put(Urgency::Each, Out::Message(message));
             out.finish(why);
@@ -290,11 +273,8 @@ async fn meet(conn: Conn, shared: &Shared) -> Result<(Conn, Who), String> {
         }
     };
     let mut hello = shared.settings.hello.clone();
-    hello.you = Some(You {
-        name: who.name.clone(),
-        may_act: who.may_act,
-        why_not: who.why_not.clone(),
-    });
+    hello.you =
+        Some(You { name: who.name.clone(), may_act: who.may_act, why_not: who.why_not.clone() });
     let (conn, _) = handshake(conn, hello, Program::Console, key.map(ClusterKey::bytes)).await?;
     Ok((conn, who))
 }
@@ -319,22 +299,13 @@ async fn serve(conn: Conn, who: Who, shared: Arc<Shared>) {
     };
     let peer = conn.peer().to_string();
     tracing::debug!(console = id, who = %who.name, %peer, "a console is connected");
-    let session = Session {
-        id,
-        who,
-        out,
-        shared,
-    };
+    let session = Session { id, who, out, shared };
     let why = session.run(conn).await;
     session.out.close(&why);
     session.shared.consoles().outs.remove(&id);
     tracing::debug!(console = id, %why, "a console is gone");
     // The receiver is only gone when the monitor ends.
-    let _ = session
-        .shared
-        .tx
-        .send(ConsoleEvent::Left { console: id })
-        .await;
+    let _ = session.shared.tx.send(ConsoleEvent::Left { console: id }).await;
 }
 
 /// Counts again, because several may have been introducing themselves at once.

@@ -90,9 +90,8 @@ impl Worker {
         let top = topology::topology(config)?;
         let names: Vec<HostName> = top.hosts.iter().map(|host| host.name.clone()).collect();
         let (store, stored) = store::open::<Stored>(&config.monitor.status_path)?;
-        if let Some(stored) = stored
-            .as_ref()
-            .filter(|stored| config.cluster != *stored.cluster.as_str())
+        if let Some(stored) =
+            stored.as_ref().filter(|stored| config.cluster != *stored.cluster.as_str())
         {
             anyhow::bail!(
                 "{} belongs to cluster {:?}, this is {:?}: name another status_path",
@@ -101,10 +100,7 @@ impl Worker {
                 config.cluster.as_str()
             );
         }
-        let now = Now {
-            boot: clock.now(),
-            wall: clock.wall(),
-        };
+        let now = Now { boot: clock.now(), wall: clock.wall() };
         let core = Monitor::new(top, stored, now);
         // The new term is on disk before anybody hears of it.
         store
@@ -152,72 +148,44 @@ impl Worker {
         match event {
             LinkEvent::Up { host, hello, .. } => {
                 tracing::info!(%host, version = %hello.version, "agent connected");
-                Some(Input::LinkUp {
-                    host: self.index(&host)?,
-                    version: hello.version,
-                })
+                Some(Input::LinkUp { host: self.index(&host)?, version: hello.version })
             }
             LinkEvent::Said { host, at, message } => {
                 if let FromAgent::Done { id, outcome } = &message {
                     tracing::debug!(%host, id, ?outcome, "order answered");
                 }
-                Some(Input::Said {
-                    host: self.index(&host)?,
-                    at,
-                    message,
-                })
+                Some(Input::Said { host: self.index(&host)?, at, message })
             }
             LinkEvent::Down { host, why, .. } => {
                 tracing::warn!(%host, why, "agent not connected");
-                Some(Input::LinkDown {
-                    host: self.index(&host)?,
-                    why,
-                })
+                Some(Input::LinkDown { host: self.index(&host)?, why })
             }
         }
     }
 
     fn probe_input(&self, event: ProbeEvent) -> Option<Input> {
         match event {
-            ProbeEvent::Checked(ProbeResult {
-                host,
-                check,
-                found,
-                began,
-                took,
-            }) => {
+            ProbeEvent::Checked(ProbeResult { host, check, found, began, took }) => {
                 tracing::debug!(%host, %check, result = found.message(), %took, "check");
                 let found = match found {
                     probe::Found::Ok(message) => Found::Ok(message),
                     probe::Found::Failed { why, hard } => Found::Failed { why, hard },
                     probe::Found::Unknown(message) => Found::Unknown(message),
                 };
-                Some(Input::Checked {
-                    host: self.index(&host)?,
-                    check,
-                    found,
-                    began,
-                    took,
-                })
+                Some(Input::Checked { host: self.index(&host)?, check, found, began, took })
             }
             ProbeEvent::Network { up, message, .. } => Some(Input::Network { up, message }),
         }
     }
 
     async fn step(&mut self, input: Input) {
-        let now = Now {
-            boot: self.clock.now(),
-            wall: self.clock.wall(),
-        };
+        let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         self.fresh |= !matches!(input, Input::Tick);
         if self.retry_store.is_some_and(|at| now.boot >= at) {
             self.write_down(&self.core.stored()).await;
         }
         let effects = self.core.step(now, input);
-        if effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Answer { .. }))
-        {
+        if effects.iter().any(|effect| matches!(effect, Effect::Answer { .. })) {
             // Whoever is answered may look at once, and must not see what was before.
             self.show(now.boot);
         }
@@ -227,10 +195,7 @@ impl Worker {
             if let Effect::Persist(stored) = effect {
                 if !self.write_down(&stored).await {
                     let events = effects.filter(|effect| matches!(effect, Effect::Event(_)));
-                    events
-                        .collect::<Vec<_>>()
-                        .into_iter()
-                        .for_each(|effect| self.perform(effect));
+                    events.collect::<Vec<_>>().into_iter().for_each(|effect| self.perform(effect));
                     return;
                 }
             } else {
@@ -259,10 +224,7 @@ impl Worker {
 
     /// Writes the decisions down; the core hears of a failure, and of its end.
     async fn write_down(&mut self, stored: &Stored) -> bool {
-        let now = Now {
-            boot: self.clock.now(),
-            wall: self.clock.wall(),
-        };
+        let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         let input = match self.store.save(stored, STORE_LIMIT).await {
             Ok(()) if self.retry_store.is_none() => return true,
             Ok(()) => {
@@ -275,9 +237,7 @@ impl Worker {
                 if !first {
                     return false;
                 }
-                Input::StoreFailed {
-                    why: error.to_string(),
-                }
+                Input::StoreFailed { why: error.to_string() }
             }
         };
         let works = matches!(input, Input::StoreWorks);
@@ -304,12 +264,7 @@ impl Worker {
 }
 
 fn console_input(event: ConsoleEvent) -> Option<Input> {
-    let ConsoleEvent::Asked {
-        console,
-        who,
-        request,
-    } = event
-    else {
+    let ConsoleEvent::Asked { console, who, request } = event else {
         return None;
     };
     let who = who.name;
@@ -322,10 +277,7 @@ fn console_input(event: ConsoleEvent) -> Option<Input> {
         ToMonitor::Subscribe { .. } | ToMonitor::Snapshot { .. } => return None,
     };
     tracing::info!(who, ?request, "request");
-    Some(Input::Asked {
-        asker: Asker { console, id, who },
-        request,
-    })
+    Some(Input::Asked { asker: Asker { console, id, who }, request })
 }
 
 /// The log and the consoles read the same event, so they cannot disagree.
@@ -341,20 +293,14 @@ fn log(event: &Event) {
 }
 
 fn key(config: &Config) -> Option<ClusterKey> {
-    config
-        .cluster_key
-        .as_ref()
-        .map(|key| ClusterKey::new(key.expose().as_bytes()))
+    config.cluster_key.as_ref().map(|key| ClusterKey::new(key.expose().as_bytes()))
 }
 
 fn agent_addresses(config: &Config) -> Vec<AgentAddress> {
     config
         .hosts
         .iter()
-        .map(|host| AgentAddress {
-            host: host.name.clone(),
-            addr: host.agent_address(),
-        })
+        .map(|host| AgentAddress { host: host.name.clone(), addr: host.agent_address() })
         .collect()
 }
 
@@ -368,10 +314,8 @@ fn link_settings(config: &Config) -> AgentLinkSettings {
 
 fn console_settings(config: &Config) -> ConsoleSettings {
     let monitor = &config.monitor;
-    let access = UnixAccess {
-        mode: monitor.socket_mode,
-        group: Some(monitor.socket_group.clone()),
-    };
+    let access =
+        UnixAccess { mode: monitor.socket_mode, group: Some(monitor.socket_group.clone()) };
     ConsoleSettings {
         hello: Hello::new(Program::Monitor, config.cluster.clone()),
         socket: Some((monitor.socket.clone(), access)),
@@ -398,10 +342,7 @@ fn targets(config: &Config) -> Vec<Target> {
             },
             timing: mmm_proto::Check::ALL.map(|check| {
                 let times = config.checks.of(check);
-                Timing {
-                    period: times.check_period,
-                    timeout: times.timeout,
-                }
+                Timing { period: times.check_period, timeout: times.timeout }
             }),
             max_backlog: config.checks.rep_backlog.max_backlog,
         })
@@ -412,9 +353,6 @@ fn network(config: &Config) -> NetworkTarget {
     let times = config.checks.of(mmm_proto::Check::Ping);
     NetworkTarget {
         ips: config.monitor.ping_ips.clone(),
-        timing: Timing {
-            period: config.monitor.ping_interval,
-            timeout: times.timeout,
-        },
+        timing: Timing { period: config.monitor.ping_interval, timeout: times.timeout },
     }
 }

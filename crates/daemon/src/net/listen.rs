@@ -32,15 +32,8 @@ pub struct UnixAccess {
 }
 
 enum Socket {
-    Tcp {
-        listener: TcpListener,
-        silence: Span,
-    },
-    Unix {
-        listener: UnixListener,
-        path: PathBuf,
-        inode: u64,
-    },
+    Tcp { listener: TcpListener, silence: Span },
+    Unix { listener: UnixListener, path: PathBuf, inode: u64 },
 }
 
 /// Waits for connections. A unix listener takes its file along when it goes.
@@ -64,11 +57,7 @@ impl Listener {
     /// A sentence that names the address.
     pub fn tcp(addr: SocketAddr, silence: Span) -> Result<Self, String> {
         let listen = || {
-            let socket = if addr.is_ipv4() {
-                TcpSocket::new_v4()?
-            } else {
-                TcpSocket::new_v6()?
-            };
+            let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             // A restart must not wait for the old connections' last minute.
             socket.set_reuseaddr(true)?;
             socket.bind(addr)?;
@@ -86,9 +75,7 @@ impl Listener {
             };
             format!("cannot listen on {addr}: {error}{remedy}")
         })?;
-        Ok(Self {
-            socket: Socket::Tcp { listener, silence },
-        })
+        Ok(Self { socket: Socket::Tcp { listener, silence } })
     }
 
     /// Listens on a unix socket. Creates its folder when it is missing, and removes a socket file that
@@ -98,14 +85,8 @@ impl Listener {
     /// A sentence that names the path and the remedy.
     pub fn unix(path: &Path, access: &UnixAccess) -> Result<Self, String> {
         let bad = |error: io::Error| format!("cannot listen on {}: {error}", path.display());
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            let made = std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(folder);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
             made.map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
         }
         remove_stale(path)?;
@@ -113,13 +94,7 @@ impl Listener {
         give(path, access)?;
         let inode = path.symlink_metadata().map_err(bad)?.ino();
         let path = path.to_owned();
-        Ok(Self {
-            socket: Socket::Unix {
-                listener,
-                path,
-                inode,
-            },
-        })
+        Ok(Self { socket: Socket::Unix { listener, path, inode } })
     }
 
     /// The address, with the port that the kernel chose when port 0 was asked for; none for a unix socket.
@@ -158,10 +133,7 @@ impl Drop for Listener {
     fn drop(&mut self) {
         if let Socket::Unix { path, inode, .. } = &self.socket {
             // Another monitor may have put its own there since.
-            if path
-                .symlink_metadata()
-                .is_ok_and(|found| found.ino() == *inode)
-            {
+            if path.symlink_metadata().is_ok_and(|found| found.ino() == *inode) {
                 let _ = std::fs::remove_file(path);
             }
         }

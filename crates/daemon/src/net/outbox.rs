@@ -63,9 +63,7 @@ impl<M> Outbox<M> {
             return Err(closed.clone());
         }
         if urgency == Urgency::Latest {
-            inner
-                .waiting
-                .retain(|(urgency, _)| *urgency != Urgency::Latest);
+            inner.waiting.retain(|(urgency, _)| *urgency != Urgency::Latest);
         }
         if inner.waiting.len() >= WAITING_MAX {
             let closed = Closed(format!("{WAITING_MAX} messages wait and are not read"));
@@ -136,9 +134,7 @@ impl<M> Outbox<M> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner<M>> {
         // Nothing panics while the lock is held, and if it did, the queue would still be whole.
-        self.inner
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

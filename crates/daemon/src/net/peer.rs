@@ -48,21 +48,13 @@ impl Who {
     pub fn acting(name: impl Into<String>) -> Self {
         let name = name.into();
         let (may_act, why_not) = (true, String::new());
-        Self {
-            name,
-            may_act,
-            why_not,
-        }
+        Self { name, may_act, why_not }
     }
 
     /// Someone who may only look.
     pub fn looking(name: impl Into<String>, why_not: impl Into<String>) -> Self {
         let (name, why_not) = (name.into(), why_not.into());
-        Self {
-            name,
-            may_act: false,
-            why_not,
-        }
+        Self { name, may_act: false, why_not }
     }
 }
 
@@ -71,17 +63,12 @@ impl UnixPeer {
     /// act. Reads the user database, so it may block for as long as a directory service takes.
     pub fn who(self, group: &str) -> Who {
         let user = User::from_uid(Uid::from_raw(self.uid)).ok().flatten();
-        let name = user
-            .as_ref()
-            .map_or_else(|| format!("uid {}", self.uid), |user| user.name.clone());
+        let name =
+            user.as_ref().map_or_else(|| format!("uid {}", self.uid), |user| user.name.clone());
         if self.uid == 0 || self.uid == Uid::effective().as_raw() {
             return Who::acting(name);
         }
-        let Some(group_id) = Group::from_name(group)
-            .ok()
-            .flatten()
-            .map(|group| group.gid)
-        else {
+        let Some(group_id) = Group::from_name(group).ok().flatten().map(|group| group.gid) else {
             let why = format!("only root may act: there is no group {group} on the monitor's host");
             return Who::looking(name, why);
         };
@@ -105,11 +92,7 @@ mod tests {
     use super::*;
 
     fn peer(uid: u32, gid: u32) -> UnixPeer {
-        UnixPeer {
-            uid,
-            gid,
-            pid: Some(1),
-        }
+        UnixPeer { uid, gid, pid: Some(1) }
     }
 
     #[test]
@@ -120,17 +103,9 @@ mod tests {
         assert_eq!(peer(2, 1).who("daemon"), Who::acting("bin"));
         let who = peer(2, 2).who("daemon");
         assert_eq!((who.name.as_str(), who.may_act), ("bin", false));
-        assert!(
-            who.why_not.contains("members of group daemon"),
-            "{}",
-            who.why_not
-        );
+        assert!(who.why_not.contains("members of group daemon"), "{}", who.why_not);
         let who = peer(4_000_000, 4_000_000).who("no-such-group");
         assert_eq!(who.name, "uid 4000000");
-        assert!(
-            who.why_not.contains("no group no-such-group"),
-            "{}",
-            who.why_not
-        );
+        assert!(who.why_not.contains("no group no-such-group"), "{}", who.why_not);
     }
 }

@@ -80,10 +80,7 @@ impl Bed {
         for host in Self::hosts(servers) {
             let ns = self.ns(host);
             run("ip", &["netns", "add", &ns]);
-            ip(
-                &ns,
-                &format!("link add {NIC} type veth peer name p{host} netns {hub}"),
-            );
+            ip(&ns, &format!("link add {NIC} type veth peer name p{host} netns {hub}"));
             ip(&hub, &format!("link set p{host} master br0 up"));
             ip(&ns, "link set lo up");
             ip(&ns, &format!("link set {NIC} up"));
@@ -119,27 +116,15 @@ impl Bed {
         }
         let log = fs::File::create(data.join("log")).unwrap();
         let mut command = Command::new("ip");
-        command.args([
-            "netns",
-            "exec",
-            &self.ns(host),
-            "mariadbd",
-            "--no-defaults",
-            "--user=root",
-        ]);
+        command.args(["netns", "exec", &self.ns(host), "mariadbd", "--no-defaults", "--user=root"]);
         command.arg(format!("--datadir={}", data.display()));
         command.arg(format!("--socket={}", data.join("s").display()));
         command.arg(format!("--server-id={host}"));
         for option in OPTIONS {
             command.arg(format!("--{option}"));
         }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        command
-            .spawn()
-            .expect("mariadbd: apt install mariadb-server iproute2")
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().expect("mariadbd: apt install mariadb-server iproute2")
     }
 
     fn wait_ready(&self, host: usize) {
@@ -254,9 +239,7 @@ impl Drop for Bed {
             let _ = child.wait();
         }
         // Also after a failure half-way: what is not there need not go.
-        let hosts = Self::hosts(self.planned)
-            .into_iter()
-            .map(|host| self.ns(host));
+        let hosts = Self::hosts(self.planned).into_iter().map(|host| self.ns(host));
         for ns in hosts.chain([format!("{}-hub", self.tag)]) {
             let _ = Command::new("ip").args(["netns", "del", &ns]).output();
         }
@@ -340,10 +323,7 @@ fn enter(ns: &str) {
 fn inside<T, F: Future<Output = T>>(ns: &str, work: impl FnOnce() -> F) -> T {
     enter(ns);
     // One thread: everything that is opened belongs to the namespace.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { work().await })
 }
 
@@ -376,15 +356,8 @@ pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(
 
 fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let root = if memory.is_dir() {
-        memory.to_path_buf()
-    } else {
-        std::env::temp_dir()
-    };
-    tempfile::Builder::new()
-        .prefix("mmm-agent-host-")
-        .tempdir_in(root)
-        .unwrap()
+    let root = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+    tempfile::Builder::new().prefix("mmm-agent-host-").tempdir_in(root).unwrap()
 }
 
 /// The files of a data directory with the accounts, made once and kept in memory: nothing of it is left on
@@ -437,11 +410,10 @@ fn ip(ns: &str, words: &str) {
 }
 
 fn run(program: &str, args: &[&str]) {
-    let done = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{program}: {error}; apt install mariadb-server iproute2"));
+    let done =
+        Command::new(program).args(args).stdin(Stdio::null()).output().unwrap_or_else(|error| {
+            panic!("{program}: {error}; apt install mariadb-server iproute2")
+        });
     let words = [done.stdout, done.stderr].concat();
     let words = String::from_utf8_lossy(&words);
     assert!(done.status.success(), "{program} {args:?}: {words}");
@@ -449,16 +421,7 @@ fn run(program: &str, args: &[&str]) {
 
 fn sql_cli(socket: &Path, sql: &str) -> Result<String, String> {
     let done = Command::new("mariadb")
-        .args([
-            "--no-defaults",
-            "-uroot",
-            "-N",
-            "-B",
-            "-e",
-            sql,
-            "-S",
-            text(socket),
-        ])
+        .args(["--no-defaults", "-uroot", "-N", "-B", "-e", sql, "-S", text(socket)])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| error.to_string())?;

@@ -56,10 +56,7 @@ fn a_frozen_writer_holds_all_that_it_acknowledged_and_thaws() {
         let admin = bed.client_as(vip(), "admin").await.unwrap();
         let acknowledged = hands.server.position(SEC).await.unwrap();
         let began = Instant::now();
-        let frozen = hands
-            .freeze(vip(), Span::ms(500), false, LONG)
-            .await
-            .unwrap();
+        let frozen = hands.freeze(vip(), Span::ms(500), false, LONG).await.unwrap();
         let took = began.elapsed();
         eprintln!("frozen in {took:?}");
         assert!(took < Duration::from_millis(250), "{took:?}");
@@ -69,21 +66,12 @@ fn a_frozen_writer_holds_all_that_it_acknowledged_and_thaws() {
         assert!(hands.addresses.holds(vip()).await.unwrap(), "the VIP stays");
         for client in [client, idle, admin] {
             let began = Instant::now();
-            client
-                .sql("insert into t.a values (78, 1)")
-                .await
-                .unwrap_err();
-            assert!(
-                began.elapsed() < Duration::from_millis(100),
-                "a client waited"
-            );
+            client.sql("insert into t.a values (78, 1)").await.unwrap_err();
+            assert!(began.elapsed() < Duration::from_millis(100), "a client waited");
         }
         refused(&bed).await;
         // Once more changes nothing.
-        let again = hands
-            .freeze(vip(), Span::ms(500), false, LONG)
-            .await
-            .unwrap();
+        let again = hands.freeze(vip(), Span::ms(500), false, LONG).await.unwrap();
         assert_eq!(again.killed, 0);
         hands.thaw(vip(), LONG).await.unwrap();
         let client = bed.client(vip()).await;
@@ -100,10 +88,7 @@ fn a_freeze_is_rolled_back_when_something_holds_it_up_and_goes_through_with_kill
         let (client, answer) = slow(&bed, &hands).await;
         let began = Instant::now();
         let waiting = other.start("update t.a set v=3 where i=2");
-        let failed = hands
-            .freeze(vip(), Span::ms(400), false, LONG)
-            .await
-            .unwrap_err();
+        let failed = hands.freeze(vip(), Span::ms(400), false, LONG).await.unwrap_err();
         let took = began.elapsed();
         assert!((400..700).contains(&took.as_millis()), "{took:?}");
         assert_eq!(failed.blockers[0].session, client.id);
@@ -115,10 +100,7 @@ fn a_freeze_is_rolled_back_when_something_holds_it_up_and_goes_through_with_kill
         bed.connect(vip()).await.1.unwrap();
         assert!(!hands.server.is_read_only(SEC).await.unwrap());
         let began = Instant::now();
-        let frozen = hands
-            .freeze(vip(), Span::ms(200), true, LONG)
-            .await
-            .unwrap();
+        let frozen = hands.freeze(vip(), Span::ms(200), true, LONG).await.unwrap();
         let took = began.elapsed();
         eprintln!("killed and frozen in {took:?} with a grace of 200 ms");
         assert!(took < Duration::from_millis(500), "{took:?}");
@@ -135,25 +117,16 @@ fn table_locks_hold_a_freeze_up_and_are_named_where_the_server_can() {
         let hands = opened(&bed).await;
         let client = bed.client(vip()).await;
         client.sql("lock tables t.a write").await.unwrap();
-        let failed = hands
-            .freeze(vip(), Span::ms(200), false, LONG)
-            .await
-            .unwrap_err();
+        let failed = hands.freeze(vip(), Span::ms(200), false, LONG).await.unwrap_err();
         assert!(failed.why.contains("table locks"), "{}", failed.why);
         bed.root(1, "install soname 'metadata_lock_info'");
-        let failed = hands
-            .freeze(vip(), Span::ms(200), false, LONG)
-            .await
-            .unwrap_err();
+        let failed = hands.freeze(vip(), Span::ms(200), false, LONG).await.unwrap_err();
         assert_eq!(failed.blockers.len(), 1, "{failed:?}");
         assert_eq!(failed.blockers[0].session, client.id);
         client.sql("unlock tables").await.unwrap();
         client.sql("update t.a set v=4 where i=2").await.unwrap();
         client.sql("lock tables t.a write").await.unwrap();
-        hands
-            .freeze(vip(), Span::ms(100), true, LONG)
-            .await
-            .unwrap();
+        hands.freeze(vip(), Span::ms(100), true, LONG).await.unwrap();
         client.sql("select 1").await.unwrap_err();
     });
 }
@@ -168,10 +141,7 @@ fn acts_on_a_dead_server_are_quick_and_honest() {
     bed.on(1, || async {
         let hands = hands_on_a_dead_server(&bed).await;
         let began = Instant::now();
-        let failed = hands
-            .freeze(vip(), Span::ms(500), true, LONG)
-            .await
-            .unwrap_err();
+        let failed = hands.freeze(vip(), Span::ms(500), true, LONG).await.unwrap_err();
         let took = began.elapsed();
         assert!(failed.why.contains("is gone"), "{}", failed.why);
         assert!(took < Duration::from_millis(250), "{took:?}");
@@ -182,19 +152,13 @@ fn acts_on_a_dead_server_are_quick_and_honest() {
         let fence = began.elapsed();
         eprintln!("a dead server: freeze failed after {took:?}, fenced in {fence:?}");
         assert!(fence < Duration::from_millis(250), "{fence:?}");
-        assert!(
-            matches!(fenced.read_only, ReadOnly::ServerGone(_)),
-            "{fenced:?}"
-        );
+        assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}");
         assert_eq!(fenced.vips_gone, [vip()]);
         assert!(fenced.complete());
         assert!(!hands.addresses.holds(vip()).await.unwrap());
         let why = fresh.open(vip(), Some(60), SEC).await.unwrap_err();
         assert!(why.contains("is gone"), "{why}");
-        assert!(
-            !hands.addresses.holds(vip()).await.unwrap(),
-            "no VIP without a server"
-        );
+        assert!(!hands.addresses.holds(vip()).await.unwrap(), "no VIP without a server");
     });
 }
 
@@ -237,11 +201,7 @@ fn a_fence_goes_through_a_running_update_while_clients_are_told() {
         let again = hands.fence(&[vip(), reader], SEC).await;
         assert!(again.complete() && again.killed == 0, "{again:?}");
         hands.open(vip(), None, LONG).await.unwrap();
-        bed.client(vip())
-            .await
-            .sql("update t.a set v=9 where i=2")
-            .await
-            .unwrap();
+        bed.client(vip()).await.sql("update t.a set v=9 where i=2").await.unwrap();
     });
 }
 
@@ -253,10 +213,7 @@ fn a_stopped_server_delays_no_fence_and_is_not_called_safe() {
         let client = bed.client(vip()).await;
         bed.signal(1, Signal::SIGSTOP);
         let began = Instant::now();
-        let failed = hands
-            .freeze(vip(), Span::ms(100), true, Span::ms(400))
-            .await
-            .unwrap_err();
+        let failed = hands.freeze(vip(), Span::ms(100), true, Span::ms(400)).await.unwrap_err();
         let took = began.elapsed();
         assert!(took < Duration::from_millis(600), "{took:?}");
         assert!(failed.why.contains("cannot be used"), "{}", failed.why);
@@ -264,24 +221,14 @@ fn a_stopped_server_delays_no_fence_and_is_not_called_safe() {
         let fenced = hands.fence(&[vip()], Span::ms(400)).await;
         let took = began.elapsed();
         assert!(took < Duration::from_millis(600), "{took:?}");
-        assert!(
-            matches!(fenced.read_only, ReadOnly::Failed(_)),
-            "{fenced:?}"
-        );
+        assert!(matches!(fenced.read_only, ReadOnly::Failed(_)), "{fenced:?}");
         assert!(!fenced.complete());
         assert_eq!(fenced.vips_gone, [vip()]);
         // What is sent now must not be executed when it wakes up.
-        client
-            .sql("update t.a set v=666 where i=2")
-            .await
-            .unwrap_err();
+        client.sql("update t.a set v=666 where i=2").await.unwrap_err();
         bed.signal(1, Signal::SIGCONT);
         let value = until("the server to answer", || async {
-            hands
-                .server
-                .position(SEC)
-                .await
-                .map_err(|e| e.to_string())?;
+            hands.server.position(SEC).await.map_err(|e| e.to_string())?;
             Ok(bed.root(1, "select v from t.a where i=2"))
         })
         .await;
@@ -310,14 +257,10 @@ fn a_server_killed_or_stopped_in_the_middle_of_a_fence() {
             assert!(took < Duration::from_millis(1100), "{signal}: {took:?}");
             assert_eq!(fenced.vips_gone, [vip()]);
             match signal {
-                Signal::SIGKILL => assert!(
-                    matches!(fenced.read_only, ReadOnly::ServerGone(_)),
-                    "{fenced:?}"
-                ),
-                _ => assert!(
-                    matches!(fenced.read_only, ReadOnly::Failed(_)),
-                    "{fenced:?}"
-                ),
+                Signal::SIGKILL => {
+                    assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}")
+                }
+                _ => assert!(matches!(fenced.read_only, ReadOnly::Failed(_)), "{fenced:?}"),
             }
             assert_eq!(fenced.complete(), signal == Signal::SIGKILL);
         });
@@ -337,15 +280,8 @@ fn a_writer_opens_with_a_lifetime_and_not_at_all_when_a_step_fails() {
         assert!(took < Duration::from_millis(250), "{took:?}");
         let found = hands.addresses.list().await.unwrap();
         let found = found.iter().find(|found| found.ip == vip()).unwrap();
-        assert!(
-            (28..=30).contains(&found.valid_left_secs.unwrap()),
-            "{found:?}"
-        );
-        bed.client(vip())
-            .await
-            .sql("update t.a set v=8 where i=2")
-            .await
-            .unwrap();
+        assert!((28..=30).contains(&found.valid_left_secs.unwrap()), "{found:?}");
+        bed.client(vip()).await.sql("update t.a set v=8 where i=2").await.unwrap();
         hands.drop_vip(vip()).await.unwrap();
         // A lifetime that is over: nothing stays open.
         hands.open(vip(), Some(0), LONG).await.unwrap_err();
@@ -353,10 +289,7 @@ fn a_writer_opens_with_a_lifetime_and_not_at_all_when_a_step_fails() {
         assert!(!hands.addresses.holds(vip()).await.unwrap());
         bed.signal(1, Signal::SIGSTOP);
         let began = Instant::now();
-        hands
-            .open(vip(), Some(30), Span::ms(400))
-            .await
-            .unwrap_err();
+        hands.open(vip(), Some(30), Span::ms(400)).await.unwrap_err();
         let took = began.elapsed();
         assert!(took < Duration::from_millis(700), "{took:?}");
         assert!(!hands.addresses.holds(vip()).await.unwrap());

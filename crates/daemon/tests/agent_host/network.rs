@@ -42,9 +42,7 @@ fn an_address_of_another_prefix_is_replaced_and_dropped() {
     let bed = Bed::new(0);
     bed.on(9, || async {
         let add = |words: &str| {
-            let done = std::process::Command::new("ip")
-                .args(words.split(' '))
-                .status();
+            let done = std::process::Command::new("ip").args(words.split(' ')).status();
             assert!(done.unwrap().success(), "ip {words}");
         };
         let addresses = Addresses::open(NIC).await.unwrap();
@@ -52,11 +50,7 @@ fn an_address_of_another_prefix_is_replaced_and_dropped() {
             add(&format!("addr add {vip}/{prefix} dev {NIC}"));
             addresses.hold(vip, None).await.unwrap();
             let all = addresses.list().await.unwrap();
-            let of_vip: Vec<_> = all
-                .iter()
-                .filter(|f| f.ip == vip)
-                .map(|f| f.prefix)
-                .collect();
+            let of_vip: Vec<_> = all.iter().filter(|f| f.ip == vip).map(|f| f.prefix).collect();
             assert_eq!(of_vip, [if vip.is_ipv4() { 32 } else { 128 }]);
             addresses.drop(vip).await.unwrap();
             add(&format!("addr add {vip}/{prefix} dev {NIC}"));
@@ -75,11 +69,7 @@ fn the_kernel_drops_an_address_whose_lifetime_is_over() {
         let began = Instant::now();
         for vip in [v4, v6] {
             addresses.hold(vip, Some(2)).await.unwrap();
-            let left = find(&addresses, vip)
-                .await
-                .unwrap()
-                .valid_left_secs
-                .unwrap();
+            let left = find(&addresses, vip).await.unwrap().valid_left_secs.unwrap();
             assert!((1..=2).contains(&left), "{left}");
         }
         // Renewed, one of them outlives the other.
@@ -100,9 +90,7 @@ fn the_kernel_drops_an_address_whose_lifetime_is_over() {
         assert!(zero.contains("drop the address"), "{zero}");
         addresses.hold(v4, Some(1)).await.unwrap();
         until("the IPv4 address to go", || async {
-            find(&addresses, v4)
-                .await
-                .map_or(Ok(()), |found| Err(format!("{found:?}")))
+            find(&addresses, v4).await.map_or(Ok(()), |found| Err(format!("{found:?}")))
         })
         .await;
     });
@@ -113,20 +101,11 @@ fn a_missing_interface_and_missing_rights_are_named() {
     let bed = Bed::new(0);
     bed.on(9, || async {
         let error = Addresses::open("nope0").await.unwrap_err().to_string();
-        assert!(
-            error.contains("nope0") && error.contains("cluster_interface"),
-            "{error}"
-        );
+        assert!(error.contains("nope0") && error.contains("cluster_interface"), "{error}");
         let addresses = Addresses::open(NIC).await.unwrap();
-        let gone = std::process::Command::new("ip")
-            .args(["link", "del", NIC])
-            .status();
+        let gone = std::process::Command::new("ip").args(["link", "del", NIC]).status();
         assert!(gone.unwrap().success());
-        let error = addresses
-            .hold(vips()[0], None)
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = addresses.hold(vips()[0], None).await.unwrap_err().to_string();
         assert!(error.contains("cluster_interface"), "{error}");
     });
 }
@@ -203,9 +182,7 @@ fn packets_by_a_stale_arp_entry_are_refused_after_the_address_left() {
         }
         // What this host forwards must reach the new holder: it does not last.
         until("the refusals to fade", || async {
-            let rules = std::process::Command::new("nft")
-                .args(["list", "ruleset"])
-                .output();
+            let rules = std::process::Command::new("nft").args(["list", "ruleset"]).output();
             let rules = String::from_utf8(rules.unwrap().stdout).unwrap();
             if rules.contains("refuse") && !rules.contains("elements") {
                 Ok(())

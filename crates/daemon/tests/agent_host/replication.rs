@@ -39,10 +39,7 @@ fn a_replica_follows_catches_up_and_changes_sides_with_the_writer() {
         let facts = two.look(SEC).await;
         assert_eq!((&facts.position, &facts.received), (&to, &to));
         let replication = facts.replication.unwrap();
-        assert_eq!(
-            (replication.source, replication.port),
-            (bed.ip(1).to_string(), 3306)
-        );
+        assert_eq!((replication.source, replication.port), (bed.ip(1).to_string(), 3306));
         assert!(
             matches!(replication.lag, Lag::Behind(span) if span < SEC),
             "{:?}",
@@ -55,10 +52,7 @@ fn a_replica_follows_catches_up_and_changes_sides_with_the_writer() {
         let to = two.position(SEC).await.unwrap();
         one.follow(bed.ip(2), 3306, LONG).await.unwrap();
         one.catch_up(&to, LONG).await.unwrap();
-        assert_eq!(
-            bed.root(1, "select count(*) from t.a where i in (10, 11)"),
-            "2"
-        );
+        assert_eq!(bed.root(1, "select count(*) from t.a where i in (10, 11)"), "2");
         // And back, with nothing to replicate: each has what it wrote itself.
         two.follow(bed.ip(1), 3306, LONG).await.unwrap();
         two.catch_up(&to, LONG).await.unwrap();
@@ -68,11 +62,7 @@ fn a_replica_follows_catches_up_and_changes_sides_with_the_writer() {
         one.stop_replication(LONG).await.unwrap();
         one.start_replication(LONG).await.unwrap();
         replicating(&one).await;
-        let error = one
-            .follow(bed.ip(1), 3306, LONG)
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = one.follow(bed.ip(1), 3306, LONG).await.unwrap_err().to_string();
         assert!(error.contains("this server itself"), "{error}");
     });
 }
@@ -94,10 +84,7 @@ fn repointing_keeps_tls_settings_and_no_secret_gets_out() {
         let mut access = bed.access(2);
         access.replication_password = Secret::new("hunter2".repeat(40));
         access.replication_user = "other".to_owned();
-        let error = Server::new(access)
-            .follow(bed.ip(1), 3306, LONG)
-            .await
-            .unwrap_err();
+        let error = Server::new(access).follow(bed.ip(1), 3306, LONG).await.unwrap_err();
         let words = error.to_string();
         assert!(words.contains("replication_password"), "{words}");
         assert!(!words.contains("hunter2") && !format!("{error:?}").contains("hunter2"));
@@ -119,19 +106,13 @@ fn catching_up_fails_early_with_the_count_and_the_appliers_error() {
         let error = two.catch_up(&beyond, Span::ms(300)).await.unwrap_err();
         let took = began.elapsed();
         let left = beyond.missing_from(&start);
-        assert!(
-            matches!(error, ServerError::Behind { left: l, .. } if l == left),
-            "{error}"
-        );
+        assert!(matches!(error, ServerError::Behind { left: l, .. } if l == left), "{error}");
         assert!((200..450).contains(&took.as_millis()), "{took:?}");
         // Without the receiver the rest will never come.
         bed.root(2, "stop slave io_thread");
         let error = two.catch_up(&beyond, LONG).await.unwrap_err().to_string();
         assert!(error.contains("receiver is stopped"), "{error}");
-        bed.root(
-            2,
-            "start slave; set sql_log_bin=0; delete from t.a where i=1",
-        );
+        bed.root(2, "start slave; set sql_log_bin=0; delete from t.a where i=1");
         let client = bed.client(bed.ip(1)).await;
         bed.root(1, "set global binlog_format=row");
         let client2 = bed.client(bed.ip(1)).await;
@@ -142,23 +123,11 @@ fn catching_up_fails_early_with_the_count_and_the_appliers_error() {
         let began = Instant::now();
         let error = two.catch_up(&to, LONG).await.unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(5), "not early");
-        assert!(
-            matches!(error, ServerError::Behind { left: 2, .. }),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains("applier is stopped: "),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains("1032"),
-            "names its error: {error}"
-        );
+        assert!(matches!(error, ServerError::Behind { left: 2, .. }), "{error}");
+        assert!(error.to_string().contains("applier is stopped: "), "{error}");
+        assert!(error.to_string().contains("1032"), "names its error: {error}");
         let error = two.drain(LONG).await.unwrap_err();
-        assert!(
-            matches!(error, ServerError::Behind { left: 2, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ServerError::Behind { left: 2, .. }), "{error}");
     });
 }
 
@@ -172,19 +141,12 @@ fn draining_applies_what_was_received_although_the_source_is_dead() {
         bed.root(2, "stop slave sql_thread");
         let client = bed.client(bed.ip(1)).await;
         for i in 20..40 {
-            client
-                .sql(&format!("insert into t.a values ({i}, 0)"))
-                .await
-                .unwrap();
+            client.sql(&format!("insert into t.a values ({i}, 0)")).await.unwrap();
         }
         let to = one.position(SEC).await.unwrap();
         until("everything to be received", || async {
             let facts = two.look(SEC).await;
-            if facts.received == to {
-                Ok(())
-            } else {
-                Err(facts.received.to_string())
-            }
+            if facts.received == to { Ok(()) } else { Err(facts.received.to_string()) }
         })
         .await;
         to
@@ -193,10 +155,7 @@ fn draining_applies_what_was_received_although_the_source_is_dead() {
     bed.on(2, || async {
         let two = bed.server(2);
         let error = two.drain(SEC).await.unwrap_err();
-        assert!(
-            matches!(error, ServerError::Behind { left: 20, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ServerError::Behind { left: 20, .. }), "{error}");
         // Had the receiver been stopped too, the server would now throw away what it received.
         let io = two.look(SEC).await.replication.unwrap().io;
         assert_eq!(io, Thread::Connecting);
@@ -227,11 +186,7 @@ fn a_late_applier_is_left_in_time() {
         let to = one.position(SEC).await.unwrap();
         until("it to be received", || async {
             let facts = two.look(SEC).await;
-            if facts.received == to {
-                Ok(())
-            } else {
-                Err(facts.received.to_string())
-            }
+            if facts.received == to { Ok(()) } else { Err(facts.received.to_string()) }
         })
         .await;
         for act in ["drain", "follow"] {

@@ -22,10 +22,7 @@ fn a_look_tells_what_the_server_is() {
         assert_eq!(facts.reach, Reach::Up);
         assert!(facts.version.contains("MariaDB"), "{}", facts.version);
         assert_eq!((facts.server_id, facts.read_only), (1, Some(false)));
-        assert_eq!(
-            (facts.sessions, &facts.longest, &facts.replication),
-            (0, &None, &None)
-        );
+        assert_eq!((facts.sessions, &facts.longest, &facts.replication), (0, &None, &None));
         let client = bed.client(bed.ip(1)).await;
         let _monitor = bed.client_as(bed.ip(1), "mmm_monitor").await.unwrap();
         client.sql("begin").await.unwrap();
@@ -39,10 +36,7 @@ fn a_look_tells_what_the_server_is() {
             longest.ok_or_else(|| "no blocker".to_owned())
         })
         .await;
-        assert_eq!(
-            (longest.session, longest.what.as_str()),
-            (client.id, "open transaction")
-        );
+        assert_eq!((longest.session, longest.what.as_str()), (client.id, "open transaction"));
         assert_eq!(longest.who, format!("app@{}", bed.ip(9)));
         let before = facts.position;
         client.sql("commit").await.unwrap();
@@ -50,11 +44,7 @@ fn a_look_tells_what_the_server_is() {
         assert_eq!(facts.position.missing_from(&before), 1);
         let slow = client.start("update t.a set v=sleep(2) where i=2");
         let longest = until("the slow update to show", || async {
-            server
-                .look(SEC)
-                .await
-                .longest
-                .ok_or_else(|| "no blocker".to_owned())
+            server.look(SEC).await.longest.ok_or_else(|| "no blocker".to_owned())
         })
         .await;
         assert_eq!(longest.what, "UPDATE running");
@@ -81,11 +71,7 @@ fn a_killed_server_is_gone_and_a_stopped_one_is_silent() {
         let began = Instant::now();
         let facts = server.look(Span::ms(200)).await;
         let took = began.elapsed();
-        assert!(
-            matches!(facts.reach, Reach::Silent { .. }),
-            "{:?}",
-            facts.reach
-        );
+        assert!(matches!(facts.reach, Reach::Silent { .. }), "{:?}", facts.reach);
         assert!(took < Duration::from_millis(300), "{took:?}");
         let error = server.is_read_only(Span::ms(200)).await.unwrap_err();
         assert!(matches!(error, ServerError::Silent { .. }), "{error}");
@@ -101,11 +87,7 @@ fn a_killed_server_is_gone_and_a_stopped_one_is_silent() {
             let began = Instant::now();
             let facts = server.look(SEC).await;
             let took = began.elapsed();
-            assert!(
-                matches!(facts.reach, Reach::Gone { .. }),
-                "{:?}",
-                facts.reach
-            );
+            assert!(matches!(facts.reach, Reach::Gone { .. }), "{:?}", facts.reach);
             assert!(took < Duration::from_millis(250), "{took:?}");
             assert!(server.position(SEC).await.unwrap_err().is_gone());
         }
@@ -159,10 +141,7 @@ fn the_sentinel_notices_a_kill_at_once_and_the_return() {
     let watcher = std::thread::spawn(move || {
         let file = std::fs::File::open(format!("/run/netns/{ns}")).unwrap();
         nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut pulses = server.sentinel();
             for _ in 0..4 {
@@ -189,10 +168,7 @@ fn the_sentinel_notices_a_kill_at_once_and_the_return() {
 }
 
 async fn next(pulses: &mut Receiver<Pulse>) -> Pulse {
-    tokio::time::timeout(PATIENCE, pulses.recv())
-        .await
-        .expect("a pulse")
-        .expect("a sentinel")
+    tokio::time::timeout(PATIENCE, pulses.recv()).await.expect("a pulse").expect("a sentinel")
 }
 
 #[test]
@@ -207,11 +183,7 @@ fn read_only_that_is_held_up_is_called_off() {
         let (blocker, other) = (bed.client(bed.ip(1)).await, bed.client(bed.ip(1)).await);
         let slow = blocker.start("update t.a set v=sleep(30) where i=1");
         until("the update to run", || async {
-            server
-                .look(SEC)
-                .await
-                .longest
-                .ok_or_else(|| "not yet".to_owned())
+            server.look(SEC).await.longest.ok_or_else(|| "not yet".to_owned())
         })
         .await;
         held_up(&server).await;
@@ -237,10 +209,7 @@ async fn held_up(server: &Server) {
     let began = Instant::now();
     let error = server.set_read_only(true, Span::ms(400)).await.unwrap_err();
     let took = began.elapsed();
-    assert!(
-        error.is_late() && error.to_string().contains("called off"),
-        "{error}"
-    );
+    assert!(error.is_late() && error.to_string().contains("called off"), "{error}");
     assert!(took < Duration::from_millis(600), "{took:?}");
     assert!(!server.is_read_only(SEC).await.unwrap());
 }
@@ -271,9 +240,6 @@ fn fifty_sessions_are_ended_privileged_ones_too_and_nobody_else() {
         monitor.sql("select 1").await.unwrap();
         assert_eq!(server.list_clients(SEC).await.unwrap(), []);
         assert_eq!(server.kill_all(SEC).await.unwrap().killed, 0);
-        assert_eq!(
-            server.look(SEC).await.replication.map(|r| r.io),
-            None::<Thread>
-        );
+        assert_eq!(server.look(SEC).await.replication.map(|r| r.io), None::<Thread>);
     });
 }

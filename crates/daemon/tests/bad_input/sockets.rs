@@ -54,23 +54,13 @@ async fn agent(key: Option<&str>) -> (MonitorLinks, mpsc::Receiver<MonitorEvent>
     let links = MonitorLinks::start(settings, tx);
     let mut listening = links.listening();
     let on = listening.wait_for(|now| matches!(now, Listening::On(_)));
-    let on = timeout(LIMIT, on)
-        .await
-        .expect("it listens")
-        .unwrap()
-        .clone();
-    let Listening::On(addr) = on else {
-        unreachable!()
-    };
+    let on = timeout(LIMIT, on).await.expect("it listens").unwrap().clone();
+    let Listening::On(addr) = on else { unreachable!() };
     (links, rx, addr)
 }
 
 fn monitor(insecure: bool) -> (ConsoleHub, mpsc::Receiver<ConsoleEvent>, SocketAddr) {
-    let tcp = ConsoleTcp {
-        addr: anywhere(),
-        key: None,
-        insecure,
-    };
+    let tcp = ConsoleTcp { addr: anywhere(), key: None, insecure };
     let settings = ConsoleSettings {
         hello: hello(Program::Monitor),
         socket: None,
@@ -111,27 +101,19 @@ async fn talk(name: &'static str, addr: SocketAddr, lines: &[&str]) -> Row {
     });
     let mut answer = Vec::new();
     let end = loop {
-        let line = timeout(LIMIT, from.next_line())
-            .await
-            .expect("a word or an end");
+        let line = timeout(LIMIT, from.next_line()).await.expect("a word or an end");
         match line {
             Ok(Some(line)) => answer.extend(said(&line)),
             Ok(None) | Err(_) => break "the connection closes",
         }
-        if open
-            && answer
-                .last()
-                .is_some_and(|line| line.contains("are_you_there"))
-        {
+        if open && answer.last().is_some_and(|line| line.contains("are_you_there")) {
             answer.pop();
             break "the connection goes on";
         }
     };
     answer.push(end.to_owned());
     drop(writing.await.unwrap());
-    let own = lines
-        .iter()
-        .filter(|line| ![MONITOR, CONSOLE, PROBE].contains(line));
+    let own = lines.iter().filter(|line| ![MONITOR, CONSOLE, PROBE].contains(line));
     let mut input = own.copied().collect::<Vec<_>>().join("  ");
     if input.is_empty() {
         lines[0].clone_into(&mut input);
@@ -158,10 +140,8 @@ async fn an_agent_refuses_broken_lines() {
     let blog = MONITOR.replace("shop", "blog");
     let other = MONITOR.replace("\"version\"", "\"host\":\"db2\",\"version\"");
     let nonce = MONITOR.replace("\"version\"", "\"nonce\":\"beef\",\"version\"");
-    let full = MONITOR.replace(
-        "\"version\"",
-        &format!("\"nonce\":\"{}\",\"version\"", "ab".repeat(32)),
-    );
+    let full =
+        MONITOR.replace("\"version\"", &format!("\"nonce\":\"{}\",\"version\"", "ab".repeat(32)));
     let proof = r#"{"kind":"proof","proof":"00"}"#;
     let rows = [
         talk("silence instead of a hello", addr, &[""]).await,
@@ -179,12 +159,7 @@ async fn an_agent_refuses_broken_lines() {
         talk("another cluster key", closed, &[&full, proof]).await,
         talk("half a message", addr, &[MONITOR, cut]).await,
         talk("a line of 2 MiB", addr, &[MONITOR, &giant]).await,
-        talk(
-            "an unknown kind",
-            addr,
-            &[MONITOR, "{\"kind\":\"dance\"}", PROBE],
-        )
-        .await,
+        talk("an unknown kind", addr, &[MONITOR, "{\"kind\":\"dance\"}", PROBE]).await,
         talk("a negative number", addr, &[MONITOR, &look]).await,
         talk("an unknown step", addr, &[MONITOR, &step]).await,
         talk("a host that is no name", addr, &[MONITOR, &fetch]).await,
@@ -194,26 +169,17 @@ async fn an_agent_refuses_broken_lines() {
     while let Ok(event) = heard.try_recv() {
         assert!(!matches!(event, MonitorEvent::Said { .. }), "{event:?}");
     }
-    assert!(
-        kept.try_recv().is_err(),
-        "nobody was let in without the key"
-    );
+    assert!(kept.try_recv().is_err(), "nobody was let in without the key");
 }
 
 #[tokio::test]
 async fn a_monitor_refuses_broken_lines_of_consoles() {
     let (hub, mut asked, addr) = monitor(true);
     let (_looking, mut never, dim) = monitor(false);
-    let giant = format!(
-        "{{\"kind\":\"snapshot\",\"pad\":\"{}\"}}",
-        "x".repeat(2 << 20)
-    );
+    let giant = format!("{{\"kind\":\"snapshot\",\"pad\":\"{}\"}}", "x".repeat(2 << 20));
     let run = |verb: &str| format!("{{\"kind\":\"run\",\"id\":1,\"verb\":{verb}}}");
     let host = run(r#"{"verb":"set_offline","host":"db1; reboot"}"#);
-    let long = run(&format!(
-        "{{\"verb\":\"set_offline\",\"host\":\"{}\"}}",
-        "d".repeat(65)
-    ));
+    let long = run(&format!("{{\"verb\":\"set_offline\",\"host\":\"{}\"}}", "d".repeat(65)));
     let verb = run(r#"{"verb":"explode"}"#);
     let ip = run(r#"{"verb":"set_ip","ip":"10.0.0.256","host":"db1"}"#);
     let check_ = run(r#"{"verb":"checks","host":null,"check":"pong"}"#);
@@ -226,18 +192,8 @@ async fn a_monitor_refuses_broken_lines_of_consoles() {
         talk("a request before the hello", addr, &[early]).await,
         talk("another cluster", addr, &[&blog]).await,
         talk("an agent", addr, &[&CONSOLE.replace("console", "agent")]).await,
-        talk(
-            "a cluster that is no name",
-            addr,
-            &[&CONSOLE.replace("shop", "my shop")],
-        )
-        .await,
-        talk(
-            "an unknown kind",
-            addr,
-            &[CONSOLE, "{\"kind\":\"reboot\"}", PROBE],
-        )
-        .await,
+        talk("a cluster that is no name", addr, &[&CONSOLE.replace("shop", "my shop")]).await,
+        talk("an unknown kind", addr, &[CONSOLE, "{\"kind\":\"reboot\"}", PROBE]).await,
         talk("no JSON", addr, &[CONSOLE, "set_offline db1"]).await,
         talk("a host that is no name", addr, &[CONSOLE, &host]).await,
         talk("a host with too long a name", addr, &[CONSOLE, &long]).await,
@@ -246,18 +202,8 @@ async fn a_monitor_refuses_broken_lines_of_consoles() {
         talk("an unknown check", addr, &[CONSOLE, &check_]).await,
         talk("a negative plan", addr, &[CONSOLE, apply]).await,
         talk("a line of 2 MiB", addr, &[CONSOLE, &giant]).await,
-        talk(
-            "a picture before there is one",
-            addr,
-            &[CONSOLE, early, PROBE],
-        )
-        .await,
-        talk(
-            "an act by one who may only look",
-            dim,
-            &[CONSOLE, &offline, PROBE],
-        )
-        .await,
+        talk("a picture before there is one", addr, &[CONSOLE, early, PROBE]).await,
+        talk("an act by one who may only look", dim, &[CONSOLE, &offline, PROBE]).await,
     ];
     check("consoles", &rows);
     while let Ok(event) = asked.try_recv() {

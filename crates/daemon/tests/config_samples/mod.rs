@@ -28,11 +28,7 @@ pub(crate) fn good(dir: &TempDir, name: &str, program: Program) -> Loaded {
 }
 
 pub(crate) fn names(config: &Config) -> Vec<String> {
-    config
-        .hosts
-        .iter()
-        .map(|host| host.name.to_string())
-        .collect()
+    config.hosts.iter().map(|host| host.name.to_string()).collect()
 }
 
 /// Three hosts whose names sort against their order.

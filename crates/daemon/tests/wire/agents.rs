@@ -27,38 +27,17 @@ async fn agent(
     hello.host = Some(host(name));
     let key = key.map(ClusterKey::new);
     let (tx, rx) = mpsc::channel(8);
-    let links = MonitorLinks::start(
-        MonitorLinkSettings {
-            addr,
-            hello,
-            key,
-            silence,
-        },
-        tx,
-    );
+    let links = MonitorLinks::start(MonitorLinkSettings { addr, hello, key, silence }, tx);
     let mut listening = links.listening();
-    let on = within(
-        "listening",
-        listening.wait_for(|l| matches!(l, Listening::On(_))),
-    )
-    .await;
-    let Listening::On(addr) = *on.unwrap() else {
-        unreachable!()
-    };
+    let on = within("listening", listening.wait_for(|l| matches!(l, Listening::On(_)))).await;
+    let Listening::On(addr) = *on.unwrap() else { unreachable!() };
     (links, rx, addr)
 }
 
 fn monitor(agents: &[(&str, SocketAddr)], key: Option<&str>) -> (AgentLinks, Heard<LinkEvent>) {
-    let agents = agents.iter().map(|(name, addr)| AgentAddress {
-        host: host(name),
-        addr: *addr,
-    });
+    let agents = agents.iter().map(|(name, addr)| AgentAddress { host: host(name), addr: *addr });
     let key = key.map(ClusterKey::new);
-    let settings = AgentLinkSettings {
-        hello: hello(Program::Monitor),
-        key,
-        silence: SILENCE,
-    };
+    let settings = AgentLinkSettings { hello: hello(Program::Monitor), key, silence: SILENCE };
     let (tx, rx) = mpsc::channel(64);
     (AgentLinks::start(agents.collect(), &settings, &tx), rx)
 }
@@ -112,9 +91,7 @@ async fn grants_go_there_and_reports_come_back_and_a_restart_is_survived() {
         matches!(&up, LinkEvent::Up { hello, .. } if hello.host == Some(host("db1"))),
         "{up:?}"
     );
-    let MonitorEvent::Up { link, .. } = next(&mut heard).await else {
-        panic!("no Up")
-    };
+    let MonitorEvent::Up { link, .. } = next(&mut heard).await else { panic!("no Up") };
     let order = ToAgent::Order(Order {
         id: 7,
         stamp: Stamp { term: 1, seq: 2 },
@@ -124,10 +101,7 @@ async fn grants_go_there_and_reports_come_back_and_a_restart_is_survived() {
     for message in [grant(1), order] {
         let before = Clock.now();
         monitor.send(&host("db1"), message.clone()).unwrap();
-        let MonitorEvent::Said {
-            at, message: said, ..
-        } = next(&mut heard).await
-        else {
+        let MonitorEvent::Said { at, message: said, .. } = next(&mut heard).await else {
             panic!("not said")
         };
         assert_eq!(said, message);
@@ -135,14 +109,10 @@ async fn grants_go_there_and_reports_come_back_and_a_restart_is_survived() {
     }
     links.send(link, report(1)).unwrap();
     links.broadcast(&report(2));
-    let LinkEvent::Said { message, .. } = next(&mut told).await else {
-        panic!("not said")
-    };
+    let LinkEvent::Said { message, .. } = next(&mut told).await else { panic!("not said") };
     // The second may have taken the place of the first.
     if message == report(1) {
-        let LinkEvent::Said { message, .. } = next(&mut told).await else {
-            panic!("not said")
-        };
+        let LinkEvent::Said { message, .. } = next(&mut told).await else { panic!("not said") };
         assert_eq!(message, report(2));
     } else {
         assert_eq!(message, report(2));
@@ -150,15 +120,9 @@ async fn grants_go_there_and_reports_come_back_and_a_restart_is_survived() {
     drop(links);
     let why = down(&mut told).await;
     assert!(why.starts_with(&format!("agent db1 at {addr}: ")), "{why}");
-    let error = monitor
-        .send(&host("db1"), grant(3))
-        .unwrap_err()
-        .to_string();
+    let error = monitor.send(&host("db1"), grant(3)).unwrap_err().to_string();
     assert_eq!(error, "the agent on db1 is not connected");
-    let error = monitor
-        .send(&host("db9"), grant(3))
-        .unwrap_err()
-        .to_string();
+    let error = monitor.send(&host("db9"), grant(3)).unwrap_err().to_string();
     assert_eq!(error, "no host db9 is configured");
     let _again = agent("db1", Some("geheim"), addr, SILENCE).await;
     loop {
@@ -176,10 +140,8 @@ async fn grants_go_there_and_reports_come_back_and_a_restart_is_survived() {
 async fn a_wrong_host_or_key_is_told_once_and_others_go_on() {
     let (_two, _heard, two) = agent("db2", Some("geheim"), anywhere(), SILENCE).await;
     let (_three, _heard3, three) = agent("db3", Some("other"), anywhere(), SILENCE).await;
-    let (_monitor, mut told) = monitor(
-        &[("db1", two), ("db2", two), ("db3", three)],
-        Some("geheim"),
-    );
+    let (_monitor, mut told) =
+        monitor(&[("db1", two), ("db2", two), ("db3", three)], Some("geheim"));
     let (mut up, mut wrong_host, mut wrong_key) = (false, false, false);
     while !(up && wrong_host && wrong_key) {
         match next(&mut told).await {
@@ -188,18 +150,11 @@ async fn a_wrong_host_or_key_is_told_once_and_others_go_on() {
                 assert_ne!(name, host("db1"));
                 up |= name == host("db2");
             }
-            LinkEvent::Down {
-                host: name, why, ..
-            } if name == host("db1") => {
-                assert!(
-                    why.contains("db2") && why.contains("check ip of db1"),
-                    "{why}"
-                );
+            LinkEvent::Down { host: name, why, .. } if name == host("db1") => {
+                assert!(why.contains("db2") && why.contains("check ip of db1"), "{why}");
                 wrong_host = true;
             }
-            LinkEvent::Down {
-                host: name, why, ..
-            } if name == host("db3") => {
+            LinkEvent::Down { host: name, why, .. } if name == host("db3") => {
                 assert!(why.contains("cluster_key"), "{why}");
                 wrong_key = true;
             }
@@ -215,12 +170,8 @@ async fn an_agent_says_which_host_it_is_when_it_was_not_meant() {
     let mut mine = hello(Program::Monitor);
     mine.host = Some(host("db1"));
     let first = mmm_proto::hello::First::Hello(mine);
-    raw.write(mmm_proto::line::encode(&first).unwrap().as_bytes())
-        .await;
-    assert_eq!(
-        raw.refusal().await,
-        "this is db2, you dialled db1: check ip of db1"
-    );
+    raw.write(mmm_proto::line::encode(&first).unwrap().as_bytes()).await;
+    assert_eq!(raw.refusal().await, "this is db2, you dialled db1: check ip of db1");
 }
 
 #[tokio::test]
@@ -233,13 +184,7 @@ async fn unknown_kinds_are_answered_and_bad_lines_end_only_their_link() {
     }
     bad.write(b"{\"kind\":\"dance\"}\n").await;
     let answer = bad.line().await;
-    assert!(
-        answer["why"]
-            .as_str()
-            .unwrap()
-            .contains("unknown message kind \"dance\""),
-        "{answer}"
-    );
+    assert!(answer["why"].as_str().unwrap().contains("unknown message kind \"dance\""), "{answer}");
     bad.write(b"{\"kind\":\"grant\"\n").await;
     let why = bad.refusal().await;
     assert!(why.contains("a line is not a message"), "{why}");
@@ -275,12 +220,7 @@ async fn a_line_of_two_mebibytes_ends_its_link_with_a_word() {
     });
     let mut line = String::new();
     let mut from = from;
-    within(
-        "an error",
-        tokio::io::AsyncBufReadExt::read_line(&mut from, &mut line),
-    )
-    .await
-    .unwrap();
+    within("an error", tokio::io::AsyncBufReadExt::read_line(&mut from, &mut line)).await.unwrap();
     assert!(line.contains("longer than 1048576 bytes"), "{line}");
     assert!(matches!(next(&mut heard).await, MonitorEvent::Up { .. }));
     assert!(matches!(next(&mut heard).await, MonitorEvent::Down { .. }));
@@ -292,12 +232,8 @@ async fn who_says_nothing_is_given_up() {
     let silence = Span::ms(300);
     let (_links, mut heard, addr) = agent("db1", None, anywhere(), silence).await;
     let _raw = Raw::greet(addr, Program::Monitor).await;
-    let MonitorEvent::Up { at: up, .. } = next(&mut heard).await else {
-        panic!("no Up")
-    };
-    let MonitorEvent::Down { at, why, .. } = next(&mut heard).await else {
-        panic!("no Down")
-    };
+    let MonitorEvent::Up { at: up, .. } = next(&mut heard).await else { panic!("no Up") };
+    let MonitorEvent::Down { at, why, .. } = next(&mut heard).await else { panic!("no Down") };
     assert_eq!(why, "nothing was heard within 300 ms");
     let took = at.since(up);
     assert!(took >= Span::ms(290) && took < Span::secs(2), "{took}");
@@ -307,15 +243,9 @@ async fn who_says_nothing_is_given_up() {
 async fn who_does_not_read_loses_its_link_and_nobody_waits() {
     let (links, mut heard, addr) = agent("db1", None, anywhere(), Span::secs(60)).await;
     let _deaf = Raw::greet(addr, Program::Monitor).await;
-    let MonitorEvent::Up { link, .. } = next(&mut heard).await else {
-        panic!("no Up")
-    };
+    let MonitorEvent::Up { link, .. } = next(&mut heard).await else { panic!("no Up") };
     let why = "x".repeat(500_000);
-    let news = FromAgent::News {
-        subject: "s".to_owned(),
-        what: "w".to_owned(),
-        why,
-    };
+    let news = FromAgent::News { subject: "s".to_owned(), what: "w".to_owned(), why };
     let began = Clock.now();
     let mut sent = 0;
     let refused = loop {
@@ -326,9 +256,7 @@ async fn who_does_not_read_loses_its_link_and_nobody_waits() {
         }
     };
     assert!(refused.to_string().contains("not read"), "{refused}");
-    let MonitorEvent::Down { why, .. } = next(&mut heard).await else {
-        panic!("no Down")
-    };
+    let MonitorEvent::Down { why, .. } = next(&mut heard).await else { panic!("no Down") };
     assert!(why.contains("256 messages wait"), "{why}");
     let took = Clock.now().since(began);
     assert!(took < Span::secs(3), "{took}");
@@ -348,9 +276,6 @@ async fn a_ninth_monitor_is_told_that_there_are_eight() {
             break why;
         }
     };
-    assert!(
-        why.contains("8 monitors are connected already") || why.contains("closed"),
-        "{why}"
-    );
+    assert!(why.contains("8 monitors are connected already") || why.contains("closed"), "{why}");
     drop((links, all));
 }

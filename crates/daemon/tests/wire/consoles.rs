@@ -29,36 +29,19 @@ fn bed() -> Bed {
     let path = folder.path().join("mond.sock");
     let settings = ConsoleSettings {
         hello: hello(Program::Monitor),
-        socket: Some((
-            path.clone(),
-            UnixAccess {
-                mode: 0o660,
-                group: None,
-            },
-        )),
-        tcp: Some(ConsoleTcp {
-            addr: anywhere(),
-            key: None,
-            insecure: false,
-        }),
+        socket: Some((path.clone(), UnixAccess { mode: 0o660, group: None })),
+        tcp: Some(ConsoleTcp { addr: anywhere(), key: None, insecure: false }),
         group: "mmm".to_owned(),
     };
     let (tx, asked) = mpsc::channel(8);
     let hub = ConsoleHub::start(settings, tx).unwrap();
-    Bed {
-        hub,
-        asked,
-        path,
-        _folder: folder,
-    }
+    Bed { hub, asked, path, _folder: folder }
 }
 
 impl Bed {
     async fn console(&self) -> (Conn, Hello) {
         let conn = Conn::dial_unix(&self.path, Span::secs(1)).await.unwrap();
-        handshake(conn, hello(Program::Console), Program::Monitor, None)
-            .await
-            .unwrap()
+        handshake(conn, hello(Program::Console), Program::Monitor, None).await.unwrap()
     }
 
     async fn asked(&mut self) -> ConsoleEvent {
@@ -109,10 +92,7 @@ fn event(seq: u64) -> Event {
 }
 
 async fn next(conn: &mut Conn) -> FromMonitor {
-    within("a message", conn.recv())
-        .await
-        .unwrap()
-        .expect("the monitor lives")
+    within("a message", conn.recv()).await.unwrap().expect("the monitor lives")
 }
 
 /// The next message other than a beat.
@@ -134,16 +114,8 @@ async fn a_console_sees_the_picture_the_events_and_a_beat() {
     bed.hub.events((1..=3).map(event).collect());
     let (mut console, theirs) = bed.console().await;
     let you = theirs.you.unwrap();
-    assert!(
-        you.may_act && you.why_not.is_empty() && !you.name.is_empty(),
-        "{you:?}"
-    );
-    console
-        .send(&ToMonitor::Subscribe {
-            events_since: Some(2),
-        })
-        .await
-        .unwrap();
+    assert!(you.may_act && you.why_not.is_empty() && !you.name.is_empty(), "{you:?}");
+    console.send(&ToMonitor::Subscribe { events_since: Some(2) }).await.unwrap();
     let (mut pictures, mut seqs) = (0, Vec::new());
     while pictures == 0 || seqs.is_empty() {
         match news(&mut console).await {
@@ -166,16 +138,9 @@ async fn a_console_sees_the_picture_the_events_and_a_beat() {
     bed.hub.close("the monitor stops").await;
     assert_eq!(
         news(&mut console).await,
-        FromMonitor::Error {
-            why: "the monitor stops".to_owned()
-        }
+        FromMonitor::Error { why: "the monitor stops".to_owned() }
     );
-    assert!(
-        within("the end", console.recv::<FromMonitor>())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(within("the end", console.recv::<FromMonitor>()).await.unwrap().is_none());
     assert!(!bed.path.exists());
 }
 
@@ -186,10 +151,8 @@ async fn of_many_pictures_a_console_gets_the_newest_and_few() {
     console.send(&SUBSCRIBE).await.unwrap();
     console.send(&ToMonitor::Snapshot { id: 1 }).await.unwrap();
     // The answer shows that the subscription was read.
-    let FromMonitor::Answer {
-        id: 1,
-        answer: Answer::Refused { refusal },
-    } = news(&mut console).await
+    let FromMonitor::Answer { id: 1, answer: Answer::Refused { refusal } } =
+        news(&mut console).await
     else {
         panic!("no answer");
     };
@@ -216,11 +179,7 @@ async fn of_many_pictures_a_console_gets_the_newest_and_few() {
         }
     }
     let allowed = 2 + Clock.now().since(began).0 / 100;
-    assert!(
-        seen.len() as u64 <= allowed,
-        "{} pictures, {allowed} allowed",
-        seen.len()
-    );
+    assert!(seen.len() as u64 <= allowed, "{} pictures, {allowed} allowed", seen.len());
 }
 
 #[tokio::test]
@@ -228,32 +187,15 @@ async fn requests_go_up_and_answers_come_down_to_who_asked() {
     let mut bed = bed();
     let (mut one, _) = bed.console().await;
     let (mut two, _) = bed.console().await;
-    let run = ToMonitor::Run {
-        id: 5,
-        verb: Verb::SetOffline { host: host("db1") },
-    };
+    let run = ToMonitor::Run { id: 5, verb: Verb::SetOffline { host: host("db1") } };
     two.send(&run).await.unwrap();
-    let ConsoleEvent::Asked {
-        console,
-        who,
-        request,
-    } = bed.asked().await
-    else {
+    let ConsoleEvent::Asked { console, who, request } = bed.asked().await else {
         panic!("not asked")
     };
     assert_eq!((request, who.may_act), (run, true));
-    let done = Answer::Done {
-        text: "fine".to_owned(),
-        took: Span::ms(1),
-    };
+    let done = Answer::Done { text: "fine".to_owned(), took: Span::ms(1) };
     bed.hub.answer(console, 5, done.clone());
-    assert_eq!(
-        news(&mut two).await,
-        FromMonitor::Answer {
-            id: 5,
-            answer: done
-        }
-    );
+    assert_eq!(news(&mut two).await, FromMonitor::Answer { id: 5, answer: done });
     bed.hub.publish(view(9, 0));
     one.send(&ToMonitor::Snapshot { id: 6 }).await.unwrap();
     let answer = news(&mut one).await;
@@ -269,51 +211,27 @@ async fn requests_go_up_and_answers_come_down_to_who_asked() {
 #[tokio::test]
 async fn who_may_only_look_is_refused_here() {
     let mut bed = bed();
-    let conn = Conn::dial_tcp(bed.hub.tcp().unwrap(), Span::secs(1), Span::secs(5))
-        .await
-        .unwrap();
-    let (mut console, theirs) = handshake(conn, hello(Program::Console), Program::Monitor, None)
-        .await
-        .unwrap();
+    let conn = Conn::dial_tcp(bed.hub.tcp().unwrap(), Span::secs(1), Span::secs(5)).await.unwrap();
+    let (mut console, theirs) =
+        handshake(conn, hello(Program::Console), Program::Monitor, None).await.unwrap();
     let you = theirs.you.unwrap();
     assert_eq!((you.name.as_str(), you.may_act), ("tcp 127.0.0.1", false));
     let verb = Verb::SetOnline { host: host("db1") };
     for (id, request) in [
-        (
-            1,
-            ToMonitor::Run {
-                id: 1,
-                verb: verb.clone(),
-            },
-        ),
-        (
-            2,
-            ToMonitor::Apply {
-                id: 2,
-                plan: 1,
-                generation: 1,
-            },
-        ),
+        (1, ToMonitor::Run { id: 1, verb: verb.clone() }),
+        (2, ToMonitor::Apply { id: 2, plan: 1, generation: 1 }),
         (3, ToMonitor::Stop { id: 3, plan: 1 }),
     ] {
         console.send(&request).await.unwrap();
-        let FromMonitor::Answer {
-            id: got,
-            answer: Answer::Refused { refusal },
-        } = news(&mut console).await
+        let FromMonitor::Answer { id: got, answer: Answer::Refused { refusal } } =
+            news(&mut console).await
         else {
             panic!("not refused");
         };
         assert_eq!((got, refusal.code), (id, RefusalCode::Forbidden));
         assert_eq!(refusal.reason, you.why_not);
     }
-    for request in [
-        ToMonitor::Plan { id: 4, verb },
-        ToMonitor::Run {
-            id: 5,
-            verb: Verb::Show,
-        },
-    ] {
+    for request in [ToMonitor::Plan { id: 4, verb }, ToMonitor::Run { id: 5, verb: Verb::Show }] {
         console.send(&request).await.unwrap();
         let asked = bed.asked().await;
         assert!(
@@ -328,18 +246,11 @@ async fn an_open_door_without_protection_is_not_opened() {
     let settings = ConsoleSettings {
         hello: hello(Program::Monitor),
         socket: None,
-        tcp: Some(ConsoleTcp {
-            addr: "0.0.0.0:0".parse().unwrap(),
-            key: None,
-            insecure: false,
-        }),
+        tcp: Some(ConsoleTcp { addr: "0.0.0.0:0".parse().unwrap(), key: None, insecure: false }),
         group: "mmm".to_owned(),
     };
     let error = ConsoleHub::start(settings, mpsc::channel(1).0).unwrap_err();
-    assert!(
-        error.contains("set cluster_key, or insecure = true"),
-        "{error}"
-    );
+    assert!(error.contains("set cluster_key, or insecure = true"), "{error}");
 }
 
 #[tokio::test]
@@ -357,14 +268,9 @@ async fn sixty_four_consoles_are_served_and_the_next_is_told() {
         assert!(matches!(news(console).await, FromMonitor::View { .. }));
     }
     let conn = Conn::dial_unix(&bed.path, Span::secs(1)).await.unwrap();
-    let error = handshake(conn, hello(Program::Console), Program::Monitor, None)
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        error.contains("64 consoles are connected already"),
-        "{error}"
-    );
+    let error =
+        handshake(conn, hello(Program::Console), Program::Monitor, None).await.err().unwrap();
+    assert!(error.contains("64 consoles are connected already"), "{error}");
     all.pop();
     until("63 consoles", || bed.hub.count(), |count| *count == 63).await;
     bed.console().await;
@@ -382,10 +288,7 @@ async fn a_console_that_does_not_read_is_dropped_and_delays_nobody() {
     while bed.hub.count() > 1 || generation < 10 {
         generation += 1;
         let published = Clock.now();
-        assert!(
-            published.since(began) < Span::secs(12),
-            "the deaf console is still there"
-        );
+        assert!(published.since(began) < Span::secs(12), "the deaf console is still there");
         bed.hub.publish(view(generation, 300_000));
         bed.hub.events(vec![event(generation)]);
         loop {
@@ -407,13 +310,7 @@ async fn a_flood_of_requests_is_paused_and_a_bad_line_ends_only_its_console() {
     let mut raw = Raw::greet(bed.hub.tcp().unwrap(), Program::Console).await;
     raw.write(b"{\"kind\":\"dance\"}\n").await;
     let answer = raw.kind("error").await;
-    assert!(
-        answer["why"]
-            .as_str()
-            .unwrap()
-            .contains("unknown message kind"),
-        "{answer}"
-    );
+    assert!(answer["why"].as_str().unwrap().contains("unknown message kind"), "{answer}");
     // Nobody takes requests here, so the channel of 8 and the socket fill up; nothing grows.
     let flood = b"{\"kind\":\"run\",\"id\":1,\"verb\":{\"verb\":\"show\"}}\n".repeat(1000);
     let paused = tokio::time::timeout(Duration::from_millis(500), async {

@@ -54,12 +54,7 @@ async fn those_who_do_not_part_and_both_know_why() {
     for (agent, ours, theirs, wants) in [
         (blog, None, None, "check `cluster` in both"),
         (newer, None, None, "upgrade the monitor"),
-        (
-            hello(Program::Console),
-            None,
-            None,
-            "check address and port",
-        ),
+        (hello(Program::Console), None, None, "check address and port"),
         (agent(), one, two, "another cluster_key"),
         (agent(), one, None, "set the same cluster_key on both"),
         (agent(), None, two, "set the same cluster_key on both"),
@@ -67,10 +62,7 @@ async fn those_who_do_not_part_and_both_know_why() {
         let (a, b) = shake((hello(Program::Monitor), ours), (agent, theirs)).await;
         let (a, b) = (a.unwrap_err(), b.unwrap_err());
         // One of them refuses in these words; the other refuses too, or is told.
-        assert!(
-            a.contains(wants) || b.contains(wants),
-            "{wants:?}: {a:?}, {b:?}"
-        );
+        assert!(a.contains(wants) || b.contains(wants), "{wants:?}: {a:?}, {b:?}");
         for why in [&a, &b] {
             assert!(!why.contains("closed without a word"), "{a:?}, {b:?}");
             assert!(!why.contains("one\"") && !why.contains("two\""), "{why}");
@@ -84,9 +76,7 @@ async fn an_agent_that_was_not_meant_says_who_it_is() {
     let mut ours = hello(Program::Monitor);
     ours.host = Some(crate::kit::host("db1"));
     let look = |theirs: &Hello| match &theirs.host {
-        Some(wanted) => Err(format!(
-            "this is db2, you dialled {wanted}: check ip of {wanted}"
-        )),
+        Some(wanted) => Err(format!("this is db2, you dialled {wanted}: check ip of {wanted}")),
         None => Ok(()),
     };
     let (a, _) = tokio::join!(
@@ -101,10 +91,7 @@ async fn an_agent_that_was_not_meant_says_who_it_is() {
         },
         Err(why) => why,
     };
-    assert!(
-        told.contains("this is db2, you dialled db1: check ip of db1"),
-        "{told}"
-    );
+    assert!(told.contains("this is db2, you dialled db1: check ip of db1"), "{told}");
 }
 
 /// An agent's side of a handshake with a key, for a raw peer.
@@ -113,13 +100,7 @@ async fn guard() -> (Raw, tokio::task::JoinHandle<Outcome>) {
     let addr = listener.addr().unwrap();
     let task = tokio::spawn(async move {
         let conn = listener.accept().await;
-        let done = handshake(
-            conn,
-            hello(Program::Agent),
-            Program::Monitor,
-            Some(b"geheim"),
-        )
-        .await;
+        let done = handshake(conn, hello(Program::Agent), Program::Monitor, Some(b"geheim")).await;
         done.map(|(_, hello)| hello)
     });
     (Raw::dial(addr).await, task)
@@ -130,8 +111,7 @@ async fn a_proof_that_is_sent_back_proves_nothing() {
     let (mut raw, task) = guard().await;
     let mut mine = hello(Program::Monitor);
     mine.nonce = Some("ab".repeat(32));
-    raw.write(encode(&First::Hello(mine)).unwrap().as_bytes())
-        .await;
+    raw.write(encode(&First::Hello(mine)).unwrap().as_bytes()).await;
     let theirs = raw.line().await;
     assert_eq!(theirs["nonce"].as_str().unwrap().len(), 64);
     let proof = raw.line().await;
@@ -145,8 +125,7 @@ async fn a_proof_that_is_sent_back_proves_nothing() {
     let nonce = raw.line().await["nonce"].as_str().unwrap().to_owned();
     let mut mine = hello(Program::Monitor);
     mine.nonce = Some(nonce);
-    raw.write(encode(&First::Hello(mine)).unwrap().as_bytes())
-        .await;
+    raw.write(encode(&First::Hello(mine)).unwrap().as_bytes()).await;
     let why = raw.refusal().await;
     assert!(why.contains("our own sent back"), "{why}");
     task.await.unwrap().unwrap_err();
@@ -169,10 +148,7 @@ async fn nonsense_instead_of_a_hello_is_answered_and_ended() {
         (b"\xff\xfe\x00\n".to_vec(), "not UTF-8"),
         (b"{\"kind\":\"hello\"}\n".to_vec(), "not a message"),
         (b"{\"kind\":\"dance\"}\n".to_vec(), "unknown message kind"),
-        (
-            b"{\"kind\":\"proof\",\"proof\":\"00\"}\n".to_vec(),
-            "must be a hello",
-        ),
+        (b"{\"kind\":\"proof\",\"proof\":\"00\"}\n".to_vec(), "must be a hello"),
         (hello_twice, "must be a proof"),
         (short_nonce, "32 bytes"),
     ] {
@@ -190,20 +166,14 @@ async fn half_a_hello_is_not_waited_for_for_ever() {
     let began = Clock.now();
     raw.write(b"{\"kind\":\"hello\",").await;
     let why = raw.refusal().await;
-    assert!(
-        why.contains("no monitor introduced itself within 3.0 s"),
-        "{why}"
-    );
+    assert!(why.contains("no monitor introduced itself within 3.0 s"), "{why}");
     let took = Clock.now().since(began);
     assert!(took >= Span::ms(2900) && took < Span::secs(5), "{took}");
     task.await.unwrap().unwrap_err();
     let (raw, task) = guard().await;
     drop(raw);
     let why = within("the end", task).await.unwrap().unwrap_err();
-    assert!(
-        why.contains("closed without a word") || why.contains("broke"),
-        "{why}"
-    );
+    assert!(why.contains("closed without a word") || why.contains("broke"), "{why}");
 }
 
 #[tokio::test]
@@ -222,15 +192,9 @@ async fn a_socket_has_its_mode_and_a_dead_ones_file_is_replaced() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/mond.sock");
-    let access = UnixAccess {
-        mode: 0o660,
-        group: None,
-    };
+    let access = UnixAccess { mode: 0o660, group: None };
     let listener = Listener::unix(&path, &access).unwrap();
-    assert_eq!(
-        path.metadata().unwrap().permissions().mode() & 0o7777,
-        0o660
-    );
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o660);
     let error = Listener::unix(&path, &access).unwrap_err();
     assert!(error.contains("stop it first"), "{error}");
     let (dialled, accepted) =

@@ -48,10 +48,7 @@ pub(crate) async fn until<T: std::fmt::Debug>(
         if good(&last) {
             return last;
         }
-        assert!(
-            tokio::time::Instant::now() < end,
-            "not within 10 s: {what}; last seen: {last:?}"
-        );
+        assert!(tokio::time::Instant::now() < end, "not within 10 s: {what}; last seen: {last:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -73,17 +70,13 @@ pub(crate) struct Raw {
 impl Raw {
     pub(crate) async fn dial(addr: SocketAddr) -> Self {
         let (from, to) = TcpStream::connect(addr).await.unwrap().into_split();
-        Self {
-            from: BufReader::new(from),
-            to,
-        }
+        Self { from: BufReader::new(from), to }
     }
 
     /// Dials and introduces itself as that program, without a key.
     pub(crate) async fn greet(addr: SocketAddr, program: Program) -> Self {
         let mut raw = Self::dial(addr).await;
-        raw.write(encode(&First::Hello(hello(program))).unwrap().as_bytes())
-            .await;
+        raw.write(encode(&First::Hello(hello(program))).unwrap().as_bytes()).await;
         let theirs = raw.line().await;
         assert_eq!(theirs["kind"], "hello", "{theirs}");
         raw
@@ -96,9 +89,7 @@ impl Raw {
     /// The next line as JSON.
     pub(crate) async fn line(&mut self) -> Value {
         let mut line = String::new();
-        within("a line", self.from.read_line(&mut line))
-            .await
-            .unwrap();
+        within("a line", self.from.read_line(&mut line)).await.unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
     }
 
@@ -116,12 +107,7 @@ impl Raw {
     pub(crate) async fn refusal(&mut self) -> String {
         let line = self.kind("error").await;
         let mut rest = Vec::new();
-        within(
-            "the end of the connection",
-            self.from.read_to_end(&mut rest),
-        )
-        .await
-        .unwrap();
+        within("the end of the connection", self.from.read_to_end(&mut rest)).await.unwrap();
         assert_eq!(rest, b"", "after {line}");
         line["why"].as_str().unwrap().to_owned()
     }

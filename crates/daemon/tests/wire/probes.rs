@@ -38,37 +38,14 @@ impl MariaDb {
         std::fs::create_dir(&tmp).unwrap();
         let installed = Command::new("mariadb-install-db")
             .env("TMPDIR", &tmp)
-            .args([
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ])
-            .args([
-                "--skip-name-resolve",
-                "--innodb-log-file-size=4M",
-                "--user=root",
-            ])
-            .arg(format!(
-                "--datadir={}",
-                folder.path().join("data").display()
-            ))
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(["--skip-name-resolve", "--innodb-log-file-size=4M", "--user=root"])
+            .arg(format!("--datadir={}", folder.path().join("data").display()))
             .output()
             .expect("the tests need the package mariadb-server");
-        assert!(
-            installed.status.success(),
-            "{}",
-            String::from_utf8_lossy(&installed.stderr)
-        );
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut server = Self {
-            child: spawn(folder.path(), port),
-            folder,
-            port,
-        };
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { child: spawn(folder.path(), port), folder, port };
         let mut root = server.root().await;
         root.query_drop(format!(
             "CREATE USER mmm_monitor@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; \
@@ -83,9 +60,7 @@ impl MariaDb {
 
     async fn root(&mut self) -> mysql_async::Conn {
         let socket = self.folder.path().join("sock").display().to_string();
-        let opts = mysql_async::OptsBuilder::default()
-            .socket(Some(socket))
-            .user(Some("root"));
+        let opts = mysql_async::OptsBuilder::default().socket(Some(socket)).user(Some("root"));
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             match mysql_async::Conn::new(opts.clone()).await {
@@ -93,14 +68,8 @@ impl MariaDb {
                 Err(error) => {
                     let log =
                         std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
-                    assert!(
-                        self.child.try_wait().unwrap().is_none(),
-                        "the server ended: {log}"
-                    );
-                    assert!(
-                        Instant::now() < end,
-                        "the server does not answer: {error}: {log}"
-                    );
+                    assert!(self.child.try_wait().unwrap().is_none(), "the server ended: {log}");
+                    assert!(Instant::now() < end, "the server does not answer: {error}: {log}");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -109,9 +78,7 @@ impl MariaDb {
 
     async fn sql(&mut self, sql: &str) {
         let mut root = self.root().await;
-        root.query_drop(sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        root.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         root.disconnect().await.unwrap();
     }
 
@@ -129,11 +96,7 @@ impl MariaDb {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(
-            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
-            signal,
-        )
-        .unwrap();
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
     fn kill(&mut self) -> io::Result<()> {
@@ -152,22 +115,9 @@ impl Drop for MariaDb {
 fn spawn(folder: &Path, port: u16) -> Child {
     let path = |name: &str| folder.join(name).display().to_string();
     Command::new("mariadbd")
-        .args([
-            "--no-defaults",
-            "--user=root",
-            "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
-        ])
-        .args([
-            "--innodb-buffer-pool-size=16M",
-            "--innodb-log-file-size=4M",
-            "--log-bin=bin",
-        ])
-        .args([
-            "--innodb-flush-method=nosync",
-            "--relay-log=relay",
-            "--server-id=1",
-        ])
+        .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve"])
+        .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--log-bin=bin"])
+        .args(["--innodb-flush-method=nosync", "--relay-log=relay", "--server-id=1"])
         .args(["--max-connections=10", "--extra-max-connections=1"])
         .arg(format!("--datadir={}", path("data")))
         .arg(format!("--tmpdir={}", path("tmp")))
@@ -210,13 +160,8 @@ async fn a_server_that_answers_is_ok_and_its_replication_is_read() {
     }
     let replication = probe.replication(LIMIT).await;
     assert_eq!(replication, Replication::NotSetUp);
-    assert_eq!(
-        soft(&replication.threads()),
-        "ERROR: Replication is not set up"
-    );
-    server
-        .sql("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='x'")
-        .await;
+    assert_eq!(soft(&replication.threads()), "ERROR: Replication is not set up");
+    server.sql("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='x'").await;
     let replication = probe.replication(LIMIT).await;
     assert_eq!(soft(&replication.threads()), "ERROR: Replication is broken");
     assert!(unknown(&replication.backlog(Span::secs(60))).contains("Backlog is null"));
@@ -234,10 +179,7 @@ async fn a_server_that_answers_is_ok_and_its_replication_is_read() {
     assert_eq!(probe.mysql(LIMIT).await, Found::Ok("OK".to_owned()));
     server.sql("KILL USER mmm_monitor").await;
     let replication = probe.replication(LIMIT).await;
-    assert!(
-        matches!(replication, Replication::Replica(_)),
-        "{replication:?}"
-    );
+    assert!(matches!(replication, Replication::Replica(_)), "{replication:?}");
 }
 
 #[tokio::test]
@@ -249,25 +191,16 @@ async fn wrong_accounts_say_what_is_wrong_and_never_the_password() {
         "ERROR: Connect error (host = 127.0.0.1:{}, user = mmm_monitor)! Access denied",
         server.port
     );
-    assert!(
-        soft(&found).starts_with(&wants) && found.message().ends_with("(1045)"),
-        "{found:?}"
-    );
+    assert!(soft(&found).starts_with(&wants) && found.message().ends_with("(1045)"), "{found:?}");
     assert!(!format!("{found:?}{probe:?}").contains("falsch-geheim"));
     let found = probe.replication(LIMIT).await.threads();
-    assert!(
-        unknown(&found).starts_with("UNKNOWN: Connect error (host"),
-        "{found:?}"
-    );
+    assert!(unknown(&found).starts_with("UNKNOWN: Connect error (host"), "{found:?}");
 
     let mut probe = ServerProbe::new(server.account("nobody", PASSWORD));
     assert_eq!(probe.mysql(LIMIT).await, Found::Ok("OK".to_owned()));
     let replication = probe.replication(LIMIT).await;
     for found in [replication.threads(), replication.backlog(Span::secs(60))] {
-        assert!(
-            soft(&found).contains("SLAVE MONITOR privilege"),
-            "{found:?}"
-        );
+        assert!(soft(&found).contains("SLAVE MONITOR privilege"), "{found:?}");
     }
     assert!(!format!("{replication:?}").contains(PASSWORD));
 
@@ -281,10 +214,7 @@ async fn wrong_accounts_say_what_is_wrong_and_never_the_password() {
         }
         assert!(taken.len() < 20, "the server takes any number");
     };
-    assert!(
-        unknown(&found).contains("Too many connections (1040)"),
-        "{found:?}"
-    );
+    assert!(unknown(&found).contains("Too many connections (1040)"), "{found:?}");
 }
 
 #[tokio::test]
@@ -297,10 +227,7 @@ async fn a_dead_server_is_hard_evidence_and_a_frozen_one_is_not() {
     for probe in [&mut kept, &mut fresh] {
         for _ in 0..2 {
             let (found, took) = timed(probe.mysql(limit)).await;
-            assert!(
-                soft(&found).starts_with("ERROR: Timeout (host = 127.0.0.1:"),
-                "{found:?}"
-            );
+            assert!(soft(&found).starts_with("ERROR: Timeout (host = 127.0.0.1:"), "{found:?}");
             assert!(took >= Span::ms(295) && took <= Span::ms(400), "{took}");
         }
     }
@@ -312,9 +239,7 @@ async fn a_dead_server_is_hard_evidence_and_a_frozen_one_is_not() {
     server.kill().unwrap();
     for probe in [&mut kept, &mut fresh] {
         let (found, took) = timed(probe.mysql(LIMIT)).await;
-        let Found::Failed { why, hard: true } = &found else {
-            panic!("{found:?}")
-        };
+        let Found::Failed { why, hard: true } = &found else { panic!("{found:?}") };
         assert!(
             why.starts_with("ERROR: Connect error (host = ") && why.contains("refused"),
             "{why}"
@@ -340,24 +265,12 @@ fn mute() -> (TcpListener, SocketAddr) {
 async fn a_frozen_host_delays_no_other_and_probes_run_on_demand() {
     let server = MariaDb::start().await;
     let (_mute, mute) = mute();
-    let timing = |period, timeout| {
-        [Timing {
-            period: Span::ms(period),
-            timeout: Span::ms(timeout),
-        }; 4]
-    };
-    let frozen = Account {
-        port: mute.port(),
-        ..server.account("mmm_monitor", PASSWORD)
-    };
+    let timing =
+        |period, timeout| [Timing { period: Span::ms(period), timeout: Span::ms(timeout) }; 4];
+    let frozen = Account { port: mute.port(), ..server.account("mmm_monitor", PASSWORD) };
     let max_backlog = Span::secs(60);
     let targets = vec![
-        Target {
-            host: host("db1"),
-            account: frozen,
-            timing: timing(100, 5000),
-            max_backlog,
-        },
+        Target { host: host("db1"), account: frozen, timing: timing(100, 5000), max_backlog },
         Target {
             host: host("db2"),
             account: server.account("mmm_monitor", PASSWORD),
@@ -372,10 +285,7 @@ async fn a_frozen_host_delays_no_other_and_probes_run_on_demand() {
         },
     ];
     let (tx, mut rx) = mpsc::channel(64);
-    let network = NetworkTarget {
-        ips: Vec::new(),
-        timing: timing(100, 100)[0],
-    };
+    let network = NetworkTarget { ips: Vec::new(), timing: timing(100, 100)[0] };
     let began = Clock.now();
     let probes = Probes::start(targets, network, &tx);
     let mut next = async || -> ProbeResult {

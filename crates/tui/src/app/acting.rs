@@ -33,10 +33,7 @@ pub(super) fn act_on_host(model: &mut Model, action: Action) -> Vec<Cmd> {
             Vec::new()
         }
         None => {
-            let why = format!(
-                "{key} is off: the monitor does not offer it for {}",
-                host.name
-            );
+            let why = format!("{key} is off: the monitor does not offer it for {}", host.name);
             model.say(Tone::Error, why);
             Vec::new()
         }
@@ -51,11 +48,7 @@ pub(super) fn ask_plan(model: &mut Model, verb: Verb) -> Vec<Cmd> {
     }
     let id = model.next_id();
     model.say(Tone::Info, format!("asking for the plan of `{verb}`"));
-    model.pending = Some(Pending {
-        id,
-        verb: verb.clone(),
-        since: model.now,
-    });
+    model.pending = Some(Pending { id, verb: verb.clone(), since: model.now });
     vec![Cmd::Ask(ToMonitor::Plan { id, verb })]
 }
 
@@ -81,11 +74,8 @@ pub(super) fn on_dialog_key(model: &mut Model, mut dialog: Box<Dialog>, key: Key
             } else {
                 let id = model.next_id();
                 dialog.stage = Stage::Sent { id };
-                model.acting = Some(Acting {
-                    id,
-                    plan: dialog.plan.id,
-                    title: dialog.plan.title.clone(),
-                });
+                model.acting =
+                    Some(Acting { id, plan: dialog.plan.id, title: dialog.plan.title.clone() });
                 cmds.push(Cmd::Ask(ToMonitor::Apply {
                     id,
                     plan: dialog.plan.id,
@@ -115,11 +105,7 @@ pub(super) fn stop(model: &mut Model, plan: &str) -> Vec<Cmd> {
 
 /// An answer of the monitor to something that this console asked.
 pub(super) fn on_answer(model: &mut Model, id: u64, answer: Answer) -> Vec<Cmd> {
-    if model
-        .pending
-        .as_ref()
-        .is_some_and(|pending| pending.id == id)
-    {
+    if model.pending.as_ref().is_some_and(|pending| pending.id == id) {
         model.pending = None;
         model.note = None;
         match answer {
@@ -129,10 +115,7 @@ pub(super) fn on_answer(model: &mut Model, id: u64, answer: Answer) -> Vec<Cmd> 
             }
             Answer::Refused { refusal } => model.say(Tone::Error, refusal.reason),
             Answer::Failed { why, .. } => model.say(Tone::Error, why),
-            _ => model.say(
-                Tone::Error,
-                "the monitor answered without a plan; nothing was done",
-            ),
+            _ => model.say(Tone::Error, "the monitor answered without a plan; nothing was done"),
         }
         return Vec::new();
     }
@@ -167,11 +150,7 @@ pub(super) fn on_answer(model: &mut Model, id: u64, answer: Answer) -> Vec<Cmd> 
         }
         Answer::Refused { refusal } => model.say(Tone::Error, refusal.reason),
         Answer::Failed { undone, why } => {
-            let how = if undone {
-                "failed and undone"
-            } else {
-                "failed, needs you"
-            };
+            let how = if undone { "failed and undone" } else { "failed, needs you" };
             model.say(Tone::Error, format!("{how}: {why}"));
         }
         Answer::Plan { .. } => {}

@@ -15,21 +15,13 @@ use super::{EVENTS_MAX, Layer, Model, Screen, Tone};
 pub(super) fn on_link(model: &mut Model, msg: LinkMsg) -> Vec<Cmd> {
     match msg {
         LinkMsg::Trying => Vec::new(),
-        LinkMsg::Up {
-            who,
-            may_act,
-            why_not,
-        } => {
+        LinkMsg::Up { who, may_act, why_not } => {
             model.link.state = State::Up;
             model.link.beat(model.now);
             (model.link.who, model.link.may_act, model.link.why_not) = (who, may_act, why_not);
             Vec::new()
         }
-        LinkMsg::Lost {
-            why,
-            refused,
-            retry_at,
-        } => {
+        LinkMsg::Lost { why, refused, retry_at } => {
             on_lost(model);
             model.link.lost(why, refused, retry_at);
             Vec::new()

@@ -35,10 +35,7 @@ pub enum Action {
 impl Action {
     /// Whether it is about changing the cluster.
     pub const fn acts(self) -> bool {
-        matches!(
-            self,
-            Self::Online | Self::Offline | Self::Writer | Self::Mode
-        )
+        matches!(self, Self::Online | Self::Offline | Self::Writer | Self::Mode)
     }
 }
 
@@ -81,14 +78,7 @@ const fn row(
     hint: &'static str,
     help: &'static str,
 ) -> Row {
-    Row {
-        keys,
-        on,
-        action,
-        group,
-        hint,
-        help,
-    }
+    Row { keys, on, action, group, hint, help }
 }
 
 use Group as G;
@@ -96,126 +86,21 @@ use Key::{Char, Ctrl};
 
 /// Every key of the screens, in the order of the help and of the hints.
 pub const TABLE: &[Row] = &[
-    row(
-        &[Char('?'), Key::F(1)],
-        On::Any,
-        Action::Help,
-        G::Look,
-        "help",
-        "this help",
-    ),
-    row(
-        &[Char('j'), Key::Down],
-        On::Any,
-        Action::Down,
-        G::Move,
-        "",
-        "next row",
-    ),
-    row(
-        &[Char('k'), Key::Up],
-        On::Any,
-        Action::Up,
-        G::Move,
-        "",
-        "previous row",
-    ),
-    row(
-        &[Char('g'), Key::Home],
-        On::Any,
-        Action::First,
-        G::Move,
-        "",
-        "first row",
-    ),
-    row(
-        &[Char('G'), Key::End],
-        On::Any,
-        Action::Last,
-        G::Move,
-        "",
-        "last row",
-    ),
-    row(
-        &[Key::PageDown, Ctrl('f')],
-        On::Any,
-        Action::PageDown,
-        G::Move,
-        "",
-        "page down",
-    ),
-    row(
-        &[Key::PageUp, Ctrl('b')],
-        On::Any,
-        Action::PageUp,
-        G::Move,
-        "",
-        "page up",
-    ),
-    row(
-        &[Key::Enter],
-        On::Overview,
-        Action::Open,
-        G::Look,
-        "detail",
-        "all about the host",
-    ),
-    row(
-        &[Char('1')],
-        On::Any,
-        Action::Overview,
-        G::Look,
-        "",
-        "overview",
-    ),
-    row(
-        &[Char('a')],
-        On::Host,
-        Action::Menu,
-        G::Act,
-        "actions",
-        "all actions, and why one is off",
-    ),
-    row(
-        &[Char('X')],
-        On::Host,
-        Action::Offline,
-        G::Act,
-        "offline",
-        "set the host offline",
-    ),
-    row(
-        &[Char('U')],
-        On::Host,
-        Action::Online,
-        G::Act,
-        "online",
-        "set the host online",
-    ),
-    row(
-        &[Char('W')],
-        On::Host,
-        Action::Writer,
-        G::Act,
-        "writer",
-        "move the writer to the host",
-    ),
-    row(
-        &[Char('m')],
-        On::Any,
-        Action::Mode,
-        G::Act,
-        "mode",
-        "mode: ACTIVE, MANUAL, PASSIVE",
-    ),
-    row(
-        &[Char('2')],
-        On::Any,
-        Action::Events,
-        G::Look,
-        "events",
-        "events, with their why",
-    ),
+    row(&[Char('?'), Key::F(1)], On::Any, Action::Help, G::Look, "help", "this help"),
+    row(&[Char('j'), Key::Down], On::Any, Action::Down, G::Move, "", "next row"),
+    row(&[Char('k'), Key::Up], On::Any, Action::Up, G::Move, "", "previous row"),
+    row(&[Char('g'), Key::Home], On::Any, Action::First, G::Move, "", "first row"),
+    row(&[Char('G'), Key::End], On::Any, Action::Last, G::Move, "", "last row"),
+    row(&[Key::PageDown, Ctrl('f')], On::Any, Action::PageDown, G::Move, "", "page down"),
+    row(&[Key::PageUp, Ctrl('b')], On::Any, Action::PageUp, G::Move, "", "page up"),
+    row(&[Key::Enter], On::Overview, Action::Open, G::Look, "detail", "all about the host"),
+    row(&[Char('1')], On::Any, Action::Overview, G::Look, "", "overview"),
+    row(&[Char('a')], On::Host, Action::Menu, G::Act, "actions", "all actions, and why one is off"),
+    row(&[Char('X')], On::Host, Action::Offline, G::Act, "offline", "set the host offline"),
+    row(&[Char('U')], On::Host, Action::Online, G::Act, "online", "set the host online"),
+    row(&[Char('W')], On::Host, Action::Writer, G::Act, "writer", "move the writer to the host"),
+    row(&[Char('m')], On::Any, Action::Mode, G::Act, "mode", "mode: ACTIVE, MANUAL, PASSIVE"),
+    row(&[Char('2')], On::Any, Action::Events, G::Look, "events", "events, with their why"),
     row(
         &[Char('r')],
         On::Any,
@@ -232,14 +117,7 @@ pub const TABLE: &[Row] = &[
         "",
         "the words of mmm-control, Tab completes",
     ),
-    row(
-        &[Key::Esc],
-        On::Any,
-        Action::Back,
-        G::Leave,
-        "",
-        "back, cancel; never leaves the console",
-    ),
+    row(&[Key::Esc], On::Any, Action::Back, G::Leave, "", "back, cancel; never leaves the console"),
     row(
         &[Char('q')],
         On::Any,
@@ -248,37 +126,14 @@ pub const TABLE: &[Row] = &[
         "quit",
         "close this; on the overview, quit",
     ),
-    row(
-        &[Ctrl('c')],
-        On::Any,
-        Action::Leave,
-        G::Leave,
-        "",
-        "quit at once",
-    ),
-    row(
-        &[Ctrl('z')],
-        On::Any,
-        Action::Suspend,
-        G::Leave,
-        "",
-        "suspend; fg comes back",
-    ),
-    row(
-        &[Ctrl('l')],
-        On::Any,
-        Action::Repaint,
-        G::Look,
-        "",
-        "paint everything again",
-    ),
+    row(&[Ctrl('c')], On::Any, Action::Leave, G::Leave, "", "quit at once"),
+    row(&[Ctrl('z')], On::Any, Action::Suspend, G::Leave, "", "suspend; fg comes back"),
+    row(&[Ctrl('l')], On::Any, Action::Repaint, G::Look, "", "paint everything again"),
 ];
 
 /// Letters that end the escape sequences of arrows, function keys, mouse and pastes. They must
 /// never act, because a slow line may cut such a sequence in two.
-pub const NEVER: &[char] = &[
-    'A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~',
-];
+pub const NEVER: &[char] = &['A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~'];
 
 impl On {
     /// Whether a key of this place works on `screen`.
@@ -294,10 +149,7 @@ impl On {
 
 /// What `key` does on `screen`.
 pub fn find(key: Key, screen: &Screen) -> Option<Action> {
-    TABLE
-        .iter()
-        .find(|row| row.keys.contains(&key) && row.on.covers(screen))
-        .map(|row| row.action)
+    TABLE.iter().find(|row| row.keys.contains(&key) && row.on.covers(screen)).map(|row| row.action)
 }
 
 /// What works whatever lies above the screen.
@@ -357,10 +209,7 @@ mod tests {
                 {
                     let lower = Key::Char(c.to_ascii_lowercase());
                     assert_eq!(find(lower, &Screen::Overview), None, "{key:?}");
-                    assert!(
-                        unknown(lower, &Screen::Overview).contains("capital"),
-                        "{key:?}"
-                    );
+                    assert!(unknown(lower, &Screen::Overview).contains("capital"), "{key:?}");
                 }
             }
             assert!(!row.help.is_empty());

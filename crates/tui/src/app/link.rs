@@ -52,11 +52,7 @@ impl Link {
     /// Before the first try.
     pub fn new(now: Time) -> Self {
         Self {
-            state: State::Connecting {
-                tries: 0,
-                why: String::new(),
-                refused: false,
-            },
+            state: State::Connecting { tries: 0, why: String::new(), refused: false },
             heard: now,
             beats: 0,
             who: String::new(),
@@ -91,10 +87,9 @@ impl Link {
             _ if !picture => Some("no picture yet".to_owned()),
             Status::Live => None,
             Status::Connecting => Some("no picture yet".to_owned()),
-            Status::Stale(age) | Status::NoLink(age) => Some(format!(
-                "the picture is {} s old (r asks again)",
-                age.as_secs()
-            )),
+            Status::Stale(age) | Status::NoLink(age) => {
+                Some(format!("the picture is {} s old (r asks again)", age.as_secs()))
+            }
         }
     }
 
@@ -107,23 +102,9 @@ impl Link {
     /// A link or a try ended.
     pub(crate) fn lost(&mut self, why: String, refused: bool, retry_at: Time) {
         self.state = match &self.state {
-            State::Connecting { tries, .. } => State::Connecting {
-                tries: tries + 1,
-                why,
-                refused,
-            },
-            State::Up => State::Lost {
-                tries: 0,
-                why,
-                refused,
-                retry_at,
-            },
-            State::Lost { tries, .. } => State::Lost {
-                tries: tries + 1,
-                why,
-                refused,
-                retry_at,
-            },
+            State::Connecting { tries, .. } => State::Connecting { tries: tries + 1, why, refused },
+            State::Up => State::Lost { tries: 0, why, refused, retry_at },
+            State::Lost { tries, .. } => State::Lost { tries: tries + 1, why, refused, retry_at },
         };
     }
 }

@@ -202,16 +202,14 @@ impl Model {
     /// The monitor's word on an action of a host.
     pub fn action<'a>(&self, host: &'a HostView, key: keys::Action) -> Option<&'a ActionView> {
         let writer = self.view.as_ref().map(|view| &view.writer.role);
-        host.actions
-            .iter()
-            .find(|action| match (&action.verb, key) {
-                (Verb::SetOnline { .. }, keys::Action::Online)
-                | (Verb::SetOffline { .. }, keys::Action::Offline) => true,
-                (Verb::MoveRole { role, force, .. }, keys::Action::Writer) => {
-                    Some(role) == writer && !force
-                }
-                _ => false,
-            })
+        host.actions.iter().find(|action| match (&action.verb, key) {
+            (Verb::SetOnline { .. }, keys::Action::Online)
+            | (Verb::SetOffline { .. }, keys::Action::Offline) => true,
+            (Verb::MoveRole { role, force, .. }, keys::Action::Writer) => {
+                Some(role) == writer && !force
+            }
+            _ => false,
+        })
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {
@@ -220,11 +218,7 @@ impl Model {
     }
 
     pub(crate) fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note = Some(Note {
-            text: text.into(),
-            tone,
-            at: self.now,
-        });
+        self.note = Some(Note { text: text.into(), tone, at: self.now });
     }
 
     /// The one line that stays on the terminal when the console leaves.
@@ -232,34 +226,20 @@ impl Model {
         let Some(view) = &self.view else {
             return format!("mmm-tui: no picture from {}", self.setup.target);
         };
-        let writer = view
-            .writer
-            .host
-            .as_ref()
-            .map_or("none", |host| host.as_str());
+        let writer = view.writer.host.as_ref().map_or("none", |host| host.as_str());
         let trouble: Vec<String> = view
             .hosts
             .iter()
             .filter(|host| host.state != mmm_proto::HostState::Online)
             .map(|host| format!("{} {}", host.name, host.state))
             .collect();
-        let trouble = if trouble.is_empty() {
-            "all hosts ONLINE".to_owned()
-        } else {
-            trouble.join(", ")
-        };
-        let old = if self.link.live(self.now) {
-            ""
-        } else {
-            " (no link: old news)"
-        };
+        let trouble =
+            if trouble.is_empty() { "all hosts ONLINE".to_owned() } else { trouble.join(", ") };
+        let old = if self.link.live(self.now) { "" } else { " (no link: old news)" };
         let plan = view.running.as_ref().map_or(String::new(), |running| {
             format!("; plan {} goes on without this screen", running.plan)
         });
         let clock = crate::view::text::clock(self.wall(), self.setup.zone);
-        format!(
-            "{} {} writer {writer}; {trouble}{plan}; {clock}{old}",
-            view.cluster, view.mode
-        )
+        format!("{} {} writer {writer}; {trouble}{plan}; {clock}{old}", view.cluster, view.mode)
     }
 }

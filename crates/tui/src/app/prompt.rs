@@ -30,10 +30,12 @@ impl Prompt {
             arguments(&self.line[..start], view)
         };
         choices.retain(|choice| choice.starts_with(&begun));
-        let common = choices.iter().skip(1).fold(
-            choices.first().cloned().unwrap_or_default(),
-            |common, choice| shared(&common, choice),
-        );
+        let common = choices
+            .iter()
+            .skip(1)
+            .fold(choices.first().cloned().unwrap_or_default(), |common, choice| {
+                shared(&common, choice)
+            });
         if common.len() > begun.len() {
             self.line.truncate(start);
             self.line.push_str(&common);
@@ -51,37 +53,24 @@ impl Prompt {
 /// What may stand behind the words typed so far.
 fn arguments(before: &str, view: Option<&ClusterView>) -> Vec<String> {
     let words: Vec<&str> = before.split_whitespace().collect();
-    let takes = WORDS
-        .iter()
-        .find(|row| Some(&row.word) == words.first())
-        .map_or("", |row| row.arguments);
+    let takes =
+        WORDS.iter().find(|row| Some(&row.word) == words.first()).map_or("", |row| row.arguments);
     let plain = words.iter().skip(1).filter(|word| !word.starts_with("--"));
     let place = plain.count();
-    let wants = takes
-        .split_whitespace()
-        .filter(|word| !word.starts_with("[--"))
-        .nth(place)
-        .unwrap_or("");
+    let wants =
+        takes.split_whitespace().filter(|word| !word.starts_with("[--")).nth(place).unwrap_or("");
     let Some(view) = view else {
         return Vec::new();
     };
     if wants.contains("role") {
-        return view
-            .roles
-            .iter()
-            .map(|role| role.name.to_string())
-            .collect();
+        return view.roles.iter().map(|role| role.name.to_string()).collect();
     }
     if wants.contains("ip") {
         let vips = view.roles.iter().flat_map(|role| &role.vips);
         return vips.map(|vip| vip.ip.to_string()).collect();
     }
     if wants.contains("host") {
-        return view
-            .hosts
-            .iter()
-            .map(|host| host.name.to_string())
-            .collect();
+        return view.hosts.iter().map(|host| host.name.to_string()).collect();
     }
     Vec::new()
 }

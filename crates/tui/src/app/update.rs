@@ -65,11 +65,7 @@ fn on_tick(model: &mut Model) {
 }
 
 fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
-    if model
-        .note
-        .as_ref()
-        .is_some_and(|note| note.tone == Tone::Error)
-    {
+    if model.note.as_ref().is_some_and(|note| note.tone == Tone::Error) {
         model.note = None;
     }
     if let Some(action) = keys::always(key) {
@@ -77,11 +73,7 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
     }
     if model.too_small() {
         // What cannot be seen must not be obeyed.
-        return if key == Key::Char('q') {
-            act(model, Action::Leave)
-        } else {
-            Vec::new()
-        };
+        return if key == Key::Char('q') { act(model, Action::Leave) } else { Vec::new() };
     }
     match model.layer.take() {
         None => on_screen_key(model, key),
@@ -99,11 +91,7 @@ fn on_screen_key(model: &mut Model, key: Key) -> Vec<Cmd> {
         return act(model, action);
     }
     let capital = matches!(key, Key::Char(c) if c.is_ascii_uppercase());
-    model.capitals = if capital {
-        model.capitals.saturating_add(1)
-    } else {
-        0
-    };
+    model.capitals = if capital { model.capitals.saturating_add(1) } else { 0 };
     let mut text = keys::unknown(key, &model.screen);
     if model.capitals >= 3 {
         text.push_str(". Caps Lock?");
@@ -167,10 +155,8 @@ fn scroll(model: &mut Model, by: isize) {
         Screen::Overview => {
             let Some(view) = &model.view else { return };
             let names: Vec<_> = view.hosts.iter().map(|host| &host.name).collect();
-            let at = names
-                .iter()
-                .position(|name| Some(*name) == model.selected.as_ref())
-                .unwrap_or(0);
+            let at =
+                names.iter().position(|name| Some(*name) == model.selected.as_ref()).unwrap_or(0);
             let to = moved(at, names.len().saturating_sub(1));
             model.selected = names.get(to).map(|name| (*name).clone());
         }
@@ -247,14 +233,9 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
         Err(error) => model.say(Tone::Error, error.to_string()),
         Ok(Verb::Help) => model.layer = Some(Layer::Help),
         Ok(Verb::Show) => go(model, Screen::Overview),
-        Ok(Verb::Checks {
-            host: Some(host), ..
-        }) => go(model, Screen::Detail(host)),
+        Ok(Verb::Checks { host: Some(host), .. }) => go(model, Screen::Detail(host)),
         Ok(Verb::Checks { host: None, .. }) => {
-            model.say(
-                Tone::Info,
-                "the checks of a host are in its detail: :checks HOST",
-            );
+            model.say(Tone::Info, "the checks of a host are in its detail: :checks HOST");
         }
         Ok(Verb::Mode) => {
             let mode = model.view.as_ref().map_or("?", |view| view.mode.word());

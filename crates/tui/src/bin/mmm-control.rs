@@ -30,11 +30,7 @@ struct Args {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = limit)]
     timeout: Duration,
     /// [@CLUSTER] VERB [ARGS]: see the list below
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "VERB"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
     words: Vec<String>,
 }
 
@@ -54,9 +50,7 @@ fn main() -> ExitCode {
                 wait: !args.no_wait,
                 progress: !args.json && std::io::stderr().is_terminal(),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 Ok(runtime) => runtime.block_on(control::run(&target, &verb, &options, &date)),
                 Err(error) => Outcome::failure(exit::UNREACHABLE, &format!("no runtime: {error}")),
@@ -114,9 +108,8 @@ fn limit(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("{text:?} is no time; write 500ms, 60s or 2m")),
     };
-    let seconds: f64 = number
-        .parse()
-        .map_err(|_| format!("{text:?} is no time; write 500ms, 60s or 2m"))?;
+    let seconds: f64 =
+        number.parse().map_err(|_| format!("{text:?} is no time; write 500ms, 60s or 2m"))?;
     let seconds = seconds * factor;
     if seconds > 0.0 && seconds <= 86_400.0 {
         Ok(Duration::from_secs_f64(seconds))
@@ -131,10 +124,7 @@ fn date(at: Wall) -> String {
         |_| "?".to_owned(),
         |stamp| {
             let zone = jiff::tz::TimeZone::system();
-            stamp
-                .to_zoned(zone)
-                .strftime("%Y/%m/%d %H:%M:%S")
-                .to_string()
+            stamp.to_zoned(zone).strftime("%Y/%m/%d %H:%M:%S").to_string()
         },
     )
 }
@@ -148,11 +138,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     }
     // A closed pipe is no failure.
     let _ = error.print();
-    ExitCode::from(if error.use_stderr() {
-        exit::USAGE
-    } else {
-        exit::DONE
-    })
+    ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE })
 }
 
 /// Prints the outcome. A reader who left early (`| head`) is no failure.
@@ -184,16 +170,8 @@ mod tests {
 
     #[test]
     fn our_options_are_found_on_both_sides_of_the_verb() {
-        let line = [
-            "mmm-control",
-            "--socket",
-            "/s",
-            "@c1",
-            "move_role",
-            "--force",
-            "writer",
-            "db2",
-        ];
+        let line =
+            ["mmm-control", "--socket", "/s", "@c1", "move_role", "--force", "writer", "db2"];
         let mut args =
             Args::try_parse_from(line.iter().chain(&["--json", "--timeout", "5s"])).unwrap();
         let (cluster, verb) = parse(&mut args).unwrap();

@@ -1,10 +1,6 @@
 //! `mmm-tui`: the live console. Flags, the log file, the form of the screen; the work is in the
 //! library.
-#![allow(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    clippy::disallowed_types
-)]
+#![allow(clippy::print_stderr, clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -50,10 +46,7 @@ enum Color {
 fn main() -> ExitCode {
     let args = Args::parse();
     let cluster = args.cluster.as_deref();
-    let target = match args
-        .target
-        .target(cluster.map(|name| name.trim_start_matches('@')))
-    {
+    let target = match args.target.target(cluster.map(|name| name.trim_start_matches('@'))) {
         Ok(target) => target,
         Err(why) => return usage(&why),
     };
@@ -112,14 +105,7 @@ fn utf8() -> bool {
 /// Logs to a file that only its owner reads, and to nothing else: the terminal belongs to the
 /// screen.
 fn log_to(file: &PathBuf) -> std::io::Result<()> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(file)?;
-    tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(Mutex::new(file))
-        .init();
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(file)).init();
     Ok(())
 }

@@ -57,12 +57,7 @@ pub struct Outcome {
 
 impl Outcome {
     fn fine(out: String, json: (&'static str, Value)) -> Self {
-        Self {
-            exit: exit::DONE,
-            out,
-            err: String::new(),
-            json,
-        }
+        Self { exit: exit::DONE, out, err: String::new(), json }
     }
 
     /// A failure in a sentence.
@@ -117,19 +112,16 @@ fn look(view: &ClusterView, verb: &Verb, date: &dyn Fn(Wall) -> String) -> Outco
             Ok((text, rows)) => Outcome::fine(text, ("checks", json!(rows))),
             Err(why) => Outcome::failure(exit::REFUSED, &why),
         },
-        Verb::Mode => Outcome::fine(
-            format!("{}\n", view.mode.word()),
-            ("mode", json!(view.mode.word())),
-        ),
+        Verb::Mode => {
+            Outcome::fine(format!("{}\n", view.mode.word()), ("mode", json!(view.mode.word())))
+        }
         _ => Outcome::fine(show::show(view), ("view", json!(view))),
     }
 }
 
 async fn snapshot(wire: &mut Wire, deadline: Instant) -> Result<Box<ClusterView>, Outcome> {
     let gone = |why: String| Outcome::failure(exit::UNREACHABLE, &why);
-    wire.ask(&ToMonitor::Snapshot { id: 1 })
-        .await
-        .map_err(|error| gone(error.to_string()))?;
+    wire.ask(&ToMonitor::Snapshot { id: 1 }).await.map_err(|error| gone(error.to_string()))?;
     loop {
         let at = wire.at.clone();
         let said = timeout_at(deadline, wire.next()).await.map_err(|_| {
@@ -161,23 +153,14 @@ async fn snapshot(wire: &mut Wire, deadline: Instant) -> Result<Box<ClusterView>
 /// The verbs that change something, and `ping`, which asks the deciding part of the monitor itself.
 async fn act(wire: &mut Wire, verb: &Verb, options: &Options, deadline: Instant) -> Outcome {
     let lost = |why: &str| lost(verb, why);
-    if let Err(error) = wire
-        .ask(&ToMonitor::Run {
-            id: 1,
-            verb: verb.clone(),
-        })
-        .await
-    {
+    if let Err(error) = wire.ask(&ToMonitor::Run { id: 1, verb: verb.clone() }).await {
         return lost(&error.to_string());
     }
     let mut progress = progress::Progress::default();
     loop {
         let said = match timeout_at(deadline, wire.next()).await {
             Err(_) => {
-                return lost(&format!(
-                    "no answer within {} s",
-                    options.limit.as_secs_f32()
-                ));
+                return lost(&format!("no answer within {} s", options.limit.as_secs_f32()));
             }
             Ok(Err(error)) => return lost(&error.to_string()),
             Ok(Ok(said)) => said,
@@ -186,10 +169,7 @@ async fn act(wire: &mut Wire, verb: &Verb, options: &Options, deadline: Instant)
             FromMonitor::Answer { id: 1, answer } if answer.is_final() => {
                 return finished(&answer);
             }
-            FromMonitor::Answer {
-                id: 1,
-                answer: Answer::Started { plan },
-            } => {
+            FromMonitor::Answer { id: 1, answer: Answer::Started { plan } } => {
                 if !options.wait {
                     let text = format!("OK: Started as plan {plan}\n");
                     return Outcome::fine(text, ("answer", json!(Answer::Started { plan })));
@@ -233,20 +213,13 @@ fn finished(answer: &Answer) -> Outcome {
             let err = format!("ERROR: failed and undone: {why}\n");
             (exit::UNDONE, String::new(), err)
         }
-        Answer::Failed { undone: false, why } => (
-            exit::REFUSED,
-            String::new(),
-            format!("ERROR: failed: {why}\n"),
-        ),
+        Answer::Failed { undone: false, why } => {
+            (exit::REFUSED, String::new(), format!("ERROR: failed: {why}\n"))
+        }
         Answer::Snapshot { .. } | Answer::Plan { .. } | Answer::Started { .. } => {
             let err = "ERROR: the monitor answered with something that was not asked for\n";
             (exit::REFUSED, String::new(), err.to_owned())
         }
     };
-    Outcome {
-        exit,
-        out,
-        err,
-        json: ("answer", json!(answer)),
-    }
+    Outcome { exit, out, err, json: ("answer", json!(answer)) }
 }

@@ -39,8 +39,7 @@ impl Progress {
             if self.told.get(at) == Some(&step.state) {
                 continue;
             }
-            self.told
-                .resize(self.told.len().max(at + 1), StepState::Waiting);
+            self.told.resize(self.told.len().max(at + 1), StepState::Waiting);
             if self.told[at] == step.state {
                 continue;
             }
@@ -58,11 +57,7 @@ impl Progress {
                 StepState::Running | StepState::Skipped => String::new(),
                 _ => format!("  ({})", step.took),
             };
-            lines.push(format!(
-                "  {sign} {:>2}  {host:<8} {}{took}",
-                at + 1,
-                step.what
-            ));
+            lines.push(format!("  {sign} {:>2}  {host:<8} {}{took}", at + 1, step.what));
         }
         lines
     }

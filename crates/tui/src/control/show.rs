@@ -21,11 +21,7 @@ pub fn show(view: &ClusterView) -> String {
     let mut hosts: Vec<&HostView> = view.hosts.iter().collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     for host in hosts.iter().filter(|host| !host.agent.reachable) {
-        let _ = writeln!(
-            text,
-            "# Warning: agent on host {} is not reachable",
-            host.name
-        );
+        let _ = writeln!(text, "# Warning: agent on host {} is not reachable", host.name);
     }
     for host in &hosts {
         let _ = writeln!(
@@ -38,11 +34,7 @@ pub fn show(view: &ClusterView) -> String {
             roles(host)
         );
     }
-    for role in view
-        .roles
-        .iter()
-        .filter(|role| role.mode == RoleMode::Exclusive)
-    {
+    for role in view.roles.iter().filter(|role| role.mode == RoleMode::Exclusive) {
         text.push_str(&preference(role));
     }
     text
@@ -50,11 +42,8 @@ pub fn show(view: &ClusterView) -> String {
 
 /// `reader(10.0.0.91), writer(10.0.0.90)`: sorted by role, then by the VIP as text.
 fn roles(host: &HostView) -> String {
-    let mut all: Vec<String> = host
-        .roles
-        .iter()
-        .map(|vip| format!("{}({})", vip.role, vip.ip))
-        .collect();
+    let mut all: Vec<String> =
+        host.roles.iter().map(|vip| format!("{}({})", vip.role, vip.ip)).collect();
     all.sort();
     all.join(", ")
 }

@@ -16,10 +16,7 @@ pub const EXIT: i32 = 129;
 /// # Errors
 /// When no thread can be started.
 pub fn guard() -> io::Result<()> {
-    std::thread::Builder::new()
-        .name("hangup".to_owned())
-        .spawn(watch)
-        .map(drop)
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(watch).map(drop)
 }
 
 fn watch() {

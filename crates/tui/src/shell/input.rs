@@ -19,10 +19,7 @@ const REPAIR: Duration = Duration::from_millis(50);
 /// # Errors
 /// When no thread can be started.
 pub fn start(to: Sender<Wake>) -> io::Result<()> {
-    std::thread::Builder::new()
-        .name("input".to_owned())
-        .spawn(move || read(&to))
-        .map(drop)
+    std::thread::Builder::new().name("input".to_owned()).spawn(move || read(&to)).map(drop)
 }
 
 fn read(to: &Sender<Wake>) {

@@ -57,11 +57,7 @@ pub async fn run(
         let pause = jitter(PAUSES[step.min(PAUSES.len() - 1)]);
         tries += 1;
         tracing::warn!(%why, refused, pause_ms = pause, "no link to the monitor");
-        tell(LinkMsg::Lost {
-            why,
-            refused,
-            retry_at: mmm_proto::Time(clock::now().0 + pause),
-        });
+        tell(LinkMsg::Lost { why, refused, retry_at: mmm_proto::Time(clock::now().0 + pause) });
         if !rest(&mut wishes, Duration::from_millis(pause)).await {
             return;
         }
@@ -102,16 +98,12 @@ async fn talk(
 ) -> (Option<String>, bool) {
     let you = wire.hello.you.clone();
     tell(LinkMsg::Up {
-        who: you
-            .as_ref()
-            .map_or_else(String::new, |you| you.name.clone()),
+        who: you.as_ref().map_or_else(String::new, |you| you.name.clone()),
         may_act: you.as_ref().is_none_or(|you| you.may_act),
         why_not: you.map_or_else(String::new, |you| you.why_not),
     });
     let mut heard = false;
-    let subscribe = ToMonitor::Subscribe {
-        events_since: *last_event,
-    };
+    let subscribe = ToMonitor::Subscribe { events_since: *last_event };
     if let Err(error) = wire.ask(&subscribe).await {
         return (Some(error.to_string()), heard);
     }

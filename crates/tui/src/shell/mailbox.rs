@@ -53,17 +53,8 @@ mod tests {
     #[test]
     fn beats_do_not_pile_up_and_answers_stay() {
         let mailbox = Mailbox::default();
-        let beat = |generation| {
-            LinkMsg::Said(FromMonitor::Beat {
-                generation,
-                now: Wall(0),
-            })
-        };
-        let error = |why: &str| {
-            LinkMsg::Said(FromMonitor::Error {
-                why: why.to_owned(),
-            })
-        };
+        let beat = |generation| LinkMsg::Said(FromMonitor::Beat { generation, now: Wall(0) });
+        let error = |why: &str| LinkMsg::Said(FromMonitor::Error { why: why.to_owned() });
         assert!(mailbox.put(beat(1)));
         assert!(!mailbox.put(error("a")));
         for generation in 2..5000 {

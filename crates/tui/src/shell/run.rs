@@ -77,9 +77,7 @@ fn start(
 ) -> io::Result<()> {
     hangup::guard()?;
     input::start(to_loop.clone())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mailbox, to_loop) = (mailbox.clone(), to_loop.clone());
     std::thread::Builder::new()
         .name("link".to_owned())
@@ -213,10 +211,7 @@ fn draw(model: &mut Model, screen: &mut Screen) -> io::Result<()> {
 /// Gives the terminal back and stops, with everything that was started with us, until `fg`.
 fn suspend(wakes: &Receiver<Wake>) -> io::Result<()> {
     terminal::leave();
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(0),
-        nix::sys::signal::Signal::SIGTSTP,
-    )?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), nix::sys::signal::Signal::SIGTSTP)?;
     // The stop may strike another thread first, so the terminal is taken back only after the return
     // was told. Without job control nothing stops and nothing returns: then the wait ends by
     // itself.

@@ -37,10 +37,7 @@ impl std::fmt::Debug for Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("cannot read {path}: {source}", path = .path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path}: {why}", path = .path.display())]
     Malformed { path: PathBuf, why: String },
 }
@@ -65,25 +62,20 @@ pub fn read(path: &Path) -> Result<Settings, SettingsError> {
 }
 
 fn merge(path: &Path, into: &mut Settings, depth: usize) -> Result<(), SettingsError> {
-    let bad = |why: String| SettingsError::Malformed {
-        path: path.to_owned(),
-        why,
-    };
+    let bad = |why: String| SettingsError::Malformed { path: path.to_owned(), why };
     if depth == 0 {
         return Err(bad(format!(
             "files include each other more than {INCLUDE_DEPTH} deep: \
              look for a circle of `include`"
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
     // Only the message: toml's full error quotes the line, and the line may hold a password.
     let table: Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(0, |span| {
-            text[..span.start.min(text.len())].matches('\n').count() + 1
-        });
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         bad(format!("line {line}: {}", error.message()))
     })?;
     let beside = |name: &str| path.parent().unwrap_or(Path::new(".")).join(name);
@@ -98,10 +90,9 @@ fn includes(table: &Table) -> Result<Vec<String>, String> {
     match table.get("include") {
         None => Ok(Vec::new()),
         Some(Value::String(file)) => Ok(vec![file.clone()]),
-        Some(Value::Array(files)) => files
-            .iter()
-            .map(|file| file.as_str().map(str::to_owned).ok_or_else(wrong))
-            .collect(),
+        Some(Value::Array(files)) => {
+            files.iter().map(|file| file.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+        }
         Some(_) => Err(wrong()),
     }
 }
@@ -177,10 +168,7 @@ mod tests {
     fn includes_come_first_and_unrelated_keys_do_not_matter() {
         let dir = folder(&[
             ("key", "s3cret\n"),
-            (
-                "common.toml",
-                "cluster = \"old\"\nfoo = 1\n[host.db1]\nip = 7\n",
-            ),
+            ("common.toml", "cluster = \"old\"\nfoo = 1\n[host.db1]\nip = 7\n"),
             (
                 "mon.toml",
                 "include = [\"common.toml\"]\ncluster = \"shop\"\ncluster_key_file = \"key\"\n\
@@ -190,10 +178,7 @@ mod tests {
         let settings = read(&dir.path().join("mon.toml")).unwrap();
         assert_eq!(settings.cluster.as_deref(), Some("shop"));
         assert_eq!(settings.socket, Some(dir.path().join("run/s.sock")));
-        assert_eq!(
-            (settings.ip.as_deref(), settings.port),
-            (Some("10.0.0.1"), Some(9))
-        );
+        assert_eq!((settings.ip.as_deref(), settings.port), (Some("10.0.0.1"), Some(9)));
         assert_eq!(settings.key.as_deref(), Some(&b"s3cret"[..]));
         assert!(!format!("{settings:?}").contains("s3cret"));
     }

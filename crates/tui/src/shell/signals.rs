@@ -21,9 +21,7 @@ pub async fn watch(tell: impl Fn(Signal) + Send) -> io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut hup = signal(SignalKind::hangup())?;
-    let mut cont = signal(SignalKind::from_raw(
-        nix::sys::signal::Signal::SIGCONT as i32,
-    ))?;
+    let mut cont = signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGCONT as i32))?;
     loop {
         tell(tokio::select! {
             _ = term.recv() => Signal::Leave(128 + 15),

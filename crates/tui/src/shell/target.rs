@@ -68,9 +68,7 @@ impl fmt::Debug for Target {
 impl Target {
     /// The first address, for titles.
     pub fn label(&self) -> String {
-        self.endpoints
-            .first()
-            .map_or_else(String::new, ToString::to_string)
+        self.endpoints.first().map_or_else(String::new, ToString::to_string)
     }
 }
 
@@ -80,10 +78,8 @@ impl TargetArgs {
     /// # Errors
     /// A sentence about a flag or a settings file that cannot be used.
     pub fn target(&self, cluster: Option<&str>) -> Result<Target, String> {
-        let wanted = cluster
-            .map(ClusterName::parse)
-            .transpose()
-            .map_err(|error| error.to_string())?;
+        let wanted =
+            cluster.map(ClusterName::parse).transpose().map_err(|error| error.to_string())?;
         let (settings, note) = self.settings(cluster)?;
         let configured = match &settings.cluster {
             Some(name) => Some(ClusterName::parse(name).map_err(|error| error.to_string())?),
@@ -105,11 +101,7 @@ impl TargetArgs {
         Ok(Target {
             endpoints: self.endpoints(&settings),
             // With a direct address the settings of this machine may be another cluster's.
-            cluster: if direct {
-                wanted
-            } else {
-                configured.or(wanted)
-            },
+            cluster: if direct { wanted } else { configured.or(wanted) },
             key,
             note,
         })
@@ -148,9 +140,7 @@ impl TargetArgs {
             return vec![Endpoint::Tcp(addr.clone())];
         }
         let socket = settings.socket.clone();
-        let mut all = vec![Endpoint::Unix(
-            socket.unwrap_or_else(|| PathBuf::from(MONITOR_SOCKET)),
-        )];
+        let mut all = vec![Endpoint::Unix(socket.unwrap_or_else(|| PathBuf::from(MONITOR_SOCKET)))];
         if let Some(port) = settings.port {
             let ip = settings.ip.as_deref().unwrap_or("127.0.0.1");
             all.push(Endpoint::Tcp(if ip.contains(':') {
@@ -176,32 +166,20 @@ mod tests {
             "cluster = \"shop\"\n[monitor]\nip = \"fd00::1\"\nport = 9988\nsocket = \"/s\"\n",
         )
         .unwrap();
-        let args = TargetArgs {
-            config: Some(file),
-            ..TargetArgs::default()
-        };
+        let args = TargetArgs { config: Some(file), ..TargetArgs::default() };
         let target = args.target(None).unwrap();
         assert_eq!(
             target.endpoints,
-            [
-                Endpoint::Unix("/s".into()),
-                Endpoint::Tcp("[fd00::1]:9988".into())
-            ]
+            [Endpoint::Unix("/s".into()), Endpoint::Tcp("[fd00::1]:9988".into())]
         );
         assert_eq!(target.cluster.as_ref().unwrap().as_str(), "shop");
         let error = args.target(Some("blog")).unwrap_err();
-        assert!(
-            error.contains("belongs to cluster shop, not blog"),
-            "{error}"
-        );
+        assert!(error.contains("belongs to cluster shop, not blog"), "{error}");
     }
 
     #[test]
     fn a_direct_address_needs_no_settings() {
-        let args = TargetArgs {
-            socket: Some("/run/x.sock".into()),
-            ..TargetArgs::default()
-        };
+        let args = TargetArgs { socket: Some("/run/x.sock".into()), ..TargetArgs::default() };
         let target = args.target(Some("shop")).unwrap();
         assert_eq!(target.endpoints, [Endpoint::Unix("/run/x.sock".into())]);
         assert_eq!(target.cluster.unwrap().as_str(), "shop");

@@ -31,12 +31,7 @@ pub fn enter() -> io::Result<()> {
     // Our theme decides about colour (and knows NO_COLOR); crossterm's way of obeying it loses
     // REVERSE.
     crossterm::style::force_color_output(true);
-    execute!(
-        io::stdout(),
-        term::EnterAlternateScreen,
-        event::EnableBracketedPaste,
-        cursor::Hide
-    )
+    execute!(io::stdout(), term::EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
 }
 
 /// Gives the terminal back as it was. Harmless when it is not ours. Tells nobody about failures:
@@ -135,20 +130,11 @@ impl Screen {
     /// When the terminal cannot be written to.
     pub fn new(size: (u16, u16)) -> io::Result<Self> {
         let mut backend = CrosstermBackend::new(Out { bytes: Vec::new() });
-        queue!(
-            backend,
-            crossterm::style::ResetColor,
-            term::Clear(term::ClearType::All)
-        )?;
+        queue!(backend, crossterm::style::ResetColor, term::Clear(term::ClearType::All))?;
         // A fixed area: ratatui then never asks the terminal where its cursor is.
         let area = Rect::new(0, 0, size.0, size.1);
-        let options = TerminalOptions {
-            viewport: Viewport::Fixed(area),
-        };
-        Ok(Self {
-            terminal: Terminal::with_options(backend, options)?,
-            last: None,
-        })
+        let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+        Ok(Self { terminal: Terminal::with_options(backend, options)?, last: None })
     }
 
     /// Draws a frame; true when anything was written.
@@ -195,10 +181,7 @@ mod tests {
     fn a_panic_is_told_in_one_line() {
         let line = panic_line("panicked at src/x.rs:1:2:\n  it broke\nbadly");
         assert_eq!(line.lines().count(), 1);
-        assert!(
-            line.ends_with("panicked at src/x.rs:1:2: it broke badly"),
-            "{line}"
-        );
+        assert!(line.ends_with("panicked at src/x.rs:1:2: it broke badly"), "{line}");
     }
 
     #[test]

@@ -69,9 +69,7 @@ pub struct Wire {
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire")
-            .field("at", &self.at)
-            .finish_non_exhaustive()
+        f.debug_struct("Wire").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
@@ -97,11 +95,7 @@ pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
     Err(OpenError::Unreachable {
         tried: tried.join(" nor "),
         why: last,
-        note: if target.note.is_empty() {
-            String::new()
-        } else {
-            format!("; {}", target.note)
-        },
+        note: if target.note.is_empty() { String::new() } else { format!("; {}", target.note) },
     })
 }
 
@@ -115,25 +109,20 @@ enum Enter {
 /// monitor's word for it.
 async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
     let silent = |error: std::io::Error| Enter::Silent(plain(&error));
-    let (read, write): (
-        Box<dyn AsyncRead + Send + Unpin>,
-        Box<dyn AsyncWrite + Send + Unpin>,
-    ) = match endpoint {
-        Endpoint::Unix(path) => {
-            let (read, write) = UnixStream::connect(path)
-                .await
-                .map_err(silent)?
-                .into_split();
-            (Box::new(read), Box::new(write))
-        }
-        Endpoint::Tcp(addr) => {
-            let stream = TcpStream::connect(addr).await.map_err(silent)?;
-            // Small lines that wait for an answer: Nagle would only delay them.
-            stream.set_nodelay(true).map_err(silent)?;
-            let (read, write) = stream.into_split();
-            (Box::new(read), Box::new(write))
-        }
-    };
+    let (read, write): (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>) =
+        match endpoint {
+            Endpoint::Unix(path) => {
+                let (read, write) = UnixStream::connect(path).await.map_err(silent)?.into_split();
+                (Box::new(read), Box::new(write))
+            }
+            Endpoint::Tcp(addr) => {
+                let stream = TcpStream::connect(addr).await.map_err(silent)?;
+                // Small lines that wait for an answer: Nagle would only delay them.
+                stream.set_nodelay(true).map_err(silent)?;
+                let (read, write) = stream.into_split();
+                (Box::new(read), Box::new(write))
+            }
+        };
     let key = match endpoint {
         Endpoint::Unix(_) => None,
         Endpoint::Tcp(_) => target.key.as_deref(),
@@ -168,11 +157,8 @@ impl Wire {
         if any_cluster {
             ours.cluster = theirs.cluster.clone();
         }
-        self.send(&First::Hello(ours.clone()))
-            .await
-            .map_err(broke)?;
-        ours.meets(&theirs, Program::Monitor)
-            .map_err(Enter::Refused)?;
+        self.send(&First::Hello(ours.clone())).await.map_err(broke)?;
+        ours.meets(&theirs, Program::Monitor).map_err(Enter::Refused)?;
         self.hello = theirs;
         Ok(())
     }

@@ -16,32 +16,18 @@ pub(super) fn lines(
     width: usize,
     rows: usize,
 ) -> Vec<Line<'static>> {
-    let all: Vec<(&RoleView, &VipView)> = view
-        .roles
-        .iter()
-        .flat_map(|role| role.vips.iter().map(move |vip| (role, vip)))
-        .collect();
+    let all: Vec<(&RoleView, &VipView)> =
+        view.roles.iter().flat_map(|role| role.vips.iter().map(move |vip| (role, vip))).collect();
     if rows < 2 || all.is_empty() {
         return Vec::new();
     }
     let shown = all.len().min(rows - 1);
-    let more = if shown < all.len() {
-        format!("{shown} of {} shown", all.len())
-    } else {
-        String::new()
-    };
-    let mut lines = vec![title(
-        &format!("Addresses {}", all.len()),
-        &more,
-        width,
-        theme,
-    )];
+    let more =
+        if shown < all.len() { format!("{shown} of {} shown", all.len()) } else { String::new() };
+    let mut lines = vec![title(&format!("Addresses {}", all.len()), &more, width, theme)];
     let name = all.iter().map(|(role, _)| role.name.as_str().len()).max();
     let ip = all.iter().map(|(_, vip)| vip.ip.to_string().len()).max();
-    let columns = (
-        name.unwrap_or(0).clamp(6, 12),
-        ip.unwrap_or(0).clamp(15, 39),
-    );
+    let columns = (name.unwrap_or(0).clamp(6, 12), ip.unwrap_or(0).clamp(15, 39));
     for (role, vip) in all.iter().take(shown) {
         lines.push(row(model, role, vip, columns, theme, width));
     }
@@ -75,8 +61,5 @@ fn row(
     }
     let left = format!("  {role}  {ip}  {host} {}", fit(&held, 9));
     let room = width.saturating_sub(left.len());
-    Line::from(vec![
-        Span::raw(left),
-        Span::styled(clip(&text, room), theme.style(meaning)),
-    ])
+    Line::from(vec![Span::raw(left), Span::styled(clip(&text, room), theme.style(meaning))])
 }

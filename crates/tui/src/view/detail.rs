@@ -24,11 +24,7 @@ pub(super) fn lines(
     };
     let mut lines = state(model, host, theme, width);
     lines.push(title("Checks", "", width, theme));
-    lines.extend(
-        host.checks
-            .iter()
-            .map(|check| check_row(model, check, theme, width)),
-    );
+    lines.extend(host.checks.iter().map(|check| check_row(model, check, theme, width)));
     lines.extend(replication(host, theme, width));
     lines.extend(server(model, host, theme, width));
     lines.push(title(&format!("Actions on {name}"), "", width, theme));
@@ -42,9 +38,7 @@ fn state(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Line
     let meaning = Meaning::of(host.state);
     let head = format!("{}  {}  {}:{}", host.name, host.mode, host.ip, host.port);
     let lasts = model.wall().since(host.since).coarse();
-    let before = host
-        .before
-        .map_or(String::new(), |before| format!("      before: {before}"));
+    let before = host.before.map_or(String::new(), |before| format!("      before: {before}"));
     let text = format!("  {} {} for {lasts}{before}", meaning.sign(), host.state);
     let mut lines = vec![
         title(&head, "", width, theme),
@@ -90,19 +84,12 @@ fn replication(host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>
         ];
     };
     let source = host.server.source.as_ref().map_or_else(
-        || {
-            format!(
-                "{}:{} (not one of our hosts)",
-                replication.source, replication.port
-            )
-        },
+        || format!("{}:{} (not one of our hosts)", replication.source, replication.port),
         ToString::to_string,
     );
-    let behind = host
-        .behind
-        .map_or("? transactions behind".to_owned(), |behind| {
-            format!("{} transactions behind", grouped(behind))
-        });
+    let behind = host.behind.map_or("? transactions behind".to_owned(), |behind| {
+        format!("{} transactions behind", grouped(behind))
+    });
     let thread = |thread: Thread, state: &str| {
         let word = match thread {
             Thread::Yes => "+ Yes",
@@ -121,10 +108,7 @@ fn replication(host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>
             width,
         )),
         Line::raw(clip(
-            &format!(
-                "  sql   {}",
-                thread(replication.sql, &replication.sql_state)
-            ),
+            &format!("  sql   {}", thread(replication.sql, &replication.sql_state)),
             width,
         )),
     ];
@@ -149,25 +133,16 @@ fn grouped(number: u64) -> String {
 
 fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![title("Roles, agent, server", "", width, theme)];
-    let roles: Vec<String> = host
-        .roles
-        .iter()
-        .map(|vip| format!("{}({})", vip.role, vip.ip))
-        .collect();
-    let roles = if roles.is_empty() {
-        "none now".to_owned()
-    } else {
-        roles.join(", ")
-    };
+    let roles: Vec<String> =
+        host.roles.iter().map(|vip| format!("{}({})", vip.role, vip.ip)).collect();
+    let roles = if roles.is_empty() { "none now".to_owned() } else { roles.join(", ") };
     lines.extend(labelled("  roles   ", &roles, width));
-    let heard = host.agent.heard.map_or("never".to_owned(), |heard| {
-        format!("{} ago", model.wall().since(heard))
-    });
-    let (meaning, word) = if host.agent.reachable {
-        (Meaning::Fine, "ok")
-    } else {
-        (Meaning::Down, "# DOWN")
-    };
+    let heard = host
+        .agent
+        .heard
+        .map_or("never".to_owned(), |heard| format!("{} ago", model.wall().since(heard)));
+    let (meaning, word) =
+        if host.agent.reachable { (Meaning::Fine, "ok") } else { (Meaning::Down, "# DOWN") };
     let mut agent = format!("{word}, heard {heard}, v{}", host.agent.version);
     if !host.agent.duty.is_empty() {
         agent.push_str(&format!(", writer duty: {}", host.agent.duty));
@@ -190,10 +165,8 @@ fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Lin
         Some(false) => "writable",
         None => "read_only ?",
     };
-    let server = format!(
-        "{reach}, {read_only}, {} sessions, {}",
-        host.server.sessions, host.server.version
-    );
+    let server =
+        format!("{reach}, {read_only}, {} sessions, {}", host.server.sessions, host.server.version);
     lines.extend(labelled("  server  ", &server, width));
     lines
 }

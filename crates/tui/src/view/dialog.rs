@@ -74,31 +74,19 @@ fn bottom(model: &Model, dialog: &Dialog, theme: Theme, width: usize) -> Vec<Lin
     let confirm = &dialog.plan.confirm;
     if dialog.stage == Stage::Refused {
         lines.extend(labelled("! refused: ", &dialog.note, width));
-        lines.push(Line::raw(
-            "r shows the plan as it is now.  Esc leaves everything as it is.",
-        ));
+        lines.push(Line::raw("r shows the plan as it is now.  Esc leaves everything as it is."));
     } else if matches!(dialog.stage, Stage::Sent { .. }) {
-        lines.push(Line::styled(
-            "~ sent, waiting for the monitor",
-            theme.style(Meaning::Motion),
-        ));
+        lines.push(Line::styled("~ sent, waiting for the monitor", theme.style(Meaning::Motion)));
     } else if dialog.stopped() {
-        lines.push(Line::styled(
-            "# it cannot run: see the checks",
-            theme.style(Meaning::Down),
-        ));
+        lines.push(Line::styled("# it cannot run: see the checks", theme.style(Meaning::Down)));
         lines.push(Line::raw("r asks again.  Esc closes."));
     } else if dialog.expired(model.now) {
         lines.push(Line::styled("! the plan is too old to be run", late));
-        lines.push(Line::raw(
-            "r shows a new one.  Esc leaves everything as it is.",
-        ));
+        lines.push(Line::raw("r shows a new one.  Esc leaves everything as it is."));
     } else {
         match dialog.plan.level {
             Level::Key => {
-                lines.push(Line::raw(
-                    "y runs it.  n or Esc leaves everything as it is.",
-                ));
+                lines.push(Line::raw("y runs it.  n or Esc leaves everything as it is."));
             }
             Level::Typed | Level::Forced => {
                 let typed = format!("Type {confirm} and press Enter:  {}_", dialog.typed);

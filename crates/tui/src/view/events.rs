@@ -31,9 +31,7 @@ pub(super) fn of_host(
 ) -> Vec<Line<'static>> {
     let about = |event: &&Event| event.subject == host;
     let found = model.events.iter().filter(about).take(rows);
-    found
-        .map(|event| row(model, event, "  ", theme, width))
-        .collect()
+    found.map(|event| row(model, event, "  ", theme, width)).collect()
 }
 
 /// The screen of its own.
@@ -44,12 +42,8 @@ pub(super) fn screen(model: &Model, theme: Theme, area: Rect) -> Vec<Line<'stati
     let why = chosen.map_or_else(Vec::new, |event| details(event, width));
     let room = rows.saturating_sub(why.len() + 2).max(1);
     let first = (model.event_row + 1).saturating_sub(room);
-    let mut lines = vec![title(
-        &format!("Events {}", model.events.len()),
-        "newest first",
-        width,
-        theme,
-    )];
+    let mut lines =
+        vec![title(&format!("Events {}", model.events.len()), "newest first", width, theme)];
     for (at, event) in model.events.iter().enumerate().skip(first).take(room) {
         if at == model.event_row {
             let line = row(model, event, "> ", theme, width);
@@ -106,8 +100,5 @@ fn row(model: &Model, event: &Event, mark: &str, theme: Theme, width: usize) -> 
     let subject = event.subject.len().clamp(8, (width / 4).max(8));
     let head = format!("{mark}{at} {sign} {} ", fit(&event.subject, subject));
     let room = width.saturating_sub(head.len());
-    Line::from(vec![
-        Span::raw(head),
-        Span::styled(clip(&what, room), theme.style(meaning)),
-    ])
+    Line::from(vec![Span::raw(head), Span::styled(clip(&what, room), theme.style(meaning))])
 }

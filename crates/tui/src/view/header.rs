@@ -26,11 +26,7 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
         return Line::raw(format!(" {}  {status}", model.setup.target));
     };
     let writer = writer(view, doubt);
-    let rights = if model.setup.read_only || !model.link.may_act {
-        "RO"
-    } else {
-        "RW"
-    };
+    let rights = if model.setup.read_only || !model.link.may_act { "RO" } else { "RW" };
     let mode = format!("{}{doubt}", view.mode);
     let (cluster, target, who) = (&view.cluster, &model.setup.target, &model.link.who);
     let generation = view.generation;
@@ -40,18 +36,9 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
             format!(" {cluster}  {target}  {status}  {writer}"),
             format!("{mode}  gen {generation}  {rights} {who} "),
         ),
-        (
-            format!(" {cluster}  {target}  {status}  {writer}"),
-            format!("{mode}  {rights} {who} "),
-        ),
-        (
-            format!(" {cluster}  {status}  {writer}"),
-            format!("{mode}  {rights} "),
-        ),
-        (
-            format!(" {cluster}  {status}"),
-            format!("{mode}  {rights} "),
-        ),
+        (format!(" {cluster}  {target}  {status}  {writer}"), format!("{mode}  {rights} {who} ")),
+        (format!(" {cluster}  {status}  {writer}"), format!("{mode}  {rights} ")),
+        (format!(" {cluster}  {status}"), format!("{mode}  {rights} ")),
     ];
     let fits = |form: &&(String, String)| form.0.len() + form.1.len() + 2 <= width;
     let last = &forms[forms.len() - 1];
@@ -92,25 +79,11 @@ fn words(model: &Model) -> (Meaning, String) {
             return (Meaning::Down, why.clone());
         }
         (State::Connecting { tries, why, .. }, _) => {
-            let again = if *tries == 0 {
-                String::new()
-            } else {
-                format!(" (try {}: {why})", tries + 1)
-            };
-            return (
-                Meaning::Motion,
-                format!("connecting to {}{again}", model.setup.target),
-            );
+            let again =
+                if *tries == 0 { String::new() } else { format!(" (try {}: {why})", tries + 1) };
+            return (Meaning::Motion, format!("connecting to {}{again}", model.setup.target));
         }
-        (
-            State::Lost {
-                tries,
-                why,
-                retry_at,
-                ..
-            },
-            _,
-        ) => {
+        (State::Lost { tries, why, retry_at, .. }, _) => {
             let next = retry_at.since(model.now).as_ms().div_ceil(1000);
             let text = format!(
                 "NOT CURRENT: last word {} ago. Retry {} in {next} s ({why})",
@@ -137,26 +110,16 @@ fn words(model: &Model) -> (Meaning, String) {
 fn cluster_words(view: &ClusterView) -> (Meaning, String) {
     if let Some(running) = &view.running {
         let at = super::moving::at(running);
-        return (
-            Meaning::Motion,
-            format!("{}   {at}   {}", running.title, running.took),
-        );
+        return (Meaning::Motion, format!("{}   {at}   {}", running.title, running.took));
     }
     let more = view.attention.join("; ");
-    let tail = if more.is_empty() {
-        String::new()
-    } else {
-        format!("; {more}")
-    };
+    let tail = if more.is_empty() { String::new() } else { format!("; {more}") };
     if !view.held.is_empty() {
         let text = format!("DECISIONS ARE HELD: {}{tail}", view.held);
         return (Meaning::Late, text);
     }
-    let cause = if view.mode_cause.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", view.mode_cause)
-    };
+    let cause =
+        if view.mode_cause.is_empty() { String::new() } else { format!(": {}", view.mode_cause) };
     match view.mode {
         MonitorMode::Passive => {
             let text = format!("MONITOR IS PASSIVE, nothing will be moved{cause}{tail}");
@@ -173,10 +136,7 @@ fn cluster_words(view: &ClusterView) -> (Meaning, String) {
         MonitorMode::Active => match view.attention.as_slice() {
             [] => (Meaning::Fine, "nothing needs attention".to_owned()),
             [one] => (Meaning::Late, one.clone()),
-            many => (
-                Meaning::Late,
-                format!("{} need attention: {more}", many.len()),
-            ),
+            many => (Meaning::Late, format!("{} need attention: {more}", many.len())),
         },
     }
 }

@@ -11,10 +11,7 @@ pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
     let width = usize::from(model.size.0.saturating_sub(6).min(74));
     let mut lines = Vec::new();
     for (group, head) in [
-        (
-            Group::Act,
-            "Act (a plan is shown first, nothing runs before you confirm)",
-        ),
+        (Group::Act, "Act (a plan is shown first, nothing runs before you confirm)"),
         (Group::Look, "Look"),
         (Group::Move, "Move"),
         (Group::Leave, "Leave"),

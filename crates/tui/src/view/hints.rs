@@ -69,10 +69,7 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             text.push_str(&next);
         }
     }
-    let running = model
-        .view
-        .as_ref()
-        .is_some_and(|view| view.running.is_some());
+    let running = model.view.as_ref().is_some_and(|view| view.running.is_some());
     if running && text.ends_with("q quit") {
         text.push_str(" (the plan goes on without this screen)");
     }

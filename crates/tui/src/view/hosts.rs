@@ -23,14 +23,9 @@ pub(super) fn lines(
     let form = Form::of(width, model.size.0, name);
     let room = rows.saturating_sub(2).max(1);
     let count = view.hosts.len();
-    let chosen = view
-        .hosts
-        .iter()
-        .position(|host| Some(&host.name) == model.selected.as_ref())
-        .unwrap_or(0);
-    let first = (chosen + 1)
-        .saturating_sub(room)
-        .min(count.saturating_sub(room));
+    let chosen =
+        view.hosts.iter().position(|host| Some(&host.name) == model.selected.as_ref()).unwrap_or(0);
+    let first = (chosen + 1).saturating_sub(room).min(count.saturating_sub(room));
     let shown = if count > room {
         format!("{}-{} of {count}", first + 1, (first + room).min(count))
     } else {
@@ -59,11 +54,7 @@ const LAG: usize = 8;
 
 impl Form {
     fn of(width: usize, columns: u16, name: usize) -> Self {
-        Self {
-            name,
-            narrow: columns < STACKED_FROM,
-            since: columns >= WIDE_FROM && width >= 90,
-        }
+        Self { name, narrow: columns < STACKED_FROM, since: columns >= WIDE_FROM && width >= 90 }
     }
 
     fn head(&self) -> String {
@@ -73,11 +64,7 @@ impl Form {
         if self.narrow {
             return format!("  {name} {state}{lag}  ROLES");
         }
-        let since = if self.since {
-            right("SINCE", 8)
-        } else {
-            String::new()
-        };
+        let since = if self.since { right("SINCE", 8) } else { String::new() };
         format!("  {name} TYPE   {state}{since}{lag}  REPL   AGENT ROLES")
     }
 
@@ -156,21 +143,14 @@ pub(super) fn threads(host: &HostView) -> String {
         Thread::No => "--".to_owned(),
         Thread::Connecting => "..".to_owned(),
     };
-    format!(
-        "{} {}",
-        word(replication.io, "io"),
-        word(replication.sql, "sql")
-    )
+    format!("{} {}", word(replication.io, "io"), word(replication.sql, "sql"))
 }
 
 /// The roles with how many VIPs of each: `writer, reader x3`.
 pub(super) fn roles(host: &HostView) -> String {
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for vip in &host.roles {
-        match counted
-            .iter_mut()
-            .find(|(name, _)| *name == vip.role.as_str())
-        {
+        match counted.iter_mut().find(|(name, _)| *name == vip.role.as_str()) {
             Some((_, count)) => *count += 1,
             None => counted.push((vip.role.as_str(), 1)),
         }
@@ -182,38 +162,20 @@ pub(super) fn roles(host: &HostView) -> String {
             _ => format!("{name} x{count}"),
         })
         .collect();
-    if words.is_empty() {
-        "-".to_owned()
-    } else {
-        words.join(", ")
-    }
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
 /// `W R3`: the writer first, then each other role's initial and number.
 fn short_roles(view: &ClusterView, host: &HostView) -> String {
     let mut words = Vec::new();
     for role in &view.roles {
-        let count = host
-            .roles
-            .iter()
-            .filter(|vip| vip.role == role.name)
-            .count();
-        let initial = role
-            .name
-            .as_str()
-            .chars()
-            .next()
-            .unwrap_or('?')
-            .to_ascii_uppercase();
+        let count = host.roles.iter().filter(|vip| vip.role == role.name).count();
+        let initial = role.name.as_str().chars().next().unwrap_or('?').to_ascii_uppercase();
         match (count, role.writer) {
             (0, _) => {}
             (_, true) => words.push(initial.to_string()),
             (count, false) => words.push(format!("{initial}{count}")),
         }
     }
-    if words.is_empty() {
-        "-".to_owned()
-    } else {
-        words.join(" ")
-    }
+    if words.is_empty() { "-".to_owned() } else { words.join(" ") }
 }

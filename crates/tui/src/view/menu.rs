@@ -21,9 +21,7 @@ pub(super) fn actions(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer)
     let width = usize::from(area.width.saturating_sub(6).min(74));
     let mut lines = rows(model, host, theme, width);
     lines.push(Line::default());
-    lines.push(Line::raw(
-        " A letter shows the plan; nothing runs before you confirm it.",
-    ));
+    lines.push(Line::raw(" A letter shows the plan; nothing runs before you confirm it."));
     let title = format!("Actions on {}", host.name);
     boxed(&lines, &title, "Esc closes", theme, area, buf);
 }
@@ -35,12 +33,9 @@ pub(super) fn rows(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let acting = TABLE.iter().filter(|row| {
-        matches!(
-            row.action,
-            Action::Online | Action::Offline | Action::Writer
-        )
-    });
+    let acting = TABLE
+        .iter()
+        .filter(|row| matches!(row.action, Action::Online | Action::Offline | Action::Writer));
     let off = model.off();
     acting
         .map(|row| {
@@ -74,16 +69,8 @@ pub(super) fn rows(
 pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
     let now = model.view.as_ref().map(|view| view.mode);
     let rows = [
-        (
-            "a",
-            MonitorMode::Active,
-            "roles of failed hosts move by themselves",
-        ),
-        (
-            "m",
-            MonitorMode::Manual,
-            "roles of failed hosts stay where they are",
-        ),
+        ("a", MonitorMode::Active, "roles of failed hosts move by themselves"),
+        ("m", MonitorMode::Manual, "roles of failed hosts stay where they are"),
         ("p", MonitorMode::Passive, "nothing is changed on any host"),
     ];
     let mut lines: Vec<Line<'static>> = rows
@@ -97,16 +84,7 @@ pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
     if let Some(why) = model.off() {
         lines.push(Line::styled(format!("  off: {why}"), theme.dim()));
     } else {
-        lines.push(Line::raw(
-            "  A letter shows the plan; nothing runs before you confirm it.",
-        ));
+        lines.push(Line::raw("  A letter shows the plan; nothing runs before you confirm it."));
     }
-    boxed(
-        &lines,
-        "Mode of the monitor",
-        "Esc closes",
-        theme,
-        area,
-        buf,
-    );
+    boxed(&lines, "Mode of the monitor", "Esc closes", theme, area, buf);
 }

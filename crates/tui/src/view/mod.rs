@@ -48,11 +48,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         paint(&small::lines(area), area, buf);
         return;
     }
-    let body = Rect {
-        y: area.y + 2,
-        height: area.height.saturating_sub(4),
-        ..area
-    };
+    let body = Rect { y: area.y + 2, height: area.height.saturating_sub(4), ..area };
     match (&model.view, &model.screen) {
         (None, _) => {}
         (Some(view), Screen::Overview) => overview(model, view, theme, body, buf),
@@ -62,19 +58,11 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     if !model.link.live(model.now) {
         buf.set_style(body, Modifier::DIM);
     }
-    let row = |y: u16| Rect {
-        y,
-        height: 1,
-        ..area
-    };
+    let row = |y: u16| Rect { y, height: 1, ..area };
     let width = usize::from(area.width);
     paint(&[header::header(model, width)], row(area.y), buf);
     buf.set_style(row(area.y), Modifier::REVERSED);
-    paint(
-        &[header::attention(model, theme, width)],
-        row(area.y + 1),
-        buf,
-    );
+    paint(&[header::attention(model, theme, width)], row(area.y + 1), buf);
     if let Some(style) = header::attention_style(model) {
         buf.set_style(row(area.y + 1), style);
     }
@@ -95,15 +83,8 @@ fn overview(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &m
         && let Some(host) = &model.selected
     {
         let left = area.width * 2 / 3;
-        let beside = Rect {
-            x: area.x + left + 1,
-            width: area.width - left - 1,
-            ..area
-        };
-        let main = Rect {
-            width: left,
-            ..area
-        };
+        let beside = Rect { x: area.x + left + 1, width: area.width - left - 1, ..area };
+        let main = Rect { width: left, ..area };
         stacked(model, view, theme, main, buf);
         for y in area.y..area.y + area.height {
             buf.set_string(area.x + left, y, theme.upright(), theme.dim());

@@ -13,10 +13,10 @@ pub(super) fn lines(
     width: usize,
     rows: usize,
 ) -> Vec<Line<'static>> {
-    let by = progress.by.as_ref().map_or_else(
-        || "by the monitor itself".to_owned(),
-        |by| format!("by {by}"),
-    );
+    let by = progress
+        .by
+        .as_ref()
+        .map_or_else(|| "by the monitor itself".to_owned(), |by| format!("by {by}"));
     let head = format!("Plan {} {by}", progress.plan);
     let outcome = match &progress.outcome {
         PlanOutcome::Running => progress.took.to_string(),
@@ -40,24 +40,14 @@ pub(super) fn at(progress: &Progress) -> String {
         return String::new();
     };
     let host = step.host.as_ref().map_or("monitor", |host| host.as_str());
-    format!(
-        "step {} of {}, {host}: {}",
-        at + 1,
-        progress.steps.len(),
-        step.what
-    )
+    format!("step {} of {}, {host}: {}", at + 1, progress.steps.len(), step.what)
 }
 
 /// The running step; else the last that is not waiting.
 fn current(progress: &Progress) -> usize {
     let is = |state: StepState| progress.steps.iter().position(|step| step.state == state);
     is(StepState::Running)
-        .or_else(|| {
-            progress
-                .steps
-                .iter()
-                .rposition(|step| step.state != StepState::Waiting)
-        })
+        .or_else(|| progress.steps.iter().rposition(|step| step.state != StepState::Waiting))
         .unwrap_or(0)
 }
 
@@ -81,8 +71,5 @@ fn row(at: usize, step: &StepProgress, theme: Theme, width: usize) -> Line<'stat
         _ => format!(" {:.2} s ", step.took.as_ms() as f64 / 1000.0),
     };
     let text = format!("  {sign} {}  {host:<8} {}", at + 1, step.what);
-    Line::from(Span::styled(
-        ends(&text, &took, width),
-        theme.style(meaning),
-    ))
+    Line::from(Span::styled(ends(&text, &took, width), theme.style(meaning)))
 }

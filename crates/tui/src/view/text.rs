@@ -45,21 +45,9 @@ pub fn right(text: &str, width: usize) -> String {
 /// The title of a pane: `-- left ---------- right --`.
 pub fn rule(left: &str, right: &str, width: usize, theme: Theme) -> String {
     let line = theme.line();
-    let head = if left.is_empty() {
-        String::new()
-    } else {
-        format!("{line}{line} {left} ")
-    };
-    let tail = if right.is_empty() {
-        String::new()
-    } else {
-        format!(" {right} {line}{line}")
-    };
-    let tail = if head.width() + tail.width() <= width {
-        tail
-    } else {
-        String::new()
-    };
+    let head = if left.is_empty() { String::new() } else { format!("{line}{line} {left} ") };
+    let tail = if right.is_empty() { String::new() } else { format!(" {right} {line}{line}") };
+    let tail = if head.width() + tail.width() <= width { tail } else { String::new() };
     let head = clip(&head, width);
     let blank = width.saturating_sub(head.width() + tail.width());
     format!("{head}{}{tail}", line.repeat(blank))
@@ -130,11 +118,7 @@ pub fn labelled(label: &str, text: &str, width: usize) -> Vec<Line<'static>> {
         .into_iter()
         .enumerate()
         .map(|(at, line)| {
-            let head = if at == 0 {
-                label.to_owned()
-            } else {
-                " ".repeat(indent)
-            };
+            let head = if at == 0 { label.to_owned() } else { " ".repeat(indent) };
             Line::from(vec![Span::raw(head), Span::raw(line)])
         })
         .collect()

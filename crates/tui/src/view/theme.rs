@@ -58,10 +58,7 @@ pub struct Theme {
 impl Theme {
     /// The theme of a set-up.
     pub fn of(setup: &Setup) -> Self {
-        Self {
-            color: setup.color,
-            ascii: setup.ascii,
-        }
+        Self { color: setup.color, ascii: setup.ascii }
     }
 
     /// The style of a meaning.
@@ -107,10 +104,6 @@ impl Theme {
 
     /// The corners of a box: top left and right, bottom left and right.
     pub const fn corners(self) -> [&'static str; 4] {
-        if self.ascii {
-            ["+", "+", "+", "+"]
-        } else {
-            ["┌", "┐", "└", "┘"]
-        }
+        if self.ascii { ["+", "+", "+", "+"] } else { ["┌", "┐", "└", "┘"] }
     }
 }

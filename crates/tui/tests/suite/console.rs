@@ -19,13 +19,7 @@ pub(crate) struct Console {
 }
 
 pub(crate) fn setup(ascii: bool) -> Setup {
-    Setup {
-        target: "local".to_owned(),
-        read_only: false,
-        zone: 0,
-        ascii,
-        color: true,
-    }
+    Setup { target: "local".to_owned(), read_only: false, zone: 0, ascii, color: true }
 }
 
 impl Console {
@@ -52,11 +46,7 @@ impl Console {
         self.link(LinkMsg::Up {
             who: "ops".to_owned(),
             may_act,
-            why_not: if may_act {
-                String::new()
-            } else {
-                "anna is not in group mmm".to_owned()
-            },
+            why_not: if may_act { String::new() } else { "anna is not in group mmm".to_owned() },
         });
     }
 
@@ -126,11 +116,7 @@ impl Console {
     pub(crate) fn open_move(&mut self) -> &mut Self {
         self.keys("jW");
         let id = self.plan_id();
-        let plan = Box::new(sample::plan(
-            sample::move_writer("db2"),
-            Level::Typed,
-            "db2",
-        ));
+        let plan = Box::new(sample::plan(sample::move_writer("db2"), Level::Typed, "db2"));
         self.answer(id, Answer::Plan { plan });
         self.msg(Msg::Drawn).after(500)
     }
@@ -139,9 +125,7 @@ impl Console {
     pub(crate) fn picture(&self) -> String {
         let (columns, rows) = self.model.size;
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        terminal
-            .draw(|frame| mmm_tui::view::view(&self.model, frame))
-            .unwrap();
+        terminal.draw(|frame| mmm_tui::view::view(&self.model, frame)).unwrap();
         let buffer = terminal.backend().buffer();
         let mut text = String::new();
         for y in 0..rows {
@@ -156,9 +140,6 @@ impl Console {
     }
 
     pub(crate) fn note(&self) -> String {
-        self.model
-            .note
-            .as_ref()
-            .map_or_else(String::new, |note| note.text.clone())
+        self.model.note.as_ref().map_or_else(String::new, |note| note.text.clone())
     }
 }

@@ -43,10 +43,7 @@ fn acting(says: Vec<Say>, args: &[&str]) -> Ran {
 
 fn refused(reason: &str) -> Say {
     Say::Answer(Answer::Refused {
-        refusal: Refusal {
-            code: RefusalCode::State,
-            reason: reason.to_owned(),
-        },
+        refusal: Refusal { code: RefusalCode::State, reason: reason.to_owned() },
     })
 }
 
@@ -68,10 +65,7 @@ fn show_prints_what_scripts_of_the_original_expect() {
     let wants = [
         "# Warning: agent on host db4 is not reachable",
         "  db1(192.168.0.31) master/ONLINE. Roles: reader(192.168.0.51), writer(192.168.0.50)",
-        &format!(
-            "  db2(192.168.0.32) master/ONLINE. Roles: {}",
-            readers.join(", ")
-        ),
+        &format!("  db2(192.168.0.32) master/ONLINE. Roles: {}", readers.join(", ")),
         "  db3(192.168.0.33) slave/REPLICATION_DELAY. Roles: ",
         "  db4(192.168.0.34) slave/HARD_OFFLINE. Roles: ",
         "  db5(192.168.0.35) slave/ADMIN_OFFLINE. Roles: ",
@@ -107,81 +101,34 @@ fn checks_are_listed_as_in_the_original() {
     let line = "db3  ping         [last change: 2026/11/16 10:02:21]  OK\n";
     assert!(ran.out.starts_with(line), "{}", ran.out);
     let ran = ask(&monitor, &["checks", "db1", "ping"]);
-    assert_eq!(
-        ran.out,
-        "db1  ping  [last change: 2026/11/16 10:02:21]  OK\n"
-    );
+    assert_eq!(ran.out, "db1  ping  [last change: 2026/11/16 10:02:21]  OK\n");
     assert_eq!(ask(&monitor, &["checks"]).out.lines().count(), 20);
     let ran = ask(&monitor, &["checks", "db9"]);
-    assert_eq!(
-        (ran.exit, ran.err.as_str()),
-        (1, "ERROR: Unknown host name 'db9'!\n")
-    );
+    assert_eq!((ran.exit, ran.err.as_str()), (1, "ERROR: Unknown host name 'db9'!\n"));
 }
 
 #[test]
 fn help_and_ping_answer_in_the_originals_words() {
     let monitor = FakeMonitor::start(obedient);
     let ran = ask(&monitor, &["ping"]);
-    assert_eq!(
-        (ran.exit, ran.out.as_str()),
-        (0, "OK: Pinged successfully!\n")
-    );
+    assert_eq!((ran.exit, ran.out.as_str()), (0, "OK: Pinged successfully!\n"));
     // Help needs no monitor.
     let ran = control(&["--socket", "/nonexistent", "help"]);
-    assert_eq!(
-        (ran.exit, ran.out.as_str()),
-        (0, mmm_proto::verb::help().as_str())
-    );
+    assert_eq!((ran.exit, ran.out.as_str()), (0, mmm_proto::verb::help().as_str()));
 }
 
 #[test]
 fn every_outcome_has_its_exit_code() {
     let started = Say::Answer(Answer::Started { plan: 7 });
     let table: Vec<(&str, Vec<Say>, i32, &str)> = vec![
-        (
-            "done",
-            vec![started.clone(), done("Moved.")],
-            0,
-            "OK: Moved.\n",
-        ),
-        (
-            "refused",
-            vec![refused("db2 is 4m late")],
-            1,
-            "ERROR: db2 is 4m late\n",
-        ),
-        (
-            "failed",
-            vec![started.clone(), failed(false)],
-            1,
-            "ERROR: failed: db2 did not",
-        ),
-        (
-            "undone",
-            vec![started.clone(), failed(true)],
-            5,
-            "ERROR: failed and undone: db2",
-        ),
+        ("done", vec![started.clone(), done("Moved.")], 0, "OK: Moved.\n"),
+        ("refused", vec![refused("db2 is 4m late")], 1, "ERROR: db2 is 4m late\n"),
+        ("failed", vec![started.clone(), failed(false)], 1, "ERROR: failed: db2 did not"),
+        ("undone", vec![started.clone(), failed(true)], 5, "ERROR: failed and undone: db2"),
         ("cut", vec![Say::Close], 4, "ERROR: outcome unknown: "),
-        (
-            "cut later",
-            vec![started.clone(), Say::Close],
-            4,
-            "look at `mmm-control show`",
-        ),
-        (
-            "stopping",
-            vec![Say::Error("the monitor stops"), Say::Close],
-            4,
-            "the monitor stops",
-        ),
-        (
-            "garbage",
-            vec![Say::Garbage(b"{]\n")],
-            4,
-            "does not speak our protocol",
-        ),
+        ("cut later", vec![started.clone(), Say::Close], 4, "look at `mmm-control show`"),
+        ("stopping", vec![Say::Error("the monitor stops"), Say::Close], 4, "the monitor stops"),
+        ("garbage", vec![Say::Garbage(b"{]\n")], 4, "does not speak our protocol"),
     ];
     for (what, says, exit, wants) in table {
         let ran = acting(says, MOVE);
@@ -190,21 +137,11 @@ fn every_outcome_has_its_exit_code() {
         assert!(text.contains(wants), "{what}: {text}");
         assert!(exit == 0 || ran.out.is_empty(), "{what}: {}", ran.out);
     }
-    let silent = acting(
-        vec![started.clone()],
-        &["--timeout", "300ms", "set_offline", "db2"],
-    );
+    let silent = acting(vec![started.clone()], &["--timeout", "300ms", "set_offline", "db2"]);
     assert_eq!(silent.exit, 4, "{}", silent.err);
-    assert!(
-        silent.err.contains("no answer within 0.3 s"),
-        "{}",
-        silent.err
-    );
+    assert!(silent.err.contains("no answer within 0.3 s"), "{}", silent.err);
     let left = acting(vec![started], &["--no-wait", "set_offline", "db2"]);
-    assert_eq!(
-        (left.exit, left.out.as_str()),
-        (0, "OK: Started as plan 7\n")
-    );
+    assert_eq!((left.exit, left.out.as_str()), (0, "OK: Started as plan 7\n"));
     // Nothing can have happened when a verb that only looks loses its link.
     assert_eq!(acting(vec![Say::Close], &["ping"]).exit, 3);
 }
@@ -230,11 +167,7 @@ fn a_monitor_of_another_cluster_or_version_is_not_talked_to() {
     let monitor = FakeMonitor::start(obedient);
     let ran = ask(&monitor, &["@blog", "show"]);
     assert_eq!(ran.exit, 3);
-    assert!(
-        ran.err.contains("belongs to cluster shop-prod"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("belongs to cluster shop-prod"), "{}", ran.err);
     assert_eq!(ask(&monitor, &["@shop-prod", "mode"]).out, "ACTIVE\n");
     {
         let mut state = monitor.state.lock().unwrap();
@@ -248,26 +181,14 @@ fn a_monitor_of_another_cluster_or_version_is_not_talked_to() {
 #[test]
 fn wrong_words_exit_2_and_are_followed_by_the_help() {
     for (args, wants) in [
-        (
-            &["shwo"][..],
-            "Invalid command 'shwo': unknown command; did you mean \"show\"?\n\nValid",
-        ),
-        (
-            &["set_online"],
-            "Invalid command 'set_online': set_online takes <host>\n\n",
-        ),
+        (&["shwo"][..], "Invalid command 'shwo': unknown command; did you mean \"show\"?\n\nValid"),
+        (&["set_online"], "Invalid command 'set_online': set_online takes <host>\n\n"),
         (&[], "Invalid command '': no command given"),
         (&["--socket"], "a value is required"),
-        (
-            &["--socket", "a", "--connect", "b", "show"],
-            "cannot be used with",
-        ),
+        (&["--socket", "a", "--connect", "b", "show"], "cannot be used with"),
         (&["--timeout", "soon", "show"], "write 500ms, 60s or 2m"),
         (&["show", "--timeout", "0"], "not between 1ms and 24h"),
-        (
-            &["--config", "/nonexistent/x.toml", "show"],
-            "cannot read /nonexistent/x.toml",
-        ),
+        (&["--config", "/nonexistent/x.toml", "show"], "cannot read /nonexistent/x.toml"),
         (&["@sh op", "show"], "is not a cluster name"),
     ] {
         let ran = control(args);
@@ -285,29 +206,21 @@ fn json_is_one_object_for_every_outcome() {
         serde_json::from_str(&ran.out).unwrap()
     };
     let shown = json(&ask(&monitor, &["show", "--json"]));
-    assert_eq!(
-        (shown["ok"].as_bool(), shown["verb"].as_str()),
-        (Some(true), Some("show"))
-    );
+    assert_eq!((shown["ok"].as_bool(), shown["verb"].as_str()), (Some(true), Some("show")));
     assert_eq!(shown["view"]["hosts"][0]["name"], "db1");
     let ran = ask(&monitor, &["--json", "move_role", "writer", "db2"]);
     assert_eq!((ran.exit, ran.err.as_str()), (1, ""));
     let refused = json(&ran);
     assert_eq!(refused["exit"], 1);
     assert_eq!(refused["answer"]["refusal"]["code"], "state");
-    for args in [
-        &["--json", "shwo"][..],
-        &["--json", "--nope"],
-        &["--json", "--socket", "/n", "show"],
-    ] {
+    for args in
+        [&["--json", "shwo"][..], &["--json", "--nope"], &["--json", "--socket", "/n", "show"]]
+    {
         let ran = control(args);
         let error = json(&ran);
         assert_eq!(error["ok"], false, "{args:?}");
         assert_eq!(error["exit"], ran.exit, "{args:?}");
-        assert!(
-            error["error"].as_str().is_some_and(|why| !why.is_empty()),
-            "{args:?}"
-        );
+        assert!(error["error"].as_str().is_some_and(|why| !why.is_empty()), "{args:?}");
     }
 }
 

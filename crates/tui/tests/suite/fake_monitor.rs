@@ -91,21 +91,14 @@ pub(crate) fn obedient(request: &ToMonitor) -> Vec<Say> {
 }
 
 pub(crate) fn done(text: &str) -> Say {
-    Say::Answer(Answer::Done {
-        text: text.to_owned(),
-        took: mmm_proto::Span(120),
-    })
+    Say::Answer(Answer::Done { text: text.to_owned(), took: mmm_proto::Span(120) })
 }
 
 impl FakeMonitor {
     pub(crate) fn start(script: impl FnMut(&ToMonitor) -> Vec<Say> + Send + 'static) -> Self {
         let view = sample::view();
         let mut hello = Hello::new(Program::Monitor, view.cluster.clone());
-        hello.you = Some(You {
-            name: "ops".to_owned(),
-            may_act: true,
-            why_not: String::new(),
-        });
+        hello.you = Some(You { name: "ops".to_owned(), may_act: true, why_not: String::new() });
         let mut monitor = Self {
             dir: tempfile::tempdir().unwrap(),
             state: Arc::new(Mutex::new(State {
@@ -191,25 +184,18 @@ impl Drop for FakeMonitor {
 
 fn beat(state: &Mutex<State>) {
     let mut state = state.lock().unwrap();
-    let beat = FromMonitor::Beat {
-        generation: state.view.generation,
-        now: state.view.now,
-    };
+    let beat = FromMonitor::Beat { generation: state.view.generation, now: state.view.now };
     state.subscribers.retain_mut(|stream| say(stream, &beat));
 }
 
 fn publish(state: &mut State, view: ClusterView) {
     state.view = view.clone();
-    let view = FromMonitor::View {
-        view: Box::new(view),
-    };
+    let view = FromMonitor::View { view: Box::new(view) };
     state.subscribers.retain_mut(|stream| say(stream, &view));
 }
 
 fn say<M: Message>(stream: &mut UnixStream, message: &M) -> bool {
-    stream
-        .write_all(encode(message).unwrap().as_bytes())
-        .is_ok()
+    stream.write_all(encode(message).unwrap().as_bytes()).is_ok()
 }
 
 fn serve(mut stream: UnixStream, state: &Mutex<State>) {
@@ -241,16 +227,11 @@ fn serve(mut stream: UnixStream, state: &Mutex<State>) {
 fn answer(stream: &mut UnixStream, state: &mut State, request: &ToMonitor) -> bool {
     match request {
         ToMonitor::Subscribe { events_since } => {
-            let view = FromMonitor::View {
-                view: Box::new(state.view.clone()),
-            };
+            let view = FromMonitor::View { view: Box::new(state.view.clone()) };
             say(stream, &view);
             let since = events_since.unwrap_or(0);
             let events = state.events.iter().filter(|event| event.seq > since);
-            let events = FromMonitor::Events {
-                events: events.cloned().collect(),
-                skipped: 0,
-            };
+            let events = FromMonitor::Events { events: events.cloned().collect(), skipped: 0 };
             say(stream, &events);
             state.subscribers.push(stream.try_clone().unwrap());
             true
@@ -332,13 +313,8 @@ pub(crate) fn keyed(key: &'static [u8]) -> (String, JoinHandle<Result<(), String
             return Err("no request".to_owned());
         };
         let view = Box::new(sample::view());
-        let answer = FromMonitor::Answer {
-            id,
-            answer: Answer::Snapshot { view },
-        };
-        stream
-            .write_all(encode(&answer).unwrap().as_bytes())
-            .unwrap();
+        let answer = FromMonitor::Answer { id, answer: Answer::Snapshot { view } };
+        stream.write_all(encode(&answer).unwrap().as_bytes()).unwrap();
         Ok(())
     });
     (addr, thread)

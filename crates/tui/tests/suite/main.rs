@@ -1,10 +1,6 @@
 //! The tests of both programs, linked once: pure ones first, then the real binaries against a
 //! scripted monitor.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::disallowed_types
-)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod console;
 mod control;

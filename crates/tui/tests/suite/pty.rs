@@ -29,12 +29,7 @@ struct Tty {
 impl Tty {
     /// Runs a command line in a terminal of 80x24.
     fn run(words: &[&str]) -> Self {
-        let size = PtySize {
-            rows: 24,
-            cols: 80,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = settings(&*pair.master);
         let mut command = CommandBuilder::new(words[0]);
@@ -59,14 +54,7 @@ impl Tty {
             }
         });
         let writer = pair.master.take_writer().unwrap();
-        Self {
-            master: Some(pair.master),
-            child,
-            writer: Some(writer),
-            screen,
-            before,
-            deaf,
-        }
+        Self { master: Some(pair.master), child, writer: Some(writer), screen, before, deaf }
     }
 
     fn console(monitor: &FakeMonitor) -> Self {
@@ -87,11 +75,7 @@ impl Tty {
     fn sees(&self, what: &str) -> String {
         until(&format!("the screen to show {what:?}"), || {
             let text = self.text();
-            if text.contains(what) {
-                Ok(text)
-            } else {
-                Err(format!("\n{text}"))
-            }
+            if text.contains(what) { Ok(text) } else { Err(format!("\n{text}")) }
         })
     }
 
@@ -115,11 +99,7 @@ impl Tty {
                 ("other settings", now != self.before),
             ];
             let odd: Vec<_> = odd.iter().filter(|(_, is)| *is).collect();
-            if odd.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{odd:?}"))
-            }
+            if odd.is_empty() { Ok(()) } else { Err(format!("{odd:?}")) }
         });
     }
 
@@ -187,10 +167,7 @@ fn the_writer_is_moved_by_keys_and_the_terminal_is_left_clean() {
     let mut tty = Tty::console(&monitor);
     tty.sees("> db1");
     let text = tty.sees("db4      ONLINE -> HARD_OFFLINE");
-    assert!(
-        text.contains("db3    slave  ! REPLICATION_DELAY  !4m12s"),
-        "{text}"
-    );
+    assert!(text.contains("db3    slave  ! REPLICATION_DELAY  !4m12s"), "{text}");
     tty.send("jW");
     tty.sees("Plan 119: move writer db1 -> db2");
     // The dialog is deaf for half a second: Enter is thrown away, then refused, because nothing is
@@ -204,8 +181,7 @@ fn the_writer_is_moved_by_keys_and_the_terminal_is_left_clean() {
     });
     let applies = || {
         let seen = monitor.seen().into_iter();
-        seen.filter(|asked| matches!(asked, ToMonitor::Apply { .. }))
-            .count()
+        seen.filter(|asked| matches!(asked, ToMonitor::Apply { .. })).count()
     };
     assert_eq!(applies(), 0);
     tty.send("db2");
@@ -247,9 +223,7 @@ fn the_console_outlives_its_monitor_and_comes_back() {
     let began = Instant::now();
     tty.sees("LIVE");
     assert!(began.elapsed() < PATIENCE);
-    let resumed = ToMonitor::Subscribe {
-        events_since: Some(6),
-    };
+    let resumed = ToMonitor::Subscribe { events_since: Some(6) };
     assert!(monitor.seen().contains(&resumed), "{:?}", monitor.seen());
     tty.send("\x03");
     assert_eq!(tty.exits(), 0);
@@ -301,25 +275,15 @@ fn ctrl_z_gives_the_shell_back_and_fg_the_picture() {
     tty.sees("Stopped");
     until("the alternate screen to go", || {
         let screen = tty.screen.lock().unwrap();
-        if screen.screen().alternate_screen() {
-            Err("still there".to_owned())
-        } else {
-            Ok(())
-        }
+        if screen.screen().alternate_screen() { Err("still there".to_owned()) } else { Ok(()) }
     });
     let before = monitor.seen().len();
     tty.send("fg\r");
     tty.sees("> db1");
     until("a fresh picture to be asked for", || {
         let seen = monitor.seen();
-        let fresh = seen[before..]
-            .iter()
-            .any(|asked| matches!(asked, ToMonitor::Snapshot { .. }));
-        if fresh {
-            Ok(())
-        } else {
-            Err(format!("{seen:?}"))
-        }
+        let fresh = seen[before..].iter().any(|asked| matches!(asked, ToMonitor::Snapshot { .. }));
+        if fresh { Ok(()) } else { Err(format!("{seen:?}")) }
     });
     tty.send("q");
     tty.sees("shop-prod ACTIVE writer db1");
@@ -330,11 +294,8 @@ fn ctrl_z_gives_the_shell_back_and_fg_the_picture() {
 
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
-    let output = Command::new(TUI)
-        .args(["--socket", "/nonexistent"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output =
+        Command::new(TUI).args(["--socket", "/nonexistent"]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("use `mmm-control show`"), "{err}");
@@ -346,12 +307,7 @@ fn a_new_size_is_drawn_at_once_without_asking_the_terminal_anything() {
     let monitor = FakeMonitor::start(obedient);
     let mut tty = Tty::console(&monitor);
     tty.sees("io sql ok");
-    let size = PtySize {
-        rows: 16,
-        cols: 60,
-        pixel_width: 0,
-        pixel_height: 0,
-    };
+    let size = PtySize { rows: 16, cols: 60, pixel_width: 0, pixel_height: 0 };
     tty.screen.lock().unwrap().screen_mut().set_size(16, 60);
     tty.master.as_ref().unwrap().resize(size).unwrap();
     let text = tty.sees("W R1");
@@ -379,11 +335,7 @@ fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
         let written = now.lines().find(|line| line.starts_with("wchar")).unwrap();
         still = if written == last { still + 1 } else { 0 };
         last = written.to_owned();
-        if still > 20 {
-            Ok(())
-        } else {
-            Err(last.clone())
-        }
+        if still > 20 { Ok(()) } else { Err(last.clone()) }
     });
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     assert_eq!(tty.exits(), 143);

@@ -30,30 +30,15 @@ pub(crate) fn role(text: &str) -> RoleName {
 }
 
 fn check(check: Check, verdict: Verdict, since: Wall, message: &str) -> CheckView {
-    CheckView {
-        check,
-        verdict,
-        since,
-        message: message.to_owned(),
-        took: Some(Span(2)),
-    }
+    CheckView { check, verdict, since, message: message.to_owned(), took: Some(Span(2)) }
 }
 
 fn action(verb: Verb, off: &str, level: Level) -> ActionView {
-    ActionView {
-        verb,
-        off: off.to_owned(),
-        level,
-    }
+    ActionView { verb, off: off.to_owned(), level }
 }
 
 pub(crate) fn move_writer(host: &str) -> Verb {
-    Verb::MoveRole {
-        role: role("writer"),
-        host: name(host),
-        force: false,
-        kill: false,
-    }
+    Verb::MoveRole { role: role("writer"), host: name(host), force: false, kill: false }
 }
 
 fn actions(
@@ -88,12 +73,7 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
             check(Check::Ping, Verdict::Good, since, "OK"),
             check(Check::Mysql, Verdict::Good, since, "OK"),
             check(Check::RepThreads, Verdict::Good, since, "OK"),
-            check(
-                Check::RepBacklog,
-                Verdict::Good,
-                since,
-                "OK: Backlog is null",
-            ),
+            check(Check::RepBacklog, Verdict::Good, since, "OK: Backlog is null"),
         ],
         lag,
         lag_limit: Span::secs(60),
@@ -126,10 +106,7 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
         },
         roles: roles
             .iter()
-            .map(|(word, ip)| VipRef {
-                role: role(word),
-                ip: ip.parse().unwrap(),
-            })
+            .map(|(word, ip)| VipRef { role: role(word), ip: ip.parse().unwrap() })
             .collect(),
         actions: actions(&name(text), "db is already ONLINE", "", "", Level::Key),
     }
@@ -140,50 +117,21 @@ fn hosts() -> Vec<HostView> {
     let (master, slave) = (HostMode::Master, HostMode::Slave);
     let w = ("writer", "192.168.0.50");
     let r = |ip| ("reader", ip);
-    let mut db1 = host(
-        "db1",
-        "192.168.0.31",
-        master,
-        Lag::Source,
-        &[r("192.168.0.51"), w],
-    );
+    let mut db1 = host("db1", "192.168.0.31", master, Lag::Source, &[r("192.168.0.51"), w]);
     db1.server.read_only = Some(false);
     db1.agent.duty = "serving".to_owned();
-    db1.actions = actions(
-        &db1.name,
-        "db1 is ONLINE",
-        "",
-        "db1 is the writer",
-        Level::Typed,
-    );
+    db1.actions = actions(&db1.name, "db1 is ONLINE", "", "db1 is the writer", Level::Typed);
     let readers = [r("192.168.0.52"), r("192.168.0.53"), r("192.168.0.54")];
     let db2 = host("db2", "192.168.0.32", master, none, &readers);
-    let mut db3 = host(
-        "db3",
-        "192.168.0.33",
-        slave,
-        Lag::Behind(Span::secs(252)),
-        &[],
-    );
+    let mut db3 = host("db3", "192.168.0.33", slave, Lag::Behind(Span::secs(252)), &[]);
     db3.state = HostState::ReplicationDelay;
     db3.before = Some(HostState::Online);
     db3.since = ago(161);
     db3.why = "lag 252 s > 60 s".to_owned();
     db3.ends = "lag <= 60 s (back to ONLINE by itself)".to_owned();
     db3.behind = Some(33_299);
-    db3.checks[3] = check(
-        Check::RepBacklog,
-        Verdict::Bad,
-        ago(161),
-        "ERROR: Backlog is too big",
-    );
-    db3.actions = actions(
-        &db3.name,
-        "db3 is not set offline",
-        "",
-        "db3 is a slave",
-        Level::Key,
-    );
+    db3.checks[3] = check(Check::RepBacklog, Verdict::Bad, ago(161), "ERROR: Backlog is too big");
+    db3.actions = actions(&db3.name, "db3 is not set offline", "", "db3 is a slave", Level::Key);
     let mut db4 = host("db4", "192.168.0.34", slave, Lag::Unknown, &[]);
     db4.state = HostState::HardOffline;
     db4.before = Some(HostState::Online);
@@ -191,9 +139,7 @@ fn hosts() -> Vec<HostView> {
     db4.why = "ping and mysql failed for 3.0 s".to_owned();
     db4.agent.reachable = false;
     db4.agent.trouble = "no answer for 14 s".to_owned();
-    db4.server.reach = Reach::Silent {
-        why: "no answer".to_owned(),
-    };
+    db4.server.reach = Reach::Silent { why: "no answer".to_owned() };
     db4.server.replication = None;
     let down = "db4 is HARD_OFFLINE";
     db4.actions = actions(&db4.name, down, down, down, Level::Key);
@@ -205,13 +151,7 @@ fn hosts() -> Vec<HostView> {
     if let Some(replication) = &mut db5.server.replication {
         (replication.io, replication.sql) = (Thread::No, Thread::No);
     }
-    db5.actions = actions(
-        &db5.name,
-        "",
-        "db5 is ADMIN_OFFLINE",
-        "db5 is a slave",
-        Level::Key,
-    );
+    db5.actions = actions(&db5.name, "", "db5 is ADMIN_OFFLINE", "db5 is a slave", Level::Key);
     vec![db1, db2, db3, db4, db5]
 }
 
@@ -282,56 +222,22 @@ pub(crate) fn view() -> ClusterView {
 
 pub(crate) fn event(seq: u64, at: Wall, level: EventLevel, text: [&str; 3]) -> Event {
     let [subject, what, why] = text.map(str::to_owned);
-    Event {
-        seq,
-        at,
-        level,
-        subject,
-        what,
-        why,
-        by: None,
-        plan: None,
-        took: None,
-    }
+    Event { seq, at, level, subject, what, why, by: None, plan: None, took: None }
 }
 
 pub(crate) fn events() -> Vec<Event> {
     use EventLevel::{Error, Info, Warn};
     let mut all = vec![
-        event(
-            1,
-            ago(14_630),
-            Info,
-            ["writer", "moved db2 -> db1", "planned"],
-        ),
+        event(1, ago(14_630), Info, ["writer", "moved db2 -> db1", "planned"]),
         event(2, ago(13_931), Info, ["mode", "MANUAL -> ACTIVE", ""]),
-        event(
-            3,
-            ago(4341),
-            Info,
-            ["db5", "ONLINE -> ADMIN_OFFLINE", "set offline"],
-        ),
-        event(
-            4,
-            ago(161),
-            Warn,
-            ["db3", "ONLINE -> REPLICATION_DELAY", "lag 252 s > 60 s"],
-        ),
-        event(
-            5,
-            ago(14),
-            Info,
-            ["reader", "192.168.0.54 moved db4 -> db2", "db4 is down"],
-        ),
+        event(3, ago(4341), Info, ["db5", "ONLINE -> ADMIN_OFFLINE", "set offline"]),
+        event(4, ago(161), Warn, ["db3", "ONLINE -> REPLICATION_DELAY", "lag 252 s > 60 s"]),
+        event(5, ago(14), Info, ["reader", "192.168.0.54 moved db4 -> db2", "db4 is down"]),
         event(
             6,
             ago(14),
             Error,
-            [
-                "db4",
-                "ONLINE -> HARD_OFFLINE",
-                "ping and mysql failed for 3.0 s",
-            ],
+            ["db4", "ONLINE -> HARD_OFFLINE", "ping and mysql failed for 3.0 s"],
         ),
     ];
     all[0].took = Some(Span(1800));
@@ -342,18 +248,12 @@ pub(crate) fn events() -> Vec<Event> {
 }
 
 fn step(host: &str, what: &str) -> PlanStep {
-    PlanStep {
-        host: Some(name(host)),
-        what: what.to_owned(),
-    }
+    PlanStep { host: Some(name(host)), what: what.to_owned() }
 }
 
 /// The plan that the monitor makes of `verb`, confirmed at `level`.
 pub(crate) fn plan(verb: Verb, level: Level, confirm: &str) -> Plan {
-    let good = |text: &str| PlanCheck {
-        verdict: CheckVerdict::Good,
-        text: text.to_owned(),
-    };
+    let good = |text: &str| PlanCheck { verdict: CheckVerdict::Good, text: text.to_owned() };
     let title = match &verb {
         Verb::MoveRole { host, .. } => format!("move writer db1 -> {host}"),
         other => other.to_string(),
@@ -365,14 +265,8 @@ pub(crate) fn plan(verb: Verb, level: Level, confirm: &str) -> Plan {
         title,
         effect: "writes stop for about 0.1 s; 1 address moves; 1 replica re-points".to_owned(),
         steps: vec![
-            step(
-                "db1",
-                "refuse new connections, read_only=1, end 42 client sessions",
-            ),
-            step(
-                "db2",
-                "apply everything up to 0-1-88123411 (0 behind, wait 10 s at most)",
-            ),
+            step("db1", "refuse new connections, read_only=1, end 42 client sessions"),
+            step("db2", "apply everything up to 0-1-88123411 (0 behind, wait 10 s at most)"),
             step("db2", "read_only=0, add 192.168.0.50, announce it"),
             step("db3", "replicate from db2"),
         ],
@@ -380,10 +274,7 @@ pub(crate) fn plan(verb: Verb, level: Level, confirm: &str) -> Plan {
             good("db2 ONLINE"),
             good("lag 0s"),
             good("agent 0.3 s"),
-            PlanCheck {
-                verdict: CheckVerdict::Warn,
-                text: "db3 stays late for 4m12s".to_owned(),
-            },
+            PlanCheck { verdict: CheckVerdict::Warn, text: "db3 stays late for 4m12s".to_owned() },
         ],
         if_it_fails: "steps 1-2 are undone, db1 stays writer, you are told here".to_owned(),
         level,
@@ -395,12 +286,7 @@ pub(crate) fn plan(verb: Verb, level: Level, confirm: &str) -> Plan {
 /// The move of the writer to db2 in its second step.
 pub(crate) fn running() -> Progress {
     let plan = plan(move_writer("db2"), Level::Typed, "db2");
-    let states = [
-        StepState::Done,
-        StepState::Running,
-        StepState::Waiting,
-        StepState::Waiting,
-    ];
+    let states = [StepState::Done, StepState::Running, StepState::Waiting, StepState::Waiting];
     let took = [210, 950, 0, 0];
     Progress {
         plan: plan.id,

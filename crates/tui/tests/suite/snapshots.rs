@@ -126,23 +126,14 @@ fn states_of_the_monitor_and_the_link() {
     });
     add("refused", &|console| {
         *console = Console::new((80, 24), true);
-        console.lost(
-            "the monitor needs wire version 8 or newer: upgrade the console",
-            true,
-        );
+        console.lost("the monitor needs wire version 8 or newer: upgrade the console", true);
     });
     add("stale", &|console| {
         console.after(4000);
     });
-    add(
-        "passive",
-        &mode(MonitorMode::Passive, "192.168.0.50 found on db1 and db2"),
-    );
+    add("passive", &mode(MonitorMode::Passive, "192.168.0.50 found on db1 and db2"));
     add("manual", &mode(MonitorMode::Manual, ""));
-    add(
-        "wait",
-        &mode(MonitorMode::Wait, "db2 is not there yet, 42 s left"),
-    );
+    add("wait", &mode(MonitorMode::Wait, "db2 is not there yet, 42 s left"));
     add("read only", &|console| console.up(false));
     add("held", &|console| {
         let mut view = sample::view();

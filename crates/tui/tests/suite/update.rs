@@ -19,11 +19,7 @@ type Case = (&'static str, fn(&mut Console), &'static str);
 
 const STATES: &[Case] = &[
     ("live", |_| {}, ""),
-    (
-        "connecting",
-        |c| *c = Console::new(SIZE, true),
-        "no picture yet",
-    ),
+    ("connecting", |c| *c = Console::new(SIZE, true), "no picture yet"),
     (
         "stale",
         |c| {
@@ -49,11 +45,7 @@ const STATES: &[Case] = &[
         |c| c.model.setup.read_only = true,
         "this console was started with --read-only",
     ),
-    (
-        "read only there",
-        |c| c.up(false),
-        "anna is not in group mmm",
-    ),
+    ("read only there", |c| c.up(false), "anna is not in group mmm"),
     (
         "moving",
         |c| {
@@ -125,11 +117,7 @@ fn a_typed_name_and_enter_confirm_and_nothing_else_does() {
     assert!(
         matches!(
             wishes.as_slice(),
-            [Cmd::Ask(ToMonitor::Apply {
-                plan: 119,
-                generation: 4711,
-                ..
-            })]
+            [Cmd::Ask(ToMonitor::Apply { plan: 119, generation: 4711, .. })]
         ),
         "{wishes:?}"
     );
@@ -143,18 +131,13 @@ fn y_confirms_a_level_1_plan_and_enter_does_not() {
     let mut console = Console::live(SIZE);
     console.keys("GU");
     let id = console.plan_id();
-    let verb = Verb::SetOnline {
-        host: sample::name("db5"),
-    };
+    let verb = Verb::SetOnline { host: sample::name("db5") };
     let plan = Box::new(sample::plan(verb, Level::Key, ""));
     console.answer(id, Answer::Plan { plan });
     // Before the frame is on the terminal, and for half a second after, keys are thrown away.
     console.after(10_000).keys("y");
     assert_eq!(console.wishes(), []);
-    console.said(FromMonitor::Beat {
-        generation: 4711,
-        now: sample::NOW,
-    });
+    console.said(FromMonitor::Beat { generation: 4711, now: sample::NOW });
     console.msg(Msg::Drawn).after(499).keys("yn").key(Key::Esc);
     assert_eq!(console.wishes(), []);
     assert!(matches!(console.model.layer, Some(Layer::Dialog(_))));
@@ -162,10 +145,7 @@ fn y_confirms_a_level_1_plan_and_enter_does_not() {
     assert_eq!(console.wishes(), []);
     console.keys("y");
     let wishes = console.wishes();
-    assert!(
-        matches!(wishes.as_slice(), [Cmd::Ask(ToMonitor::Apply { .. })]),
-        "{wishes:?}"
-    );
+    assert!(matches!(wishes.as_slice(), [Cmd::Ask(ToMonitor::Apply { .. })]), "{wishes:?}");
 }
 
 #[test]
@@ -174,15 +154,9 @@ fn leaving_a_dialog_does_nothing() {
         let mut console = Console::live(SIZE);
         console.keys("GU");
         let id = console.plan_id();
-        let verb = Verb::SetOnline {
-            host: sample::name("db5"),
-        };
+        let verb = Verb::SetOnline { host: sample::name("db5") };
         let plan = Box::new(sample::plan(verb, Level::Key, ""));
-        console
-            .answer(id, Answer::Plan { plan })
-            .msg(Msg::Drawn)
-            .after(500)
-            .key(key);
+        console.answer(id, Answer::Plan { plan }).msg(Msg::Drawn).after(500).key(key);
         assert_eq!(console.model.layer, None, "{key:?}");
         assert_eq!(console.wishes(), [], "{key:?}");
         assert_eq!(console.note(), "cancelled, nothing was done");
@@ -193,17 +167,10 @@ fn leaving_a_dialog_does_nothing() {
 fn plans_that_are_old_or_cannot_run_are_not_sent() {
     let mut console = Console::live(SIZE);
     console.open_move().keys("db2").after(60_000);
-    console.said(FromMonitor::Beat {
-        generation: 4711,
-        now: sample::NOW,
-    });
+    console.said(FromMonitor::Beat { generation: 4711, now: sample::NOW });
     console.key(Key::Enter);
     assert_eq!(console.wishes(), []);
-    assert!(
-        console.picture().contains("too old"),
-        "{}",
-        console.picture()
-    );
+    assert!(console.picture().contains("too old"), "{}", console.picture());
     console.keys("r");
     console.plan_id();
 
@@ -212,23 +179,10 @@ fn plans_that_are_old_or_cannot_run_are_not_sent() {
     let id = console.plan_id();
     let mut plan = sample::plan(sample::move_writer("db2"), Level::Typed, "db2");
     plan.checks[0].verdict = CheckVerdict::Bad;
-    console.answer(
-        id,
-        Answer::Plan {
-            plan: Box::new(plan),
-        },
-    );
-    console
-        .msg(Msg::Drawn)
-        .after(500)
-        .keys("db2")
-        .key(Key::Enter);
+    console.answer(id, Answer::Plan { plan: Box::new(plan) });
+    console.msg(Msg::Drawn).after(500).keys("db2").key(Key::Enter);
     assert_eq!(console.wishes(), []);
-    assert!(
-        console.picture().contains("it cannot run"),
-        "{}",
-        console.picture()
-    );
+    assert!(console.picture().contains("it cannot run"), "{}", console.picture());
 }
 
 #[test]
@@ -237,9 +191,7 @@ fn a_confirmed_plan_is_not_sent_into_an_old_picture() {
     console.open_move().after(5000).keys("db2").key(Key::Enter);
     assert_eq!(console.wishes(), []);
     assert!(
-        console
-            .picture()
-            .contains("not sent: the picture is 5 s old"),
+        console.picture().contains("not sent: the picture is 5 s old"),
         "{}",
         console.picture()
     );
@@ -254,10 +206,7 @@ fn a_plan_that_the_cluster_overtook_can_be_made_again() {
         panic!("{wishes:?}");
     };
     let reason = "db2 became REPLICATION_DELAY while you were reading".to_owned();
-    let refusal = Refusal {
-        code: RefusalCode::Stale,
-        reason: reason.clone(),
-    };
+    let refusal = Refusal { code: RefusalCode::Stale, reason: reason.clone() };
     console.answer(*id, Answer::Refused { refusal });
     assert!(console.picture().contains(&reason), "{}", console.picture());
     console.keys("r");
@@ -284,17 +233,9 @@ fn a_monitor_that_makes_no_plan_is_not_waited_for_for_ever() {
     console.after(9_999);
     assert!(console.model.pending.is_some());
     console.after(1);
-    assert!(
-        console.note().contains("nothing was done"),
-        "{}",
-        console.note()
-    );
+    assert!(console.note().contains("nothing was done"), "{}", console.note());
     // Its plan coming later opens nothing.
-    let plan = Box::new(sample::plan(
-        sample::move_writer("db2"),
-        Level::Typed,
-        "db2",
-    ));
+    let plan = Box::new(sample::plan(sample::move_writer("db2"), Level::Typed, "db2"));
     console.answer(id, Answer::Plan { plan });
     assert_eq!(console.model.layer, None);
 }
@@ -349,13 +290,7 @@ fn a_screen_that_is_too_small_obeys_only_the_ways_out() {
 fn the_prompt_completes_and_plans() {
     let mut console = Console::live(SIZE);
     console.wishes();
-    console
-        .keys(":mo")
-        .key(Key::Tab)
-        .keys("v")
-        .key(Key::Tab)
-        .keys("wr")
-        .key(Key::Tab);
+    console.keys(":mo").key(Key::Tab).keys("v").key(Key::Tab).keys("wr").key(Key::Tab);
     let Some(Layer::Prompt(prompt)) = &console.model.layer else {
         panic!("{:?}", console.model.layer);
     };
@@ -363,22 +298,12 @@ fn the_prompt_completes_and_plans() {
     console.keys("db2").key(Key::Enter);
     console.plan_id();
     console.keys(":nonsense").key(Key::Enter);
-    assert!(
-        console.note().starts_with("Invalid command 'nonsense'"),
-        "{}",
-        console.note()
-    );
+    assert!(console.note().starts_with("Invalid command 'nonsense'"), "{}", console.note());
     console.keys(":stop 119").key(Key::Enter);
     assert_eq!(console.note(), "plan 119 does not run");
-    console
-        .view(sample::moving())
-        .keys(":stop 119")
-        .key(Key::Enter);
+    console.view(sample::moving()).keys(":stop 119").key(Key::Enter);
     let wishes = console.wishes();
-    assert!(matches!(
-        wishes.as_slice(),
-        [Cmd::Ask(ToMonitor::Stop { plan: 119, .. })]
-    ));
+    assert!(matches!(wishes.as_slice(), [Cmd::Ask(ToMonitor::Stop { plan: 119, .. })]));
 }
 
 #[test]
@@ -421,17 +346,8 @@ fn answers_to_our_acts_stand_on_the_message_line() {
         panic!("{wishes:?}");
     };
     console.answer(*id, Answer::Started { plan: 119 });
-    assert_eq!(
-        (console.note().as_str(), &console.model.layer),
-        ("plan 119 runs", &None)
-    );
+    assert_eq!((console.note().as_str(), &console.model.layer), ("plan 119 runs", &None));
     let text = "Role 'writer' has been moved".to_owned();
-    console.answer(
-        *id,
-        Answer::Done {
-            text,
-            took: Span(90),
-        },
-    );
+    console.answer(*id, Answer::Done { text, took: Span(90) });
     assert_eq!(console.note(), "OK: Role 'writer' has been moved (90 ms)");
 }

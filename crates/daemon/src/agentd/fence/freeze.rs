@@ -35,20 +35,13 @@ impl Hands {
         };
         let mut failure = match result {
             Ok(at) => {
-                return Ok(Frozen {
-                    at,
-                    killed: progress.killed,
-                    notes: progress.notes,
-                });
+                return Ok(Frozen { at, killed: progress.killed, notes: progress.notes });
             }
             Err(failure) => failure,
         };
         let undone = match before {
             Ok(true) => return Err(failure),
-            Ok(false) => {
-                self.thaw(vip, reserve(limit).max(deadline.left().into()))
-                    .await
-            }
+            Ok(false) => self.thaw(vip, reserve(limit).max(deadline.left().into())).await,
             // Nothing was done to it.
             Err(_) => self.refusal.lift(vip).await.map_err(|e| e.to_string()),
         };
@@ -83,10 +76,7 @@ impl Hands {
         if let Some(client) = killed.left.first() {
             let count = killed.left.len();
             let why = format!("{count} sessions do not end, the first is {client}");
-            return Err(FreezeFailed {
-                why,
-                blockers: killed.left.iter().map(stuck).collect(),
-            });
+            return Err(FreezeFailed { why, blockers: killed.left.iter().map(stuck).collect() });
         }
         // Only now: what was acknowledged until the last session ended is in there.
         match self.server.is_read_only(left()).await {
@@ -116,10 +106,7 @@ impl Hands {
             || "an idle session that holds table locks; the server does not say which".to_owned(),
             ToString::to_string,
         );
-        Err(FreezeFailed {
-            why: format!("read_only was held up for {grace} by {first}"),
-            blockers,
-        })
+        Err(FreezeFailed { why: format!("read_only was held up for {grace} by {first}"), blockers })
     }
 
     /// Ends sessions until `read_only` comes through.
@@ -159,10 +146,7 @@ impl Hands {
 }
 
 fn failed(error: &impl std::fmt::Display) -> FreezeFailed {
-    FreezeFailed {
-        why: error.to_string(),
-        blockers: Vec::new(),
-    }
+    FreezeFailed { why: error.to_string(), blockers: Vec::new() }
 }
 
 fn stuck(client: &Client) -> Blocker {

@@ -65,10 +65,7 @@ impl ServerAccess {
     /// The driver's options. `prefer_socket`, `max_allowed_packet` and `wait_timeout` are set so that the
     /// driver asks the server nothing and goes nowhere else behind our back.
     pub(super) fn opts(&self) -> Opts {
-        let socket = self
-            .socket
-            .as_ref()
-            .map(|p| p.to_string_lossy().into_owned());
+        let socket = self.socket.as_ref().map(|p| p.to_string_lossy().into_owned());
         OptsBuilder::default()
             .ip_or_hostname(self.ip.to_string())
             .resolved_ips(Some(vec![self.ip]))

@@ -25,10 +25,7 @@ pub(super) fn kill_query(id: u64) -> String {
 
 /// One block for many sessions; those that are gone already (error 1094) are passed over.
 pub(crate) fn kill_sessions(ids: &[u64]) -> String {
-    let kills: String = ids
-        .iter()
-        .map(|id| format!("KILL CONNECTION {id}; "))
-        .collect();
+    let kills: String = ids.iter().map(|id| format!("KILL CONNECTION {id}; ")).collect();
     format!("BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {kills}END")
 }
 
@@ -41,11 +38,7 @@ pub(super) const STOP_RECEIVING: &str = "STOP SLAVE IO_THREAD";
 pub(super) const START: &str = "START SLAVE";
 
 pub(super) fn wait_for(to: &GtidPos, ms: u64) -> String {
-    format!(
-        "SELECT MASTER_GTID_WAIT('{to}', {}.{:03})",
-        ms / 1000,
-        ms % 1000
-    )
+    format!("SELECT MASTER_GTID_WAIT('{to}', {}.{:03})", ms / 1000, ms % 1000)
 }
 
 pub(super) fn set_position(to: &GtidPos) -> String {
@@ -146,18 +139,12 @@ mod tests {
     #[test]
     fn repointing_names_no_tls_option_and_so_keeps_them() {
         let sql = change_source(IpAddr::from([10, 0, 0, 1]), 3306, "r", "p'w");
-        assert!(
-            sql.contains("MASTER_PASSWORD='p''w'") && !sql.contains("SSL"),
-            "{sql}"
-        );
+        assert!(sql.contains("MASTER_PASSWORD='p''w'") && !sql.contains("SSL"), "{sql}");
     }
 
     #[test]
     fn waiting_takes_fractions_of_a_second() {
         let to: GtidPos = "0-1-5".parse().unwrap();
-        assert_eq!(
-            wait_for(&to, 1050),
-            "SELECT MASTER_GTID_WAIT('0-1-5', 1.050)"
-        );
+        assert_eq!(wait_for(&to, 1050), "SELECT MASTER_GTID_WAIT('0-1-5', 1.050)");
     }
 }

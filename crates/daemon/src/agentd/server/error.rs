@@ -17,19 +17,10 @@ pub enum ServerError {
     Silent { at: String, why: String },
     /// The connection broke during a step; whether the step was done is not known.
     #[error("{step} on {at}: the connection broke: {why}")]
-    Lost {
-        at: String,
-        step: String,
-        why: String,
-    },
+    Lost { at: String, step: String, why: String },
     /// The deadline of a step passed.
     #[error("{step} on {at} was not done within {limit}: {why}")]
-    Late {
-        at: String,
-        step: String,
-        limit: Span,
-        why: String,
-    },
+    Late { at: String, step: String, limit: Span, why: String },
     /// The server says no.
     #[error("{step} on {at} failed: {why}")]
     Refused {
@@ -81,10 +72,7 @@ pub(super) enum Sort {
 
 pub(super) fn sort(error: &Error) -> Sort {
     match error {
-        Error::Server(e) => Sort::Said {
-            code: e.code,
-            why: words(e.code, &e.message),
-        },
+        Error::Server(e) => Sort::Said { code: e.code, why: words(e.code, &e.message) },
         Error::Io(IoError::Io(e)) if dropped(e) => Sort::Dropped(e.to_string()),
         Error::Driver(DriverError::ConnectionClosed) => {
             Sort::Dropped("it closed the connection".to_owned())

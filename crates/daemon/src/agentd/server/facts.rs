@@ -55,9 +55,7 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
 /// servers that it wrote there although its position as a replica was set back since.
 pub(super) fn position(current: Option<String>, binlog: Option<String>) -> Result<GtidPos, String> {
     let parse = |text: Option<String>| {
-        text.unwrap_or_default()
-            .parse::<GtidPos>()
-            .map_err(|error| error.to_string())
+        text.unwrap_or_default().parse::<GtidPos>().map_err(|error| error.to_string())
     };
     Ok(parse(current)?.union(&parse(binlog)?))
 }
@@ -72,33 +70,23 @@ pub(super) fn received<R: Columns>(row: &R) -> Result<GtidPos, String> {
 
 /// The state of replication; none when it is not set up.
 pub(super) fn replication<R: Columns>(row: &R) -> Option<Replication> {
-    let source = row
-        .any(&["Master_Host", "Source_Host"])
-        .filter(|host| !host.is_empty())?;
+    let source = row.any(&["Master_Host", "Source_Host"]).filter(|host| !host.is_empty())?;
     let io = thread(row.any(&["Slave_IO_Running", "Replica_IO_Running"]));
     let sql = thread(row.any(&["Slave_SQL_Running", "Replica_SQL_Running"]));
-    let behind = row
-        .any(&["Seconds_Behind_Master", "Seconds_Behind_Source"])
-        .and_then(|s| s.parse().ok());
+    let behind =
+        row.any(&["Seconds_Behind_Master", "Seconds_Behind_Source"]).and_then(|s| s.parse().ok());
     let error = |name| row.text(name).filter(|e| !e.is_empty());
     Some(Replication {
         source,
-        port: row
-            .any(&["Master_Port", "Source_Port"])
-            .and_then(|p| p.parse().ok())
-            .unwrap_or(0),
+        port: row.any(&["Master_Port", "Source_Port"]).and_then(|p| p.parse().ok()).unwrap_or(0),
         io,
         sql,
         lag: lag(io, sql, behind),
-        io_state: row
-            .any(&["Slave_IO_State", "Replica_IO_State"])
-            .unwrap_or_default(),
+        io_state: row.any(&["Slave_IO_State", "Replica_IO_State"]).unwrap_or_default(),
         sql_state: row
             .any(&["Slave_SQL_Running_State", "Replica_SQL_Running_State"])
             .unwrap_or_default(),
-        error: error("Last_SQL_Error")
-            .or_else(|| error("Last_IO_Error"))
-            .unwrap_or_default(),
+        error: error("Last_SQL_Error").or_else(|| error("Last_IO_Error")).unwrap_or_default(),
     })
 }
 
@@ -136,12 +124,7 @@ pub(super) fn blocker<R: Columns>(row: &R) -> Option<Blocker> {
     } else {
         return None;
     };
-    Some(Blocker {
-        session: row.number("id")?,
-        who: who(row),
-        what,
-        age,
-    })
+    Some(Blocker { session: row.number("id")?, who: who(row), what, age })
 }
 
 /// `user@host` without the client's port.
@@ -173,16 +156,8 @@ fn first_word(info: &str) -> String {
         };
         rest = after.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
     }
-    let word: String = rest
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .take(12)
-        .collect();
-    if word.is_empty() {
-        "statement".to_owned()
-    } else {
-        word.to_ascii_uppercase()
-    }
+    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).take(12).collect();
+    if word.is_empty() { "statement".to_owned() } else { word.to_ascii_uppercase() }
 }
 
 #[cfg(test)]
@@ -243,10 +218,7 @@ mod tests {
         ]);
         let got = blocker(&row).unwrap();
         assert_eq!(got.what, "UPDATE running");
-        assert_eq!(
-            (got.who.as_str(), got.age),
-            ("app@10.0.0.9", Span::ms(1500))
-        );
+        assert_eq!((got.who.as_str(), got.age), ("app@10.0.0.9", Span::ms(1500)));
         let idle = fake(&[("id", "8"), ("command", "Sleep"), ("modified", "2")]);
         assert_eq!(blocker(&idle).unwrap().what, "open transaction");
         let read = fake(&[("id", "9"), ("command", "Query"), ("info", "(SELECT 1)")]);

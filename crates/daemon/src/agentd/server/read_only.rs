@@ -115,12 +115,7 @@ impl Server {
             let result = session.exec(SETTING, &sql, deadline).await;
             (session, result)
         });
-        Ok(PendingReadOnly {
-            id,
-            server: self.clone(),
-            task,
-            done: None,
-        })
+        Ok(PendingReadOnly { id, server: self.clone(), task, done: None })
     }
 
     /// Sets or clears `read_only` and reads it back. If something holds it up until `limit`, it is called off:
@@ -129,9 +124,7 @@ impl Server {
         let deadline = Deadline::after(limit);
         if !on {
             let mut session = self.session(deadline).await?;
-            session
-                .exec("clearing read_only", dialect::READ_ONLY_OFF, deadline)
-                .await?;
+            session.exec("clearing read_only", dialect::READ_ONLY_OFF, deadline).await?;
             let still = self.read_only_by(&mut session, deadline).await?;
             self.keep(session);
             return if still {

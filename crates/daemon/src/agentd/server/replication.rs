@@ -63,14 +63,9 @@ impl Server {
                 }
                 return Err(self.behind(&at, to, why));
             }
-            let ms = SLICE
-                .as_ms()
-                .min(Span::from(deadline.left()).as_ms() / 2)
-                .max(1);
+            let ms = SLICE.as_ms().min(Span::from(deadline.left()).as_ms() / 2).max(1);
             let sql = dialect::wait_for(to, ms);
-            session
-                .value("waiting for the applier", &sql, deadline)
-                .await?;
+            session.value("waiting for the applier", &sql, deadline).await?;
             // Own writes are not in the position that the server waits for: then it answers at once for
             // ever, or never, and only the loop's own look tells.
             deadline.pause(Span::ms(1)).await;
@@ -103,18 +98,14 @@ impl Server {
                 return Err(self.behind(&at, &before.received, why));
             }
         }
-        session
-            .exec("stopping the receiver", dialect::STOP_RECEIVING, by)
-            .await?;
+        session.exec("stopping the receiver", dialect::STOP_RECEIVING, by).await?;
         // Looked up again: what came in until the receiver stopped counts.
         let received = match self.status(session, by).await? {
             Some(status) => status.received,
             None => GtidPos::default(),
         };
         self.catch_up_by(session, &received, by).await?;
-        session
-            .exec("stopping replication", dialect::STOP, by)
-            .await?;
+        session.exec("stopping replication", dialect::STOP, by).await?;
         self.position_by(session, by).await
     }
 
@@ -157,9 +148,7 @@ impl Server {
             if same && runs {
                 return Ok(());
             }
-            session
-                .exec("stopping replication", dialect::STOP, by)
-                .await?;
+            session.exec("stopping replication", dialect::STOP, by).await?;
         }
         self.settle_position(session, by).await?;
         let sql = dialect::change_source(
@@ -171,9 +160,7 @@ impl Server {
         let step = format!("re-pointing to {source}:{port}");
         let done = session.exec(&step, &sql, by).await;
         done.map_err(|error| without_words(error, &step))?;
-        session
-            .exec("starting replication", dialect::START, by)
-            .await
+        session.exec("starting replication", dialect::START, by).await
     }
 
     /// Makes the position as a replica everything that the server has: a former writer's own transactions are
@@ -210,16 +197,8 @@ impl Server {
         let mut session = self.session(deadline).await?;
         let done = match (run, self.status(&mut session, deadline).await?) {
             (false, None) => Ok(()),
-            (false, Some(_)) => {
-                session
-                    .exec("stopping replication", dialect::STOP, deadline)
-                    .await
-            }
-            (true, _) => {
-                session
-                    .exec("starting replication", dialect::START, deadline)
-                    .await
-            }
+            (false, Some(_)) => session.exec("stopping replication", dialect::STOP, deadline).await,
+            (true, _) => session.exec("starting replication", dialect::START, deadline).await,
         };
         self.keep(session);
         done
@@ -242,19 +221,13 @@ impl Server {
         Ok(Some(Status {
             now,
             user: row.any(&["Master_User", "Source_User"]).unwrap_or_default(),
-            by_gtid: row
-                .text("Using_Gtid")
-                .is_some_and(|word| word == "Slave_Pos"),
+            by_gtid: row.text("Using_Gtid").is_some_and(|word| word == "Slave_Pos"),
             received: facts::received(row).map_err(|why| self.nonsense(STEP, why))?,
         }))
     }
 
     fn behind(&self, at: &GtidPos, to: &GtidPos, why: String) -> ServerError {
-        ServerError::Behind {
-            at: self.at(),
-            left: to.missing_from(at),
-            why,
-        }
+        ServerError::Behind { at: self.at(), left: to.missing_from(at), why }
     }
 }
 
@@ -268,9 +241,7 @@ fn hopeless(status: Option<&Status>, to: &GtidPos) -> Option<String> {
         return Some(format!("its applier is stopped: {error}"));
     }
     if status.now.io == Thread::No && !status.received.includes(to) {
-        return Some(format!(
-            "its receiver is stopped before it had them all: {error}"
-        ));
+        return Some(format!("its receiver is stopped before it had them all: {error}"));
     }
     None
 }

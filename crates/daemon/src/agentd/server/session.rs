@@ -28,10 +28,7 @@ impl Deadline {
     pub fn after(limit: Span) -> Self {
         // A span from the wire may be absurd; a year is for ever.
         let span = Duration::from(limit).min(Duration::from_secs(31_536_000));
-        Self {
-            at: Instant::now() + span,
-            limit,
-        }
+        Self { at: Instant::now() + span, limit }
     }
 
     /// So long from now, or this one if it is sooner.
@@ -105,13 +102,7 @@ impl Session {
     pub(super) fn new(conn: Conn, at: String, own: Own) -> Self {
         let id = u64::from(conn.id());
         own.lock().insert(id);
-        Self {
-            conn,
-            id,
-            at,
-            own,
-            broken: false,
-        }
+        Self { conn, id, at, own, broken: false }
     }
 
     /// The server's number of this connection.
@@ -207,12 +198,7 @@ impl Session {
         Err(match sort(&error) {
             Sort::Said { code, why } => {
                 self.broken |= ENDED.contains(&code);
-                ServerError::Refused {
-                    at,
-                    step,
-                    code,
-                    why,
-                }
+                ServerError::Refused { at, step, code, why }
             }
             Sort::Dropped(why) | Sort::Odd(why) => {
                 self.broken = true;
@@ -234,9 +220,6 @@ pub(crate) fn column(row: &Row, place: usize) -> Option<String> {
 
 /// A column by its name, as text; none for NULL and for a column that is not there.
 pub(crate) fn field(row: &Row, name: &str) -> Option<String> {
-    let place = row
-        .columns_ref()
-        .iter()
-        .position(|c| c.name_str().eq_ignore_ascii_case(name))?;
+    let place = row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case(name))?;
     column(row, place)
 }

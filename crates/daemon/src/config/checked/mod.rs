@@ -58,12 +58,7 @@ impl<'t> Check<'_, 't> {
 
     /// What is said of a name that no host has.
     fn no_host(&self, name: &HostName) -> Bad {
-        let hosts: Vec<&str> = self
-            .config
-            .hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect();
+        let hosts: Vec<&str> = self.config.hosts.iter().map(|host| host.name.as_str()).collect();
         let remedy = keys::remedy_for_name(name.as_str(), &hosts);
         Bad::new(format!("there is no host {:?}", name.as_str()), remedy)
     }
@@ -83,12 +78,7 @@ impl<'t> Check<'_, 't> {
         let sound = |key| self.reader.is_sound(at, key);
         if sound("mysql_port") && sound("agent_port") && host.mysql_port == host.agent_port {
             let what = format!("{} is the server's port too", host.agent_port);
-            self.wrong(
-                at,
-                "agent_port",
-                what,
-                "give the agent a port of its own, such as 9989",
-            );
+            self.wrong(at, "agent_port", what, "give the agent a port of its own, such as 9989");
         }
         let length = host.replication.password.expose().chars().count();
         if length > REPLICATION_PASSWORD_MAX {
@@ -105,11 +95,7 @@ impl<'t> Check<'_, 't> {
 
     fn peer(&mut self, host: &Host, at: At<'t>) {
         let Some(peer) = &host.peer else {
-            let masters = self
-                .config
-                .hosts
-                .iter()
-                .filter(|other| other.mode == HostMode::Master);
+            let masters = self.config.hosts.iter().filter(|other| other.mode == HostMode::Master);
             if host.mode == HostMode::Master
                 && masters.count() > 1
                 && self.reader.is_sound(at, "peer")
@@ -121,21 +107,11 @@ impl<'t> Check<'_, 't> {
             return;
         };
         if host.mode == HostMode::Slave {
-            self.warn(
-                at,
-                "peer",
-                "not used: a slave has no peer",
-                "the line can go",
-            );
+            self.warn(at, "peer", "not used: a slave has no peer", "the line can go");
             return;
         }
         if *peer == host.name {
-            self.wrong(
-                at,
-                "peer",
-                "a host is not its own peer",
-                "name the other master",
-            );
+            self.wrong(at, "peer", "a host is not its own peer", "name the other master");
             return;
         }
         let Some(other) = self.config.host(peer) else {
@@ -153,10 +129,7 @@ impl<'t> Check<'_, 't> {
         } else if let Some(back) = &other.peer
             && *back != host.name
             && *back != other.name
-            && self
-                .config
-                .host(back)
-                .is_some_and(|host| host.mode == HostMode::Master)
+            && self.config.host(back).is_some_and(|host| host.mode == HostMode::Master)
         {
             let what = format!("{peer} names {back} as its peer, not {}", host.name);
             let remedy = format!("write peer = \"{}\" in [host.{peer}]", host.name);
@@ -177,10 +150,7 @@ impl<'t> Check<'_, 't> {
                     shown(heartbeat)
                 );
                 let least = Span::ms(heartbeat.as_ms().saturating_mul(4).max(1000));
-                let remedy = format!(
-                    "write at least \"{}\", or a shorter heartbeat",
-                    shown(least)
-                );
+                let remedy = format!("write at least \"{}\", or a shorter heartbeat", shown(least));
                 self.wrong(at, "lease_ttl", what, remedy);
             } else if ttl > Span::secs(60) {
                 let what = format!("a host that is gone keeps the writer for {}", shown(ttl));
@@ -198,24 +168,14 @@ impl<'t> Check<'_, 't> {
                     shown(timeout),
                     shown(trap)
                 );
-                self.warn(
-                    at,
-                    "timeout",
-                    what,
-                    "write a shorter time-out or a longer trap_period",
-                );
+                self.warn(at, "timeout", what, "write a shorter time-out or a longer trap_period");
             } else if sound("trap_period") && sound("check_period") && times.check_period > trap {
                 let what = format!(
                     "{} is longer than trap_period ({}): failures count after one more check",
                     shown(times.check_period),
                     shown(trap)
                 );
-                self.warn(
-                    at,
-                    "check_period",
-                    what,
-                    "write a shorter one or a longer trap_period",
-                );
+                self.warn(at, "check_period", what, "write a shorter one or a longer trap_period");
             }
         }
     }
@@ -224,12 +184,7 @@ impl<'t> Check<'_, 't> {
         let top = self.top();
         if self.config.isolated_writer == IsolatedWriter::Hold {
             let what = "\"hold\" is not in this version: a writer that is cut off fences itself";
-            self.wrong(
-                top,
-                "isolated_writer",
-                what,
-                "write \"fence\" or remove the line",
-            );
+            self.wrong(top, "isolated_writer", what, "write \"fence\" or remove the line");
         }
         let monitor = self.at(Kind::Monitor, "");
         if self.config.monitor.kill_host_bin.is_some() {
@@ -242,18 +197,13 @@ impl<'t> Check<'_, 't> {
         }
         let tree = self.reader.tree;
         for name in ["ping", "mysql", "rep_threads"] {
-            if tree
-                .find(Kind::Check, name)
-                .is_some_and(|own| own.entry("max_backlog").is_some())
-            {
+            if tree.find(Kind::Check, name).is_some_and(|own| own.entry("max_backlog").is_some()) {
                 let at = self.at(Kind::Check, name);
                 let what = format!("not used: {name} does not look at lag");
                 self.warn(at, "max_backlog", what, "write it in [check.rep_backlog]");
             }
         }
-        let socket = tree
-            .find(Kind::Socket, "")
-            .and_then(|section| section.entry("type"));
+        let socket = tree.find(Kind::Socket, "").and_then(|section| section.entry("type"));
         if socket.is_some_and(|entry| entry.value.quoted() == "\"ssl\"") {
             let at = self.at(Kind::Socket, "");
             let what = "links are authenticated, but not encrypted by the programs themselves";

@@ -62,8 +62,7 @@ impl Check<'_, '_> {
             }
             for (item, ip) in role.ips.iter().enumerate() {
                 if let Some(what) = outside(*ip, &addresses) {
-                    self.reader
-                        .warn_item(at, "ips", item, Bad::new(what, remedy));
+                    self.reader.warn_item(at, "ips", item, Bad::new(what, remedy));
                 }
             }
         }
@@ -73,8 +72,7 @@ impl Check<'_, '_> {
         }
         for (item, ip) in self.config.monitor.ping_ips.iter().enumerate() {
             if let Some(what) = outside(*ip, &addresses) {
-                self.reader
-                    .warn_item(at, "ping_ips", item, Bad::new(what, remedy));
+                self.reader.warn_item(at, "ping_ips", item, Bad::new(what, remedy));
             }
         }
     }
@@ -101,10 +99,7 @@ impl Check<'_, '_> {
                 self.reader.warn_item(at, "ping_ips", item, bad);
             }
         }
-        if ips
-            .iter()
-            .all(|ip| self.config.hosts.iter().any(|host| host.ip == *ip))
-        {
+        if ips.iter().all(|ip| self.config.hosts.iter().any(|host| host.ip == *ip)) {
             let what = "only database hosts: dead hosts look like a dead network";
             self.warn(at, "ping_ips", what, "add a router");
         }
@@ -116,10 +111,7 @@ impl Check<'_, '_> {
         let top = self.top();
         let monitor = self.at(Kind::Monitor, "");
         if let Some(port) = config.monitor.port
-            && let Some(host) = config
-                .hosts
-                .iter()
-                .find(|host| host.ip == config.monitor.ip)
+            && let Some(host) = config.hosts.iter().find(|host| host.ip == config.monitor.ip)
             && [host.agent_port, host.mysql_port].contains(&port)
         {
             let what = format!("{port} is used by host {} at the same address", host.name);
@@ -147,12 +139,7 @@ impl Check<'_, '_> {
                 self.warn(top, "insecure", what, "write a cluster_key_file instead");
             }
             (_, true, true) => {
-                self.warn(
-                    top,
-                    "insecure",
-                    "not needed with a cluster key",
-                    "remove it",
-                );
+                self.warn(top, "insecure", "not needed with a cluster key", "remove it");
             }
             _ => {}
         }
@@ -180,14 +167,10 @@ fn outside(ip: IpAddr, hosts: &[IpAddr]) -> Option<String> {
         .filter(|host| host.is_ipv4() == ip.is_ipv4())
         .map(|host| network(*host))
         .collect();
-    let home = alike
-        .iter()
-        .find(|net| alike.iter().filter(|n| n == net).count() * 2 > alike.len())?;
+    let home =
+        alike.iter().find(|net| alike.iter().filter(|n| n == net).count() * 2 > alike.len())?;
     if network(ip) == *home {
         return None;
     }
-    Some(format!(
-        "{ip} is outside the hosts' network {}/{}",
-        home.0, home.1
-    ))
+    Some(format!("{ip} is outside the hosts' network {}/{}", home.0, home.1))
 }

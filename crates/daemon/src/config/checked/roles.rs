@@ -16,12 +16,7 @@ impl<'t> Check<'_, 't> {
         if self.reader.is_sound(at, "ips") && mode_sound {
             let count = role.ips.len();
             if count == 0 {
-                self.wrong(
-                    at,
-                    "ips",
-                    "the role has no VIP",
-                    "write ips = [\"192.168.194.90\"]",
-                );
+                self.wrong(at, "ips", "the role has no VIP", "write ips = [\"192.168.194.90\"]");
             } else if exclusive && count > 1 {
                 let what = format!("an exclusive role has one VIP, this one has {count}");
                 self.wrong(at, "ips", what, "keep one, or write mode = \"balanced\"");
@@ -30,20 +25,10 @@ impl<'t> Check<'_, 't> {
         let Some(prefer) = &role.prefer else { return };
         if mode_sound && !exclusive {
             let remedy = "remove it, or write mode = \"exclusive\"";
-            self.wrong(
-                at,
-                "prefer",
-                "only an exclusive role prefers a host",
-                remedy,
-            );
+            self.wrong(at, "prefer", "only an exclusive role prefers a host", remedy);
         } else if self.reader.is_sound(at, "hosts") && !role.hosts.contains(prefer) {
             let what = format!("\"{prefer}\" is not one of the role's hosts");
-            self.wrong(
-                at,
-                "prefer",
-                what,
-                format!("write one of: {}", role.hosts.join(", ")),
-            );
+            self.wrong(at, "prefer", what, format!("write one of: {}", role.hosts.join(", ")));
         }
     }
 
@@ -52,12 +37,7 @@ impl<'t> Check<'_, 't> {
             return;
         }
         if role.hosts.is_empty() {
-            self.wrong(
-                at,
-                "hosts",
-                "the role has no hosts",
-                "write hosts = [\"db1\", \"db2\"]",
-            );
+            self.wrong(at, "hosts", "the role has no hosts", "write hosts = [\"db1\", \"db2\"]");
         }
         for (item, name) in role.hosts.iter().enumerate() {
             let bad = if self.config.host(name).is_none() {
@@ -84,12 +64,7 @@ impl<'t> Check<'_, 't> {
             } else {
                 keys::remedy_for_name(name.as_str(), &roles)
             };
-            self.wrong(
-                top,
-                "active_master_role",
-                format!("there is no role \"{name}\""),
-                remedy,
-            );
+            self.wrong(top, "active_master_role", format!("there is no role \"{name}\""), remedy);
             return;
         };
         let at = self.at(Kind::Role, name);
@@ -102,12 +77,7 @@ impl<'t> Check<'_, 't> {
         }
         match role.hosts.len() {
             0 | 2 => {}
-            1 => self.warn(
-                at,
-                "hosts",
-                "one host alone: nobody can take over",
-                "add its peer",
-            ),
+            1 => self.warn(at, "hosts", "one host alone: nobody can take over", "add its peer"),
             count => {
                 let what = format!("the active master role has two hosts, not {count}");
                 self.wrong(at, "hosts", what, "keep the two masters of one pair");
@@ -115,15 +85,11 @@ impl<'t> Check<'_, 't> {
         }
         for (item, name) in role.hosts.iter().enumerate() {
             let host = self.at(Kind::Host, name);
-            let slave = self
-                .config
-                .host(name)
-                .is_some_and(|host| host.mode == HostMode::Slave);
+            let slave = self.config.host(name).is_some_and(|host| host.mode == HostMode::Slave);
             if slave && self.reader.is_sound(host, "mode") {
                 let what = format!("\"{name}\" is a slave and cannot be the writer");
                 let remedy = format!("name a master, or write mode = \"master\" in [host.{name}]");
-                self.reader
-                    .wrong_item(at, "hosts", item, Bad::new(what, remedy));
+                self.reader.wrong_item(at, "hosts", item, Bad::new(what, remedy));
             }
         }
     }

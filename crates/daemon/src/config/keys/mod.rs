@@ -53,10 +53,7 @@ impl Kind {
 
     /// Whether the section is written `[kind.NAME]`.
     pub(in crate::config) const fn is_named(self) -> bool {
-        matches!(
-            self,
-            Self::Host | Self::Role | Self::Check | Self::CopyMethod
-        )
+        matches!(self, Self::Host | Self::Role | Self::Check | Self::CopyMethod)
     }
 
     /// Whether `[kind.default]` fills the other sections of the kind.
@@ -124,25 +121,19 @@ pub(in crate::config) fn twin(name: &str) -> Option<String> {
     if is_secret(name) {
         return Some(format!("{name}_file"));
     }
-    name.strip_suffix("_file")
-        .filter(|base| is_secret(base))
-        .map(str::to_owned)
+    name.strip_suffix("_file").filter(|base| is_secret(base)).map(str::to_owned)
 }
 
 /// The key of that section kind that a misspelt one most likely means.
 pub(in crate::config) fn meant(kind: Kind, name: &str) -> Option<&'static str> {
-    let used = KEYS
-        .iter()
-        .filter(|key| key.kind == kind && !matches!(key.preset, Unused(_)));
+    let used = KEYS.iter().filter(|key| key.kind == kind && !matches!(key.preset, Unused(_)));
     nearest(name, used.map(|key| key.name))
 }
 
 /// What to do about a name that is none of `names`: the one that is meant, or all.
 pub(in crate::config) fn remedy_for_name(name: &str, names: &[&str]) -> String {
-    let far: Vec<usize> = names
-        .iter()
-        .map(|near| strsim::damerau_levenshtein(name, near))
-        .collect();
+    let far: Vec<usize> =
+        names.iter().map(|near| strsim::damerau_levenshtein(name, near)).collect();
     let least = far.iter().copied().min().unwrap_or(usize::MAX);
     let alone = far.iter().filter(|far| **far == least).count() == 1;
     match nearest(name, names.iter().copied()) {
@@ -170,17 +161,9 @@ pub(in crate::config) fn remedy_for_unknown(kind: Kind, name: &str) -> String {
         return "it belongs at the top of the file, before the first [section]".to_owned();
     }
     let used = |key: &&Key| !matches!(key.preset, Unused(_));
-    let here = KEYS
-        .iter()
-        .filter(used)
-        .filter(|key| key.kind == kind)
-        .map(|key| key.name);
+    let here = KEYS.iter().filter(used).filter(|key| key.kind == kind).map(|key| key.name);
     let words = Kind::SECTIONS.into_iter().map(Kind::word);
-    let near = if kind == Top {
-        nearest(name, here.chain(words))
-    } else {
-        nearest(name, here)
-    };
+    let near = if kind == Top { nearest(name, here.chain(words)) } else { nearest(name, here) };
     if let Some(near) = near {
         return match Kind::parse(near) {
             Some(section) if kind == Top => {
@@ -216,9 +199,7 @@ mod tests {
     #[test]
     fn no_key_stands_twice() {
         for (at, key) in KEYS.iter().enumerate() {
-            let again = KEYS[at + 1..]
-                .iter()
-                .any(|k| k.kind == key.kind && k.name == key.name);
+            let again = KEYS[at + 1..].iter().any(|k| k.kind == key.kind && k.name == key.name);
             assert!(!again, "{:?} {}", key.kind, key.name);
         }
     }
@@ -260,12 +241,7 @@ mod tests {
         let examples = example_keys();
         for key in KEYS.iter().filter(|key| !matches!(key.preset, Unused(_))) {
             let there = examples.contains(&(key.kind, key.name));
-            assert!(
-                there,
-                "{} {} is in no example",
-                key.kind.heading(),
-                key.name
-            );
+            assert!(there, "{} {} is in no example", key.kind.heading(), key.name);
         }
         for (kind, name) in examples {
             let known = find(kind, name).is_some_and(|key| !matches!(key.preset, Unused(_)));
@@ -276,15 +252,8 @@ mod tests {
     #[test]
     fn every_key_is_in_the_readme() {
         let readme = include_str!("../../../../../config/README.md");
-        let families = [
-            "ssh_",
-            "tools_",
-            "lvm_",
-            "iptables_",
-            "agent_",
-            "monitor_",
-            "replication_",
-        ];
+        let families =
+            ["ssh_", "tools_", "lvm_", "iptables_", "agent_", "monitor_", "replication_"];
         for key in KEYS {
             let family = families.iter().any(|f| {
                 key.name.starts_with(f) && readme.contains(&format!("`{f}*"))
@@ -308,17 +277,9 @@ mod tests {
             (Host, "agent_pasword", "did you mean \"agent_password\"?"),
             (Host, "IP", "did you mean \"ip\"?"),
             (Top, "hots", "did you mean the section [host.NAME]?"),
-            (
-                Host,
-                "this",
-                "it belongs at the top of the file, before the first [section]",
-            ),
+            (Host, "this", "it belongs at the top of the file, before the first [section]"),
             (Check, "lease_ttl", "it belongs in [monitor]"),
-            (
-                Role,
-                "qqqqqq",
-                "remove it, or see config/README.md for the keys that exist",
-            ),
+            (Role, "qqqqqq", "remove it, or see config/README.md for the keys that exist"),
         ] {
             assert_eq!(remedy_for_unknown(kind, name), remedy);
         }

@@ -32,10 +32,7 @@ impl Agent {
 
     /// No act on that address is under way, and none failed just now.
     pub(super) fn may_address(&self, vip: IpAddr) -> bool {
-        let waits = self
-            .address_retry
-            .get(&vip)
-            .is_some_and(|retry| self.now.boot < *retry);
+        let waits = self.address_retry.get(&vip).is_some_and(|retry| self.now.boot < *retry);
         !waits && !self.addressing.contains_key(&vip)
     }
 
@@ -70,17 +67,9 @@ impl Agent {
             return;
         }
         let lease = self.lease.filter(|lease| self.now.boot < lease.ends());
-        let wanted = if lease.is_some() {
-            self.wanted_addresses()
-        } else {
-            Vec::new()
-        };
-        let roster: Vec<(IpAddr, bool, RoleMode)> = self
-            .roster
-            .vips
-            .iter()
-            .map(|vip| (vip.ip, vip.writer, vip.mode))
-            .collect();
+        let wanted = if lease.is_some() { self.wanted_addresses() } else { Vec::new() };
+        let roster: Vec<(IpAddr, bool, RoleMode)> =
+            self.roster.vips.iter().map(|vip| (vip.ip, vip.writer, vip.mode)).collect();
         for (vip, writer, _) in roster {
             if writer || !self.may_address(vip) {
                 continue;
@@ -102,8 +91,7 @@ impl Agent {
         };
         let about = format!("address {vip}");
         if let ActResult::Failed { why, .. } = result {
-            self.address_retry
-                .insert(vip, self.now.boot + ADDRESS_RETRY);
+            self.address_retry.insert(vip, self.now.boot + ADDRESS_RETRY);
             let why = format!("{}: {why}", running.act.words());
             return self.trouble(&about, Some(why));
         }
@@ -194,13 +182,7 @@ impl Agent {
             }
             (act, other) => {
                 let why = format!("{} ended oddly: {other:?}", act.words());
-                self.answer(
-                    running,
-                    Outcome::Failed {
-                        why,
-                        blockers: Vec::new(),
-                    },
-                );
+                self.answer(running, Outcome::Failed { why, blockers: Vec::new() });
             }
         }
     }

@@ -25,12 +25,7 @@ impl Agent {
 
     /// The VIPs that make a host the writer.
     pub(super) fn writer_vips(&self) -> Vec<IpAddr> {
-        self.roster
-            .vips
-            .iter()
-            .filter(|vip| vip.writer)
-            .map(|vip| vip.ip)
-            .collect()
+        self.roster.vips.iter().filter(|vip| vip.writer).map(|vip| vip.ip).collect()
     }
 
     /// How the writer role is wanted on this host, if it is.
@@ -88,12 +83,8 @@ impl Agent {
         // Not waited for: a disk that hangs must not hold up a fence, and what is on disk yet (it serves, until
         // then, or less) makes the next start fence as well.
         self.set_duty(Duty::Fencing, false);
-        let left = self
-            .lease
-            .map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
-        let act = Act::Fence {
-            vips: self.writer_vips(),
-        };
+        let left = self.lease.map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
+        let act = Act::Fence { vips: self.writer_vips() };
         self.writing = Some(self.begin(act, left.max(FENCE_FLOOR), None));
     }
 
@@ -101,10 +92,8 @@ impl Agent {
     pub(super) fn mind_the_writer(&mut self) {
         if let Some(running) = &self.writing {
             // What is on its way to hold is not waited for when it must not be held any more.
-            let holds = matches!(
-                running.act,
-                Act::Open { .. } | Act::Thaw { .. } | Act::Freeze { .. }
-            );
+            let holds =
+                matches!(running.act, Act::Open { .. } | Act::Thaw { .. } | Act::Freeze { .. });
             if holds && (self.wanted_writer().is_none() || self.may_hold().is_none()) {
                 self.fence();
             }
@@ -153,11 +142,7 @@ impl Agent {
 
     /// A writer's VIP is up on a host that does not hold the role, whoever put it there.
     fn writer_vip_found(&self) -> bool {
-        self.looked
-            && self
-                .writer_vips()
-                .iter()
-                .any(|vip| self.found.contains(vip))
+        self.looked && self.writer_vips().iter().any(|vip| self.found.contains(vip))
     }
 
     /// A look that is younger than the present duty found the server writable.
@@ -178,10 +163,7 @@ impl Agent {
             Reach::Up => current && self.server.read_only == Some(true),
             _ => false,
         };
-        let absent = self
-            .writer_vips()
-            .iter()
-            .all(|vip| !self.found.contains(vip));
+        let absent = self.writer_vips().iter().all(|vip| !self.found.contains(vip));
         if read_only && absent {
             self.trouble("fence", None);
             self.set_duty(Duty::None, true);
@@ -224,10 +206,7 @@ impl Agent {
     /// A host that is not the writer is read-only, whoever made it writable.
     fn guard_read_only(&mut self) {
         if self.found_writable() {
-            self.news(
-                "was found writable",
-                "it is not the writer; read_only is set",
-            );
+            self.news("was found writable", "it is not the writer; read_only is set");
             self.server.read_only = None;
             self.writing = Some(self.begin(Act::ReadOnly, OPEN_LIMIT, None));
         }
@@ -268,14 +247,7 @@ impl Agent {
                 self.set_duty(Duty::Serving, false);
                 self.answer(running, Outcome::Failed { why, blockers });
             }
-            (
-                Act::Fence { vips },
-                ActResult::Fenced {
-                    safe,
-                    gone,
-                    trouble,
-                },
-            ) => {
+            (Act::Fence { vips }, ActResult::Fenced { safe, gone, trouble }) => {
                 if gone {
                     self.found.retain(|found| !vips.contains(found));
                 }
@@ -302,13 +274,7 @@ impl Agent {
             }
             (_, other) => {
                 let why = format!("ended oddly: {other:?}");
-                self.answer(
-                    running,
-                    Outcome::Failed {
-                        why,
-                        blockers: Vec::new(),
-                    },
-                );
+                self.answer(running, Outcome::Failed { why, blockers: Vec::new() });
                 self.fence();
             }
         }

@@ -381,12 +381,7 @@ impl Agent {
     fn take_grant(&mut self, link: u64, grant: Grant) {
         let refuse = |agent: &mut Self, why: String| {
             let (got, seen) = (grant.stamp, agent.seen);
-            let message = FromAgent::Refused {
-                order: None,
-                got,
-                seen,
-                why,
-            };
+            let message = FromAgent::Refused { order: None, got, seen, why };
             agent.out.push(Effect::SayTo { link, message });
         };
         if grant.stamp < self.seen {
@@ -394,20 +389,14 @@ impl Agent {
             return refuse(self, why);
         }
         if grant.echo > self.now.boot {
-            return refuse(
-                self,
-                "the grant echoes a report that was never made".to_owned(),
-            );
+            return refuse(self, "the grant echoes a report that was never made".to_owned());
         }
         let newer = grant.stamp > self.seen;
         let fresher = self.lease.is_none_or(|lease| grant.echo >= lease.echo);
         if !newer && !fresher {
             return;
         }
-        let lease = Lease {
-            echo: grant.echo,
-            ttl: grant.ttl,
-        };
+        let lease = Lease { echo: grant.echo, ttl: grant.ttl };
         let alive = self.now.boot < lease.fence_at();
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
@@ -437,27 +426,15 @@ impl Agent {
         };
         if self.kept.as_ref() != Some(&kept) {
             self.kept = Some(kept.clone());
-            self.out.push(Effect::Persist {
-                kept: Box::new(kept),
-                sync,
-            });
+            self.out.push(Effect::Persist { kept: Box::new(kept), sync });
         }
     }
 
     fn begin(&mut self, act: Act, limit: Span, order: Option<(u64, u64)>) -> Running {
         self.next_act += 1;
         let id = self.next_act;
-        self.out.push(Effect::Begin {
-            id,
-            act: act.clone(),
-            limit,
-        });
-        Running {
-            id,
-            act,
-            began: self.now.boot,
-            order,
-        }
+        self.out.push(Effect::Begin { id, act: act.clone(), limit });
+        Running { id, act, began: self.now.boot, order }
     }
 
     fn trouble(&mut self, about: &str, why: Option<String>) {
@@ -473,11 +450,7 @@ impl Agent {
 
     fn news(&mut self, what: &str, why: &str) {
         let subject = self.roster.me.as_str().to_owned();
-        let news = FromAgent::News {
-            subject,
-            what: what.to_owned(),
-            why: why.to_owned(),
-        };
+        let news = FromAgent::News { subject, what: what.to_owned(), why: why.to_owned() };
         self.out.push(Effect::Say(news));
     }
 
@@ -491,8 +464,7 @@ impl Agent {
 
     /// How often to report: six times within a grant.
     fn heartbeat(&self) -> Span {
-        self.lease
-            .map_or(HEARTBEAT, |lease| Span::ms((lease.ttl.as_ms() / 6).max(50)))
+        self.lease.map_or(HEARTBEAT, |lease| Span::ms((lease.ttl.as_ms() / 6).max(50)))
     }
 
     fn report_if_due(&mut self) {
@@ -504,8 +476,7 @@ impl Agent {
         }
         (self.reported_at, self.changed) = (Some(self.now.boot), false);
         let report = self.report();
-        self.out
-            .push(Effect::Say(FromAgent::Report(Box::new(report))));
+        self.out.push(Effect::Say(FromAgent::Report(Box::new(report))));
     }
 
     /// What the host does about the writer role.
@@ -520,18 +491,10 @@ impl Agent {
 
     /// What is true on the host now.
     pub fn report(&self) -> Report {
-        let acts = self
-            .writing
-            .iter()
-            .chain(&self.replicating)
-            .chain(self.addressing.values());
+        let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
         // An address that is being added counts as there: who is told that it is not may give it on.
         let mut vips = self.found.clone();
-        vips.extend(
-            self.addressing
-                .keys()
-                .filter(|vip| !self.found.contains(vip)),
-        );
+        vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
         vips.sort();
         let mut server = self.server.clone();
         server.age = self.now.boot.since(self.server_began);

@@ -10,12 +10,7 @@ impl Agent {
         if order.stamp < self.seen {
             let (got, seen) = (order.stamp, self.seen);
             let why = format!("order {got} is older than {seen}");
-            let message = FromAgent::Refused {
-                order: Some(order.id),
-                got,
-                seen,
-                why,
-            };
+            let message = FromAgent::Refused { order: Some(order.id), got, seen, why };
             self.out.push(Effect::SayTo { link, message });
             return;
         }
@@ -29,9 +24,7 @@ impl Agent {
                 let running = self.begin(Act::Look, order.limit, from);
                 self.looking.push(running);
             }
-            Step::Freeze {
-                vip, grace, kill, ..
-            } => {
+            Step::Freeze { vip, grace, kill, .. } => {
                 // After a crash nobody would know that it was frozen.
                 if let Some(why) = self.troubles.get("store").cloned() {
                     return self.refuse_order(link, order.id, why);
@@ -73,35 +66,20 @@ impl Agent {
         if let Some(running) = self.replicating.take() {
             self.out.push(Effect::Abort { id: running.id });
             let why = "a newer order came".to_owned();
-            self.answer(
-                &running,
-                Outcome::Failed {
-                    why,
-                    blockers: Vec::new(),
-                },
-            );
+            self.answer(&running, Outcome::Failed { why, blockers: Vec::new() });
         }
         self.replicating = Some(self.begin(act, limit, order));
     }
 
     fn refuse_order(&mut self, link: u64, id: u64, why: String) {
-        let outcome = Outcome::Failed {
-            why,
-            blockers: Vec::new(),
-        };
-        self.out.push(Effect::SayTo {
-            link,
-            message: FromAgent::Done { id, outcome },
-        });
+        let outcome = Outcome::Failed { why, blockers: Vec::new() };
+        self.out.push(Effect::SayTo { link, message: FromAgent::Done { id, outcome } });
     }
 
     /// Answers the order behind an act, if there is one.
     pub(super) fn answer(&mut self, running: &Running, outcome: Outcome) {
         if let Some((link, id)) = running.order {
-            self.out.push(Effect::SayTo {
-                link,
-                message: FromAgent::Done { id, outcome },
-            });
+            self.out.push(Effect::SayTo { link, message: FromAgent::Done { id, outcome } });
         }
     }
 
@@ -113,11 +91,8 @@ impl Agent {
         if let Some(running) = self.replicating.take_if(|running| running.id == id) {
             return self.replication_act_ended(&running, result);
         }
-        let address = self
-            .addressing
-            .iter()
-            .find(|(_, running)| running.id == id)
-            .map(|(ip, _)| *ip);
+        let address =
+            self.addressing.iter().find(|(_, running)| running.id == id).map(|(ip, _)| *ip);
         if let Some(running) = address.and_then(|ip| self.addressing.remove(&ip)) {
             return self.address_act_ended(&running, result);
         }
@@ -131,10 +106,9 @@ impl Agent {
                 Outcome::Looked { server }
             }
             ActResult::Failed { why, blockers } => Outcome::Failed { why, blockers },
-            other => Outcome::Failed {
-                why: format!("ended oddly: {other:?}"),
-                blockers: Vec::new(),
-            },
+            other => {
+                Outcome::Failed { why: format!("ended oddly: {other:?}"), blockers: Vec::new() }
+            }
         };
         self.answer(&running, outcome);
     }

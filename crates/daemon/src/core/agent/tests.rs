@@ -31,12 +31,8 @@ fn name(text: &str) -> HostName {
 }
 
 fn roster() -> Roster {
-    let vip = |ip, role: &str, mode, writer| RosterVip {
-        ip,
-        role: role.parse().unwrap(),
-        mode,
-        writer,
-    };
+    let vip =
+        |ip, role: &str, mode, writer| RosterVip { ip, role: role.parse().unwrap(), mode, writer };
     let host = |text: &str, last| (name(text), IpAddr::from([10, 0, 0, last]), 3306);
     Roster {
         me: name("db1"),
@@ -54,23 +50,14 @@ fn hold(ip: IpAddr, stance: Stance) -> Hold {
     Hold {
         role,
         vip: ip,
-        mode: if writer {
-            RoleMode::Exclusive
-        } else {
-            RoleMode::Balanced
-        },
+        mode: if writer { RoleMode::Exclusive } else { RoleMode::Balanced },
         writer,
         stance,
     }
 }
 
 fn want(holds: Vec<Hold>) -> Want {
-    Want {
-        state: HostState::Online,
-        holds,
-        active_master: None,
-        replicate: Replicate::AsIs,
-    }
+    Want { state: HostState::Online, holds, active_master: None, replicate: Replicate::AsIs }
 }
 
 fn serve() -> Want {
@@ -118,14 +105,7 @@ struct Bench {
 impl Bench {
     fn start(kept: Option<Kept>, boot_id: &str, now: u64) -> Self {
         let agent = Agent::new(roster(), kept.clone(), boot_id, at(now));
-        Self {
-            agent,
-            now,
-            acts: Vec::new(),
-            said: Vec::new(),
-            kept,
-            last: Vec::new(),
-        }
+        Self { agent, now, acts: Vec::new(), said: Vec::new(), kept, last: Vec::new() }
     }
 
     /// An agent that found nothing to fence and is connected.
@@ -194,32 +174,16 @@ impl Bench {
 
     fn grant_for(&mut self, seq: u64, want: Want, echo: u64) {
         self.now += 1;
-        let grant = Grant {
-            stamp: stamp(seq),
-            echo: Time(echo),
-            ttl: TTL,
-            want,
-        };
+        let grant = Grant { stamp: stamp(seq), echo: Time(echo), ttl: TTL, want };
         let message = ToAgent::Grant(grant);
-        self.step(Input::Heard {
-            link: LINK,
-            message,
-        });
+        self.step(Input::Heard { link: LINK, message });
     }
 
     fn order(&mut self, seq: u64, step: Step) {
         self.now += 1;
-        let order = Order {
-            id: 77,
-            stamp: stamp(seq),
-            limit: Span::secs(2),
-            step,
-        };
+        let order = Order { id: 77, stamp: stamp(seq), limit: Span::secs(2), step };
         let message = ToAgent::Order(order);
-        self.step(Input::Heard {
-            link: LINK,
-            message,
-        });
+        self.step(Input::Heard { link: LINK, message });
     }
 
     fn end(&mut self, id: u64, result: ActResult) {
@@ -230,11 +194,7 @@ impl Bench {
 
     fn fenced(&mut self) {
         let id = self.running("Fence");
-        let result = ActResult::Fenced {
-            safe: true,
-            gone: true,
-            trouble: String::new(),
-        };
+        let result = ActResult::Fenced { safe: true, gone: true, trouble: String::new() };
         self.end(id, result);
     }
 
@@ -248,9 +208,7 @@ impl Bench {
 
     fn running(&self, kind: &str) -> u64 {
         let found = self.acts.iter().find(|(_, act)| is(act, kind));
-        found
-            .unwrap_or_else(|| panic!("no {kind} among {:?}", self.acts))
-            .0
+        found.unwrap_or_else(|| panic!("no {kind} among {:?}", self.acts)).0
     }
 
     /// What came of order 77.
@@ -276,10 +234,7 @@ impl Bench {
 }
 
 fn at(now: u64) -> Now {
-    Now {
-        boot: Time(now),
-        wall: Wall(0),
-    }
+    Now { boot: Time(now), wall: Wall(0) }
 }
 
 fn is(act: &Act, kind: &str) -> bool {
@@ -296,8 +251,5 @@ fn freeze() -> Step {
 }
 
 fn failed(why: &str) -> ActResult {
-    ActResult::Failed {
-        why: why.to_owned(),
-        blockers: Vec::new(),
-    }
+    ActResult::Failed { why: why.to_owned(), blockers: Vec::new() }
 }

@@ -11,27 +11,16 @@ impl Monitor {
     /// become writer now, if there is one.
     pub(super) fn candidates(&self) -> Vec<(usize, Option<String>)> {
         let role = &self.top.roles[self.top.writer];
-        let mut all: Vec<(usize, Option<String>)> = role
-            .hosts
-            .iter()
-            .map(|host| (*host, self.why_not_writer(*host)))
-            .collect();
+        let mut all: Vec<(usize, Option<String>)> =
+            role.hosts.iter().map(|host| (*host, self.why_not_writer(*host))).collect();
         // The operator's and the configured choice first, then who has most, then configured order (the sort
         // is stable).
         let now = self.now.boot;
         let chosen = self.vips[self.writer_vip()].chosen;
         all.sort_by_key(|(host, _)| {
             let lacks = self.lacks(*host);
-            let avoided = self
-                .avoided
-                .iter()
-                .any(|(h, until)| h == host && now < *until);
-            (
-                chosen != Some(*host),
-                avoided,
-                role.prefer != Some(*host),
-                lacks,
-            )
+            let avoided = self.avoided.iter().any(|(h, until)| h == host && now < *until);
+            (chosen != Some(*host), avoided, role.prefer != Some(*host), lacks)
         });
         all
     }
@@ -51,9 +40,7 @@ impl Monitor {
             Reach::Up => {}
             Reach::Unknown => return Some(format!("{name}: its server was not looked at yet")),
             Reach::Gone { why } | Reach::Silent { why } => {
-                return Some(format!(
-                    "{name}: its server does not answer its agent: {why}"
-                ));
+                return Some(format!("{name}: its server does not answer its agent: {why}"));
             }
         }
         if let Some(replication) = &report.server.replication
@@ -62,14 +49,8 @@ impl Monitor {
             && self.forced != Some(host)
         {
             let error = &replication.error;
-            let error = if error.is_empty() {
-                "no error given"
-            } else {
-                error
-            };
-            return Some(format!(
-                "{name}: its replication applier is stopped ({error})"
-            ));
+            let error = if error.is_empty() { "no error given" } else { error };
+            return Some(format!("{name}: its replication applier is stopped ({error})"));
         }
         None
     }
@@ -104,11 +85,7 @@ impl Monitor {
         if report.server.reach != Reach::Up {
             return Lag::Unknown;
         }
-        report
-            .server
-            .replication
-            .as_ref()
-            .map_or(Lag::Stopped, |replication| replication.lag)
+        report.server.replication.as_ref().map_or(Lag::Stopped, |replication| replication.lag)
     }
 
     /// Whether the standby of the pair has a configured replication that the monitor's checks call good.

@@ -20,12 +20,7 @@ impl Monitor {
             Request::Plan(verb) => match self.preview(&verb) {
                 Ok(plan) => {
                     let plan = self.keep_plan(plan);
-                    self.answer(
-                        asker,
-                        Answer::Plan {
-                            plan: Box::new(plan),
-                        },
-                    );
+                    self.answer(asker, Answer::Plan { plan: Box::new(plan) });
                 }
                 Err(refusal) => self.answer(asker, Answer::Refused { refusal }),
             },
@@ -47,11 +42,8 @@ impl Monitor {
     /// Runs a plan that was shown, if it would still be the same plan.
     fn apply_plan(&mut self, asker: Asker, id: u64) {
         let now = self.now.boot;
-        self.plans
-            .retain(|(_, made)| now.since(*made) <= PLAN_EXPIRES);
-        let stale = |why: &str| Answer::Refused {
-            refusal: refuse(RefusalCode::Stale, why),
-        };
+        self.plans.retain(|(_, made)| now.since(*made) <= PLAN_EXPIRES);
+        let stale = |why: &str| Answer::Refused { refusal: refuse(RefusalCode::Stale, why) };
         let Some((plan, _)) = self.plans.iter().find(|(plan, _)| plan.id == id).cloned() else {
             let why =
                 format!("plan {id} is unknown or older than {PLAN_EXPIRES}; ask for a new one");
@@ -77,50 +69,26 @@ impl Monitor {
     }
 
     fn stop_plan(&mut self, asker: Asker, id: u64) {
-        let Some(running) = self
-            .running
-            .as_mut()
-            .filter(|running| running.progress.plan == id)
+        let Some(running) = self.running.as_mut().filter(|running| running.progress.plan == id)
         else {
             let reason = format!("plan {id} does not run");
-            return self.answer(
-                asker,
-                Answer::Refused {
-                    refusal: refuse(RefusalCode::Stale, reason),
-                },
-            );
+            return self
+                .answer(asker, Answer::Refused { refusal: refuse(RefusalCode::Stale, reason) });
         };
         let early = matches!(running.phase, Phase::Drain | Phase::Freeze | Phase::CatchUp);
         if running.kind == Kind::Planned && early {
             running.stop = Some(asker.who.clone());
             let text = "halting before the next step; the old writer returns to service".to_owned();
-            self.answer(
-                asker,
-                Answer::Done {
-                    text,
-                    took: Span::ZERO,
-                },
-            );
+            self.answer(asker, Answer::Done { text, took: Span::ZERO });
         } else {
             let reason = "it is past the point from which it could be undone";
-            self.answer(
-                asker,
-                Answer::Refused {
-                    refusal: refuse(RefusalCode::State, reason),
-                },
-            );
+            self.answer(asker, Answer::Refused { refusal: refuse(RefusalCode::State, reason) });
         }
     }
 
     fn run_verb(&mut self, asker: Asker, verb: &Verb) {
         if let Some(text) = self.already(verb) {
-            return self.answer(
-                asker,
-                Answer::Done {
-                    text,
-                    took: Span::ZERO,
-                },
-            );
+            return self.answer(asker, Answer::Done { text, took: Span::ZERO });
         }
         if let Err(refusal) = self.permit(verb) {
             return self.answer(asker, Answer::Refused { refusal });
@@ -140,12 +108,7 @@ impl Monitor {
             Verb::SetActive => self.switch(MonitorMode::Active, "active", &who),
             Verb::SetManual => self.switch(MonitorMode::Manual, "manual", &who),
             Verb::SetPassive => self.switch(MonitorMode::Passive, "passive", &who),
-            Verb::MoveRole {
-                role,
-                host,
-                force,
-                kill,
-            } => {
+            Verb::MoveRole { role, host, force, kill } => {
                 let (Some(role), Some(to)) = (self.top.role(role), self.top.host(host)) else {
                     return;
                 };
@@ -175,13 +138,7 @@ impl Monitor {
                 self.choose_ip(*ip, to, &who)
             }
         };
-        self.answer(
-            asker,
-            Answer::Done {
-                text,
-                took: Span::ZERO,
-            },
-        );
+        self.answer(asker, Answer::Done { text, took: Span::ZERO });
     }
 
     fn start_planned(&mut self, asker: Asker, from: usize, to: usize, kill: bool, offline: bool) {
@@ -190,22 +147,11 @@ impl Monitor {
             return self.answer(asker, Answer::Refused { refusal });
         }
         let title = format!("move writer {} -> {}", self.name(from), self.name(to));
-        let title = if offline {
-            format!("{title}, then set {} offline", self.name(from))
-        } else {
-            title
-        };
+        let title =
+            if offline { format!("{title}, then set {} offline", self.name(from)) } else { title };
         let steps = planned_steps(self, from, to);
         let first = (Phase::Drain, self.top.timing.drain_timeout);
-        self.start_move(
-            Kind::Planned,
-            &title,
-            steps,
-            Some(from),
-            Some(to),
-            Some(asker),
-            first,
-        );
+        self.start_move(Kind::Planned, &title, steps, Some(from), Some(to), Some(asker), first);
         if let Some(running) = &mut self.running {
             running.kill = kill;
             running.then_offline = offline;
@@ -226,10 +172,8 @@ impl Monitor {
                 let role = self.top.role(role)?;
                 let host_index = self.top.host(host)?;
                 let exclusive = self.top.roles[role].mode == RoleMode::Exclusive;
-                let there = self
-                    .vips
-                    .iter()
-                    .any(|v| v.role == role && v.holder == Some(host_index));
+                let there =
+                    self.vips.iter().any(|v| v.role == role && v.holder == Some(host_index));
                 (exclusive && there && self.mode != MonitorMode::Passive && self.running.is_none())
                     .then(|| format!("Role is already on '{host}'. Skipping command."))
             }
@@ -253,21 +197,13 @@ impl Monitor {
         }
         let held = self.held();
         if !held.is_empty() {
-            return Err(refuse(
-                RefusalCode::State,
-                format!("decisions are held: {held}"),
-            ));
+            return Err(refuse(RefusalCode::State, format!("decisions are held: {held}")));
         }
         self.permit_beside_the_move(verb)?;
         match verb {
             Verb::SetOnline { host } => self.permit_online(self.host_of(host)?),
             Verb::SetOffline { host } => self.permit_offline(self.host_of(host)?),
-            Verb::MoveRole {
-                role,
-                host,
-                force,
-                kill,
-            } => {
+            Verb::MoveRole { role, host, force, kill } => {
                 if self.mode == MonitorMode::Passive {
                     let reason = "This command is not allowed in passive mode.";
                     return Err(refuse(RefusalCode::State, reason));
@@ -278,10 +214,7 @@ impl Monitor {
             Verb::SetActive | Verb::SetManual if self.cause.starts_with("superseded") => {
                 Err(refuse(
                     RefusalCode::State,
-                    format!(
-                        "{}; stop one of the two monitors, then restart this one",
-                        self.cause
-                    ),
+                    format!("{}; stop one of the two monitors, then restart this one", self.cause),
                 ))
             }
             _ => Ok(()),
@@ -304,20 +237,14 @@ impl Monitor {
         if !touches {
             return Ok(());
         }
-        let reason = format!(
-            "plan {} runs: {}",
-            running.progress.plan, running.progress.title
-        );
+        let reason = format!("plan {} runs: {}", running.progress.plan, running.progress.title);
         Err(refuse(RefusalCode::Busy, reason))
     }
 
     fn permit_online(&self, host: usize) -> Result<(), Refusal> {
         let record = &self.hosts[host];
         let name = &self.top.hosts[host].name;
-        if !matches!(
-            record.state,
-            HostState::AdminOffline | HostState::AwaitingRecovery
-        ) {
+        if !matches!(record.state, HostState::AdminOffline | HostState::AwaitingRecovery) {
             let reason = format!(
                 "Host '{name}' is '{}' at the moment. It can't be switched to ONLINE.",
                 record.state
@@ -393,10 +320,7 @@ impl Monitor {
                 );
                 return Err(refuse(RefusalCode::Role, reason));
             }
-            if !matches!(
-                state,
-                HostState::ReplicationFail | HostState::ReplicationDelay
-            ) {
+            if !matches!(state, HostState::ReplicationFail | HostState::ReplicationDelay) {
                 let reason = format!(
                     "Can't force role to host with state '{state}'. It should be REPLICATION_FAIL or \
                      REPLICATION_DELAY."
@@ -413,14 +337,8 @@ impl Monitor {
             return Err(refuse(RefusalCode::State, reason));
         }
         self.need_agent(host)?;
-        match self
-            .writer()
-            .filter(|from| role == self.top.writer && *from != host)
-        {
-            Some(from) => self
-                .examine_move(from, host, kill)
-                .refusal
-                .map_or(Ok(()), Err),
+        match self.writer().filter(|from| role == self.top.writer && *from != host) {
+            Some(from) => self.examine_move(from, host, kill).refusal.map_or(Ok(()), Err),
             None => Ok(()),
         }
     }
@@ -595,13 +513,7 @@ impl Monitor {
         self.decide();
         let word = self.vip_word(vip);
         let why = "obeyed when passive mode is left";
-        self.event_by(
-            Level::Info,
-            &word,
-            &format!("chosen for {name}"),
-            why,
-            Some(who),
-        );
+        self.event_by(Level::Info, &word, &format!("chosen for {name}"), why, Some(who));
         format!("Set role '{word}' to host '{name}'.")
     }
 

@@ -33,12 +33,7 @@ impl Monitor {
         if before.0.is_some() && before.0 != good && !idle {
             let name = self.name(host);
             if good == Some(true) {
-                self.event(
-                    Level::Info,
-                    &name,
-                    &format!("check {check} is good again"),
-                    &message,
-                );
+                self.event(Level::Info, &name, &format!("check {check} is good again"), &message);
             } else {
                 let why = format!("for {trap} without a break: {message}");
                 self.event(Level::Warn, &name, &format!("check {check} failed"), &why);
@@ -49,9 +44,7 @@ impl Monitor {
     /// The agent says that its server is gone: look from here at once, so that both sides' word is in.
     pub(super) fn confirm_if_gone(&mut self, host: usize) {
         let gone = |reach: &Reach| matches!(reach, Reach::Gone { .. });
-        let is_gone = self.hosts[host]
-            .report()
-            .is_some_and(|report| gone(&report.server.reach));
+        let is_gone = self.hosts[host].report().is_some_and(|report| gone(&report.server.reach));
         if is_gone && !self.hosts[host].checks[Check::Mysql.index()].hard {
             self.out.push(Effect::Probe { host });
         }
@@ -60,16 +53,12 @@ impl Monitor {
     /// Why a host counts as lost, if it does (design, section 5).
     pub(super) fn lost(&self, host: usize) -> Option<String> {
         let record = &self.hosts[host];
-        let (ping, mysql) = (
-            &record.checks[Check::Ping.index()],
-            &record.checks[Check::Mysql.index()],
-        );
+        let (ping, mysql) =
+            (&record.checks[Check::Ping.index()], &record.checks[Check::Mysql.index()]);
         let fresh = record.fresh(self.now.boot, self.silence());
         let reach = fresh.map(|report| &report.server.reach);
         if let (true, Some(Reach::Gone { why })) = (mysql.hard, reach) {
-            return Some(format!(
-                "the server is gone: refused twice, its agent confirms: {why}"
-            ));
+            return Some(format!("the server is gone: refused twice, its agent confirms: {why}"));
         }
         if ping.good == Some(false) || mysql.good == Some(false) {
             if self.is_writer(host) && reach == Some(&Reach::Up) {
@@ -121,19 +110,13 @@ impl Monitor {
 
     /// How long an agent has been silent; none before it was ever heard in this term.
     pub(super) fn silent_for(&self, host: usize) -> Option<Span> {
-        let last = self.hosts[host]
-            .heard
-            .as_ref()
-            .map_or(self.started.boot, |heard| heard.at);
+        let last = self.hosts[host].heard.as_ref().map_or(self.started.boot, |heard| heard.at);
         Some(self.now.boot.since(last))
     }
 
     /// How long an agent may be silent before that says something: the trap period of `ping`.
     pub(super) fn silence(&self) -> Span {
-        self.top
-            .timing
-            .trap_of(Check::Ping)
-            .max(self.top.timing.heartbeat * 3)
+        self.top.timing.trap_of(Check::Ping).max(self.top.timing.heartbeat * 3)
     }
 
     /// Whether the agent can be talked to now: the link is up and it reported within half a grant.
@@ -151,10 +134,7 @@ impl Monitor {
         match &record.heard {
             None => "its agent has not reported yet".to_owned(),
             Some(heard) => {
-                format!(
-                    "its agent has been silent for {}",
-                    self.now.boot.since(heard.at)
-                )
+                format!("its agent has been silent for {}", self.now.boot.since(heard.at))
             }
         }
     }

@@ -35,25 +35,12 @@ impl Monitor {
             None => "give the writer to a host".to_owned(),
         };
         let limit = self.secure_limit();
-        self.start_move(
-            Kind::Failover,
-            &title,
-            steps,
-            from,
-            None,
-            None,
-            (Phase::Secure, limit),
-        );
+        self.start_move(Kind::Failover, &title, steps, from, None, None, (Phase::Secure, limit));
     }
 
     fn secure_limit(&self) -> Span {
         let vip = &self.vips[self.writer_vip()];
-        let last = vip
-            .claims
-            .iter()
-            .map(|claim| claim.over)
-            .max()
-            .unwrap_or(self.now.boot);
+        let last = vip.claims.iter().map(|claim| claim.over).max().unwrap_or(self.now.boot);
         last.since(self.now.boot) + Span::secs(1)
     }
 
@@ -65,19 +52,14 @@ impl Monitor {
                 return Flow::Stay;
             };
             if self.now.boot > running.deadline {
-                let why = format!(
-                    "{} may still hold the writer role",
-                    self.top.hosts[claim.host].name
-                );
+                let why =
+                    format!("{} may still hold the writer role", self.top.hosts[claim.host].name);
                 self.end_step(StepState::Failed, &why);
                 return Flow::End(PlanOutcome::Failed { why });
             }
             return Flow::Stay;
         }
-        self.end_step(
-            StepState::Done,
-            "nobody else can hold the writer role any more",
-        );
+        self.end_step(StepState::Done, "nobody else can hold the writer role any more");
         self.enter(Phase::Survey, 1, SURVEY_LIMIT);
         let mut asked = Vec::new();
         for host in 0..self.hosts.len() {
@@ -160,10 +142,7 @@ impl Monitor {
         };
         let limit = self.top.timing.catch_up_timeout;
         self.enter(Phase::Fetch, 2, limit);
-        let step = Step::Fetch {
-            from: self.top.hosts[from].name.clone(),
-            to: position,
-        };
+        let step = Step::Fetch { from: self.top.hosts[from].name.clone(), to: position };
         let id = self.order(to, limit, step);
         self.wait_for(id);
         true
@@ -192,10 +171,7 @@ impl Monitor {
             return Flow::Stay;
         }
         let why = format!("{} did not answer in time", self.name(to));
-        self.failover_outcome(Outcome::Failed {
-            why,
-            blockers: Vec::new(),
-        });
+        self.failover_outcome(Outcome::Failed { why, blockers: Vec::new() });
         Flow::Stay
     }
 
@@ -313,19 +289,13 @@ impl Monitor {
     /// Whether a host is a lost writer with transactions that its heir may lack: such a host is not put back
     /// by itself, and nobody follows it.
     pub(super) fn may_have_parted(&self, host: usize) -> bool {
-        self.parted
-            .iter()
-            .any(|parted| parted.host == host && self.beyond(parted) > 0)
+        self.parted.iter().any(|parted| parted.host == host && self.beyond(parted) > 0)
     }
 }
 
 /// `, up to 0-1-7`; nothing where nothing was ever written.
 fn up_to(at: &mmm_proto::GtidPos) -> String {
-    if at.is_empty() {
-        String::new()
-    } else {
-        format!(", up to {at}")
-    }
+    if at.is_empty() { String::new() } else { format!(", up to {at}") }
 }
 
 fn failure(outcome: Outcome) -> String {

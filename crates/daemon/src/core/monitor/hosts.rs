@@ -75,11 +75,7 @@ impl CheckState {
             Found::Unknown(message) => {
                 self.message = message;
                 (self.failing_since, self.hard, self.failing) = (None, false, false);
-                if self.good == Some(false) {
-                    Verdict::Bad
-                } else {
-                    Verdict::Unknown
-                }
+                if self.good == Some(false) { Verdict::Bad } else { Verdict::Unknown }
             }
         };
         self.set(verdict, wall);
@@ -198,8 +194,7 @@ impl Host {
 
     /// Whether the agent says that the server answers.
     pub fn server_up(&self) -> bool {
-        self.report()
-            .is_some_and(|report| report.server.reach == Reach::Up)
+        self.report().is_some_and(|report| report.server.reach == Reach::Up)
     }
 }
 
@@ -210,10 +205,7 @@ mod tests {
     const TRAP: Span = Span::secs(3);
 
     fn fail(check: &mut CheckState, at: u64) {
-        let found = Found::Failed {
-            why: "no answer".into(),
-            hard: false,
-        };
+        let found = Found::Failed { why: "no answer".into(), hard: false };
         check.take(found, Time(at), Time(at), Wall(0), TRAP);
     }
 
@@ -254,25 +246,13 @@ mod tests {
         let mut check = CheckState::new(Wall(0));
         ok(&mut check, 0);
         fail(&mut check, 1_000);
-        check.take(
-            Found::Unknown("busy".into()),
-            Time(2_000),
-            Time(2_000),
-            Wall(0),
-            TRAP,
-        );
+        check.take(Found::Unknown("busy".into()), Time(2_000), Time(2_000), Wall(0), TRAP);
         assert_eq!((check.good, check.verdict), (Some(true), Verdict::Unknown));
         fail(&mut check, 4_500);
         assert_eq!(check.good, Some(true));
         fail(&mut check, 7_500);
         assert_eq!(check.good, Some(false));
-        check.take(
-            Found::Unknown("busy".into()),
-            Time(8_000),
-            Time(8_000),
-            Wall(0),
-            TRAP,
-        );
+        check.take(Found::Unknown("busy".into()), Time(8_000), Time(8_000), Wall(0), TRAP);
         assert_eq!(check.good, Some(false));
     }
 }

@@ -42,13 +42,7 @@ pub enum Input {
     /// Time passed.
     Tick,
     /// A check of a host ended.
-    Checked {
-        host: usize,
-        check: Check,
-        found: Found,
-        began: Time,
-        took: Span,
-    },
+    Checked { host: usize, check: Check, found: Found, began: Time, took: Span },
     /// The look at `ping_ips` ended; `message` says which answered or that none did.
     Network { up: bool, message: String },
     /// The link to an agent is up.
@@ -56,11 +50,7 @@ pub enum Input {
     /// The link to an agent is down, or could not be made.
     LinkDown { host: usize, why: String },
     /// An agent said something; `at` is when it came in.
-    Said {
-        host: usize,
-        at: Time,
-        message: FromAgent,
-    },
+    Said { host: usize, at: Time, message: FromAgent },
     /// A person asked for something.
     Asked { asker: Asker, request: Request },
     /// A decision could not be written down; what relied on it was not done.
@@ -180,32 +170,19 @@ impl Monitor {
 
     /// The stamp of the latest decision.
     pub fn stamp(&self) -> Stamp {
-        Stamp {
-            term: self.term,
-            seq: self.seq,
-        }
+        Stamp { term: self.term, seq: self.seq }
     }
 
     fn take(&mut self, input: Input) {
         match input {
             Input::Tick => {}
-            Input::Checked {
-                host,
-                check,
-                found,
-                began,
-                took,
-            } => {
+            Input::Checked { host, check, found, began, took } => {
                 self.take_check(host, check, found, began, took);
             }
             Input::Network { up, message } => {
                 if self.network != up {
                     let level = if up { Level::Info } else { Level::Error };
-                    let what = if up {
-                        "network is up again"
-                    } else {
-                        "network is down"
-                    };
+                    let what = if up { "network is up again" } else { "network is down" };
                     self.event(level, "monitor", what, &message);
                 }
                 (self.network, self.network_why) = (up, message);
@@ -219,22 +196,12 @@ impl Monitor {
             Input::Said { host, at, message } => self.take_said(host, at, message),
             Input::Asked { asker, request } => self.take_request(asker, request),
             Input::StoreFailed { why } => {
-                self.event(
-                    Level::Error,
-                    "monitor",
-                    "cannot write its status file",
-                    &why,
-                );
+                self.event(Level::Error, "monitor", "cannot write its status file", &why);
                 self.store_why = why;
             }
             Input::StoreWorks => {
                 if !self.store_why.is_empty() {
-                    self.event(
-                        Level::Info,
-                        "monitor",
-                        "can write its status file again",
-                        "",
-                    );
+                    self.event(Level::Info, "monitor", "can write its status file again", "");
                 }
                 self.store_why.clear();
             }
@@ -268,14 +235,9 @@ impl Monitor {
 
     /// Why the monitor cannot see anything; empty when it can.
     fn blindness(&self) -> String {
-        let all_silent = self
-            .hosts
-            .iter()
-            .all(|host| host.fresh(self.now.boot, self.top.timing.ttl).is_none());
-        let all_failing = self
-            .hosts
-            .iter()
-            .all(|host| host.checks[Check::Ping.index()].failing);
+        let all_silent =
+            self.hosts.iter().all(|host| host.fresh(self.now.boot, self.top.timing.ttl).is_none());
+        let all_failing = self.hosts.iter().all(|host| host.checks[Check::Ping.index()].failing);
         if !self.network && all_silent {
             return format!("the monitor has no network: {}", self.network_why);
         }
@@ -341,15 +303,8 @@ impl Monitor {
                 if record.state == HostState::Online {
                     record.last_uptime = Some(report.uptime);
                 }
-                let changed = record
-                    .heard
-                    .as_ref()
-                    .is_none_or(|old| differs(&old.report, &report));
-                record.heard = Some(Heard {
-                    at,
-                    wall,
-                    report: *report,
-                });
+                let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
+                record.heard = Some(Heard { at, wall, report: *report });
                 if changed {
                     self.generation += 1;
                 }
@@ -358,12 +313,9 @@ impl Monitor {
                 self.renew(host);
             }
             FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
-            FromAgent::Refused {
-                order,
-                got,
-                seen,
-                why,
-            } => self.refused(host, order, got, seen, &why),
+            FromAgent::Refused { order, got, seen, why } => {
+                self.refused(host, order, got, seen, &why)
+            }
             FromAgent::News { subject, what, why } => {
                 let name = self.name(host);
                 let subject = if subject.is_empty() { name } else { subject };
@@ -409,16 +361,8 @@ impl Monitor {
     fn order(&mut self, host: usize, limit: Span, step: Step) -> u64 {
         self.next_order += 1;
         let id = self.next_order;
-        let order = Order {
-            id,
-            stamp: self.stamp(),
-            limit,
-            step,
-        };
-        self.out.push(Effect::Send {
-            host,
-            message: ToAgent::Order(order),
-        });
+        let order = Order { id, stamp: self.stamp(), limit, step };
+        self.out.push(Effect::Send { host, message: ToAgent::Order(order) });
         id
     }
 
@@ -434,18 +378,10 @@ impl Monitor {
         let (echo, at) = (heard.report.clock, heard.at);
         let ttl = self.top.timing.ttl;
         let want = self.want(host);
-        let grant = Grant {
-            stamp: self.stamp(),
-            echo,
-            ttl,
-            want,
-        };
+        let grant = Grant { stamp: self.stamp(), echo, ttl, want };
         self.extend_claims(host, &grant, at);
         self.hosts[host].granted = Some(grant.clone());
-        self.out.push(Effect::Send {
-            host,
-            message: ToAgent::Grant(grant),
-        });
+        self.out.push(Effect::Send { host, message: ToAgent::Grant(grant) });
     }
 
     /// Sends a grant to every host whose duties changed since the last one.
@@ -474,11 +410,7 @@ impl Monitor {
         let what = format!("{} -> {mode}", self.mode);
         (self.mode, self.cause) = (mode, cause.to_owned());
         self.decide();
-        let level = if mode == MonitorMode::Active {
-            Level::Info
-        } else {
-            Level::Warn
-        };
+        let level = if mode == MonitorMode::Active { Level::Info } else { Level::Warn };
         self.event_by(level, "mode", &what, cause, by);
     }
 
@@ -513,10 +445,7 @@ impl Monitor {
 
 /// A refusal: nothing was changed, and why.
 fn refuse(code: RefusalCode, reason: impl Into<String>) -> Refusal {
-    Refusal {
-        code,
-        reason: reason.into(),
-    }
+    Refusal { code, reason: reason.into() }
 }
 
 /// Whether a report tells people something new; clocks, ages and growing positions do not.

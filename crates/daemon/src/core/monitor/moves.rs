@@ -145,11 +145,7 @@ impl Monitor {
         });
         self.begin_step(0);
         self.decide();
-        let why = if asker.is_none() {
-            "decided by the monitor"
-        } else {
-            ""
-        };
+        let why = if asker.is_none() { "decided by the monitor" } else { "" };
         self.event_by(
             Level::Info,
             "writer",
@@ -182,11 +178,7 @@ impl Monitor {
             };
             match flow {
                 Flow::Stay => {
-                    if self
-                        .running
-                        .as_ref()
-                        .is_none_or(|running| running.phase == before)
-                    {
+                    if self.running.as_ref().is_none_or(|running| running.phase == before) {
                         return;
                     }
                 }
@@ -266,16 +258,9 @@ impl Monitor {
             StepState::Undone => "undone",
             _ => "done",
         };
-        let subject = step
-            .host
-            .as_ref()
-            .map_or("writer".to_owned(), |h| h.as_str().to_owned());
+        let subject = step.host.as_ref().map_or("writer".to_owned(), |h| h.as_str().to_owned());
         let line = format!("step {} {word}: {}", at + 1, step.what);
-        let level = if state == StepState::Failed {
-            Level::Warn
-        } else {
-            Level::Info
-        };
+        let level = if state == StepState::Failed { Level::Warn } else { Level::Info };
         self.next_event += 1;
         self.generation += 1;
         self.out.push(Effect::Event(Event {
@@ -305,9 +290,7 @@ impl Monitor {
     /// The target was granted the role: wait until it says that it serves.
     fn promote(&mut self) -> Flow {
         let Some((vip, to, late)) = self.running.as_ref().and_then(|running| {
-            running
-                .to
-                .map(|to| (running.vip, to, self.now.boot > running.deadline))
+            running.to.map(|to| (running.vip, to, self.now.boot > running.deadline))
         }) else {
             return Flow::Stay;
         };
@@ -317,9 +300,7 @@ impl Monitor {
         });
         let given = self.running.as_ref().map(|running| running.given);
         if serves && given.is_some_and(|given| self.hosts[to].seen() >= given) {
-            let at = report
-                .map(|report| report.server.position.clone())
-                .unwrap_or_default();
+            let at = report.map(|report| report.server.position.clone()).unwrap_or_default();
             self.promoted(to, at);
             return Flow::Stay;
         }
@@ -332,10 +313,7 @@ impl Monitor {
     fn promoted(&mut self, to: usize, at: GtidPos) {
         let limit = self.top.timing.step_timeout;
         let (name, ip) = (self.name(to), self.vips[self.writer_vip()].ip);
-        self.end_step(
-            StepState::Done,
-            &format!("writable, {ip} added and announced"),
-        );
+        self.end_step(StepState::Done, &format!("writable, {ip} added and announced"));
         let Some(running) = &mut self.running else {
             return;
         };
@@ -346,11 +324,7 @@ impl Monitor {
             (Kind::Planned, Some(_)) => self.enter(Phase::Release, next, limit),
             (_, from) => {
                 if let Some(from) = from.filter(|from| *from != to) {
-                    let at = if promoted_at.is_empty() {
-                        at
-                    } else {
-                        promoted_at
-                    };
+                    let at = if promoted_at.is_empty() { at } else { promoted_at };
                     self.parted.retain(|parted| parted.host != from);
                     self.parted.push(Parted {
                         host: from,
@@ -363,12 +337,7 @@ impl Monitor {
                 self.enter(Phase::Follow, next, limit);
             }
         }
-        self.event(
-            Level::Info,
-            "writer",
-            &format!("is {name} now"),
-            &format!("after {outage}"),
-        );
+        self.event(Level::Info, "writer", &format!("is {name} now"), &format!("after {outage}"));
     }
 
     /// The target did not open in time: take it back and wait until it cannot hold it any more. What comes
@@ -419,9 +388,10 @@ impl Monitor {
             let ip = self.vips[vip].ip;
             self.end_step(StepState::Done, &format!("{ip} removed"));
         }
-        let (offline, by) = self.running.as_ref().map_or((false, None), |running| {
-            (running.then_offline, running.progress.by.clone())
-        });
+        let (offline, by) = self
+            .running
+            .as_ref()
+            .map_or((false, None), |running| (running.then_offline, running.progress.by.clone()));
         if offline {
             self.set_state(from, HostState::AdminOffline, "set offline", by.as_deref());
         }
@@ -456,11 +426,7 @@ impl Monitor {
         if !waiting.is_empty() && !late {
             return Flow::Stay;
         }
-        let mut what = format!(
-            "following {}: {}",
-            self.name(to),
-            self.top.names(&following)
-        );
+        let mut what = format!("following {}: {}", self.name(to), self.top.names(&following));
         if following.is_empty() {
             what = format!("nobody follows {} yet", self.name(to));
         }
@@ -490,26 +456,15 @@ impl Monitor {
         let (answer, level, what, why) = match outcome {
             PlanOutcome::Done | PlanOutcome::Running => {
                 let text = self.moved_text(&running);
-                (
-                    Answer::Done { text, took },
-                    Level::Info,
-                    "done",
-                    String::new(),
-                )
+                (Answer::Done { text, took }, Level::Info, "done", String::new())
             }
             PlanOutcome::FailedUndone { why } => {
-                let answer = Answer::Failed {
-                    undone: true,
-                    why: why.clone(),
-                };
+                let answer = Answer::Failed { undone: true, why: why.clone() };
                 (answer, Level::Warn, "failed, everything is as it was", why)
             }
             PlanOutcome::Failed { why } => {
                 self.retry_at = now + Span::secs(1);
-                let answer = Answer::Failed {
-                    undone: false,
-                    why: why.clone(),
-                };
+                let answer = Answer::Failed { undone: false, why: why.clone() };
                 (answer, Level::Error, "failed", why)
             }
         };
@@ -578,10 +533,7 @@ impl Monitor {
     /// The VIP that a host must keep frozen, if a move left it so.
     pub(super) fn frozen_hold(&self, host: usize) -> Option<usize> {
         let running = self.running.as_ref()?;
-        let frozen = matches!(
-            running.phase,
-            Phase::Freeze | Phase::CatchUp | Phase::Promote
-        );
+        let frozen = matches!(running.phase, Phase::Freeze | Phase::CatchUp | Phase::Promote);
         (running.kind == Kind::Planned && frozen && running.from == Some(host))
             .then_some(running.vip)
     }

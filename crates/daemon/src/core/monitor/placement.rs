@@ -46,11 +46,7 @@ impl Monitor {
         if record.other_claim(Some(host)).is_some() {
             return;
         }
-        let why = if heirs.len() == 1 {
-            "the only host that can serve it"
-        } else {
-            "least loaded"
-        };
+        let why = if heirs.len() == 1 { "the only host that can serve it" } else { "least loaded" };
         let name = self.name(host);
         self.give(vip, host);
         self.vip_event(Level::Info, vip, &format!("given to {name}"), why);
@@ -76,27 +72,16 @@ impl Monitor {
 
     /// Moves one VIP from the fullest to the emptiest host while they differ by more than one.
     fn balance(&mut self, role: usize) {
-        let able: Vec<usize> = self.top.roles[role]
-            .hosts
-            .iter()
-            .copied()
-            .filter(|h| self.can_serve(*h))
-            .collect();
-        let all_given = self
-            .vips
-            .iter()
-            .all(|vip| vip.role != role || vip.holder.is_some());
+        let able: Vec<usize> =
+            self.top.roles[role].hosts.iter().copied().filter(|h| self.can_serve(*h)).collect();
+        let all_given = self.vips.iter().all(|vip| vip.role != role || vip.holder.is_some());
         let Some(emptiest) = self.least_loaded(&able) else {
             return;
         };
         let Some(fullest) = able
             .iter()
             .copied()
-            .filter(|host| {
-                self.vips
-                    .iter()
-                    .any(|v| v.role == role && v.holder == Some(*host))
-            })
+            .filter(|host| self.vips.iter().any(|v| v.role == role && v.holder == Some(*host)))
             .max_by_key(|host| (self.load(*host), std::cmp::Reverse(*host)))
         else {
             return;

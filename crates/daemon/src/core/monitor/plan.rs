@@ -19,32 +19,20 @@ pub(super) struct Findings {
 
 impl Findings {
     fn new() -> Self {
-        Self {
-            checks: Vec::new(),
-            refusal: None,
-        }
+        Self { checks: Vec::new(), refusal: None }
     }
 
     fn good(&mut self, text: impl Into<String>) {
-        self.checks.push(PlanCheck {
-            verdict: CheckVerdict::Good,
-            text: text.into(),
-        });
+        self.checks.push(PlanCheck { verdict: CheckVerdict::Good, text: text.into() });
     }
 
     fn warn(&mut self, text: impl Into<String>) {
-        self.checks.push(PlanCheck {
-            verdict: CheckVerdict::Warn,
-            text: text.into(),
-        });
+        self.checks.push(PlanCheck { verdict: CheckVerdict::Warn, text: text.into() });
     }
 
     fn bad(&mut self, code: RefusalCode, text: impl Into<String>) {
         let text = text.into();
-        self.checks.push(PlanCheck {
-            verdict: CheckVerdict::Bad,
-            text: text.clone(),
-        });
+        self.checks.push(PlanCheck { verdict: CheckVerdict::Bad, text: text.clone() });
         self.refusal.get_or_insert(refuse(code, text));
     }
 }
@@ -61,10 +49,7 @@ impl Monitor {
         if self.agent_answers(from) {
             found.good(format!("the agent on {old} answers"));
         } else {
-            found.bad(
-                RefusalCode::Unreachable,
-                format!("{old}: {}", self.agent_trouble(from)),
-            );
+            found.bad(RefusalCode::Unreachable, format!("{old}: {}", self.agent_trouble(from)));
         }
         self.examine_replication(from, to, &mut found);
         self.examine_sessions(from, kill, &mut found);
@@ -73,10 +58,7 @@ impl Monitor {
             if self.hosts[host].state == HostState::AdminOffline {
                 found.warn(format!("{name} is set offline and is left as it is"));
             } else if !self.agent_answers(host) {
-                found.warn(format!(
-                    "{name} follows later: {}",
-                    self.agent_trouble(host)
-                ));
+                found.warn(format!("{name} follows later: {}", self.agent_trouble(host)));
             }
         }
         found
@@ -84,21 +66,14 @@ impl Monitor {
 
     fn examine_replication(&self, from: usize, to: usize, found: &mut Findings) {
         let (old, new) = (&self.top.hosts[from].name, &self.top.hosts[to].name);
-        let replication = self.hosts[to]
-            .report()
-            .and_then(|report| report.server.replication.clone());
+        let replication =
+            self.hosts[to].report().and_then(|report| report.server.replication.clone());
         let Some(replication) = replication else {
-            found.bad(
-                RefusalCode::Behind,
-                format!("{new} does not replicate from {old}"),
-            );
+            found.bad(RefusalCode::Behind, format!("{new} does not replicate from {old}"));
             return;
         };
         if self.top.host_at(&replication.source, replication.port) != Some(from) {
-            let text = format!(
-                "{new} replicates from {}, not from {old}",
-                replication.source
-            );
+            let text = format!("{new} replicates from {}, not from {old}", replication.source);
             found.bad(RefusalCode::Behind, text);
         }
         match self.lag(to) {
@@ -117,16 +92,11 @@ impl Monitor {
                 } else {
                     format!(": {}", replication.error)
                 };
-                found.bad(
-                    RefusalCode::Behind,
-                    format!("replication on {new} is stopped{error}"),
-                );
+                found.bad(RefusalCode::Behind, format!("replication on {new} is stopped{error}"));
             }
             Lag::Unknown | Lag::Source => {
-                found.bad(
-                    RefusalCode::Behind,
-                    format!("the lag of {new} cannot be known just now"),
-                );
+                found
+                    .bad(RefusalCode::Behind, format!("the lag of {new} cannot be known just now"));
             }
         }
     }
@@ -148,10 +118,7 @@ impl Monitor {
                 found.bad(RefusalCode::Blocked, text);
             }
         }
-        found.good(format!(
-            "{} client sessions on {old} are ended",
-            report.server.sessions
-        ));
+        found.good(format!("{} client sessions on {old} are ended", report.server.sessions));
     }
 
     /// The plan of a verb, for people. Nothing is changed.
@@ -174,9 +141,7 @@ impl Monitor {
             expires: PLAN_EXPIRES,
         };
         match verb {
-            Verb::MoveRole {
-                role, host, kill, ..
-            } => {
+            Verb::MoveRole { role, host, kill, .. } => {
                 let (role, to) = (self.role_of(role)?, self.host_of(host)?);
                 match self.writer().filter(|_| role == self.top.writer) {
                     Some(from) => self.fill_move(&mut plan, from, to, *kill, false)?,
@@ -233,12 +198,8 @@ impl Monitor {
             Verb::SetOnline { host } => {
                 let host = self.top.host(host);
                 plan.steps.push(step(host, "state ONLINE".to_owned()));
-                plan.steps
-                    .push(step(host, "replicate from the writer".to_owned()));
-                plan.steps.push(step(
-                    None,
-                    "give VIPs that nobody serves, balance".to_owned(),
-                ));
+                plan.steps.push(step(host, "replicate from the writer".to_owned()));
+                plan.steps.push(step(None, "give VIPs that nobody serves, balance".to_owned()));
                 plan.effect = "the host may hold roles again".to_owned();
             }
             Verb::SetOffline { host } => {
@@ -247,21 +208,17 @@ impl Monitor {
                     .filter(|vip| host.is_some() && self.vips[*vip].holder == host)
                     .map(|vip| self.vip_word(vip))
                     .collect();
-                plan.steps
-                    .push(step(host, "state ADMIN_OFFLINE".to_owned()));
+                plan.steps.push(step(host, "state ADMIN_OFFLINE".to_owned()));
                 if !held.is_empty() {
-                    plan.steps
-                        .push(step(host, format!("release {}", held.join(", "))));
+                    plan.steps.push(step(host, format!("release {}", held.join(", "))));
                 }
                 plan.steps.push(step(host, "stop replication".to_owned()));
                 plan.effect = format!("{} addresses move to other hosts", held.len());
             }
             Verb::MoveRole { role, host, .. } => {
                 let host = self.top.host(host);
-                plan.steps
-                    .push(step(host, format!("release the VIPs of {role}")));
-                plan.steps
-                    .push(step(None, "give them to the least loaded hosts".to_owned()));
+                plan.steps.push(step(host, format!("release the VIPs of {role}")));
+                plan.steps.push(step(None, "give them to the least loaded hosts".to_owned()));
                 plan.effect = "addresses move; their sessions end".to_owned();
             }
             _ => {
@@ -285,11 +242,7 @@ impl Monitor {
             Verb::SetOffline { host } => {
                 let host = self.top.host(host);
                 let last = host.is_some_and(|host| self.is_last_holder(host));
-                if host == self.writer() || last {
-                    Level::Typed
-                } else {
-                    Level::Key
-                }
+                if host == self.writer() || last { Level::Typed } else { Level::Key }
             }
             Verb::SetActive | Verb::SetPassive if self.mode == MonitorMode::Passive => Level::Typed,
             _ => Level::Key,
@@ -324,14 +277,10 @@ impl Monitor {
 pub(super) fn planned_steps(core: &Monitor, from: usize, to: usize) -> Vec<PlanStep> {
     let (old, new) = (&core.top.hosts[from].name, &core.top.hosts[to].name);
     let ip = core.vips[core.writer_vip()].ip;
-    let sessions = core.hosts[from]
-        .report()
-        .map_or(0, |report| report.server.sessions);
+    let sessions = core.hosts[from].report().map_or(0, |report| report.server.sessions);
     let timing = &core.top.timing;
-    let step = |host: Option<&mmm_proto::HostName>, what: String| PlanStep {
-        host: host.cloned(),
-        what,
-    };
+    let step =
+        |host: Option<&mmm_proto::HostName>, what: String| PlanStep { host: host.cloned(), what };
     vec![
         step(
             Some(new),
@@ -346,10 +295,7 @@ pub(super) fn planned_steps(core: &Monitor, from: usize, to: usize) -> Vec<PlanS
         ),
         step(
             Some(new),
-            format!(
-                "apply everything that {old} has (wait {} at most)",
-                timing.catch_up_timeout
-            ),
+            format!("apply everything that {old} has (wait {} at most)", timing.catch_up_timeout),
         ),
         step(Some(new), format!("read_only=0, add {ip}, announce it")),
         step(Some(old), format!("remove {ip}")),
@@ -365,10 +311,7 @@ pub(super) fn failover_steps(core: &Monitor, from: Option<usize>) -> Vec<PlanSte
         what,
     };
     vec![
-        step(
-            from,
-            "release the writer role, or its grant runs out".to_owned(),
-        ),
+        step(from, "release the writer role, or its grant runs out".to_owned()),
         step(None, "find out which survivor has most".to_owned()),
         step(None, "fetch what another survivor has more".to_owned()),
         step(None, "apply everything received".to_owned()),

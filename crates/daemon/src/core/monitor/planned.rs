@@ -44,12 +44,7 @@ impl Monitor {
         let role = self.top.roles[self.top.writer].name.clone();
         self.decide();
         self.enter(Phase::Freeze, 1, grace + limit);
-        let step = Step::Freeze {
-            role,
-            vip: self.vips[vip].ip,
-            grace,
-            kill,
-        };
+        let step = Step::Freeze { role, vip: self.vips[vip].ip, grace, kill };
         let id = self.order(from, grace + limit, step);
         self.wait_for(id);
         Flow::Stay
@@ -63,9 +58,7 @@ impl Monitor {
 
     fn give_up(&mut self, why: &str) -> Flow {
         self.end_step(StepState::Failed, why);
-        Flow::End(PlanOutcome::FailedUndone {
-            why: why.to_owned(),
-        })
+        Flow::End(PlanOutcome::FailedUndone { why: why.to_owned() })
     }
 
     /// Freeze and catch-up end by their order's outcome, or here by their deadline.
@@ -73,11 +66,8 @@ impl Monitor {
         let Some(running) = &self.running else {
             return Flow::Stay;
         };
-        let Some(host) = (if running.phase == Phase::Freeze {
-            running.from
-        } else {
-            running.to
-        }) else {
+        let Some(host) = (if running.phase == Phase::Freeze { running.from } else { running.to })
+        else {
             return Flow::Stay;
         };
         let waited = self.now.boot.since(running.step_began);
@@ -169,9 +159,7 @@ impl Monitor {
         let name = self.name(from);
         let serves = self.hosts[from].duty() == Duty::Serving
             && self.hosts[from].seen() >= self.stamp()
-            && self.hosts[from]
-                .fresh(self.now.boot, self.top.timing.ttl)
-                .is_some();
+            && self.hosts[from].fresh(self.now.boot, self.top.timing.ttl).is_some();
         if serves {
             if let Some(running) = &mut self.running {
                 for step in &mut running.progress.steps {

@@ -69,9 +69,7 @@ impl Monitor {
     pub fn new(top: Topology, stored: Option<Stored>, now: Now) -> Self {
         let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
-        let superseded = stored
-            .as_ref()
-            .is_some_and(|s| s.cause.starts_with("superseded"));
+        let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
         let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = top
             .hosts
@@ -92,11 +90,7 @@ impl Monitor {
         // calendar are beyond every term that was ever counted up from them; nothing else is made of them.
         let known = stored.as_ref().map_or(0, |stored| stored.term);
         let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
-        let term = if stored.is_none() || superseded {
-            known.max(calendar) + 1
-        } else {
-            known + 1
-        };
+        let term = if stored.is_none() || superseded { known.max(calendar) + 1 } else { known + 1 };
         let first = Stamp { term, seq: 0 };
         let mut vips = Vec::new();
         for (role, spec) in top.roles.iter().enumerate() {
@@ -107,20 +101,13 @@ impl Monitor {
                         .iter()
                         .find(|v| v.ip == ip.to_string() && spec.name == *v.role.as_str())
                 });
-                let holder = known
-                    .and_then(|known| known.holder.as_deref())
-                    .and_then(|name| {
-                        spec.hosts
-                            .iter()
-                            .copied()
-                            .find(|h| top.hosts[*h].name == *name)
-                    });
+                let holder = known.and_then(|known| known.holder.as_deref()).and_then(|name| {
+                    spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name)
+                });
                 // Who is written down may have it; who is not may still have it from a time of which the file
                 // does not know, so everybody must answer once.
                 let mut claimants = spec.hosts.clone();
-                for name in known
-                    .iter()
-                    .flat_map(|known| known.claims.iter().chain(&known.holder))
+                for name in known.iter().flat_map(|known| known.claims.iter().chain(&known.holder))
                 {
                     match top.hosts.iter().position(|host| host.name == **name) {
                         Some(host) if claimants.contains(&host) => {}
@@ -268,31 +255,17 @@ impl Monitor {
             .collect();
         // Only a host that was never told otherwise in this term.
         let untold = |host: &usize| {
-            self.vips[vip].claim_of(*host).is_some_and(|claim| {
-                claim.taken
-                    == Some(Stamp {
-                        term: self.term,
-                        seq: 0,
-                    })
-            })
+            self.vips[vip]
+                .claim_of(*host)
+                .is_some_and(|claim| claim.taken == Some(Stamp { term: self.term, seq: 0 }))
         };
         match serving.as_slice() {
             [host] if untold(host) => {
                 let (host, name) = (*host, self.name(*host));
                 self.give(vip, host);
-                self.event(
-                    Level::Warn,
-                    "writer",
-                    &format!("found on {name}, adopted"),
-                    "",
-                );
+                self.event(Level::Warn, "writer", &format!("found on {name}, adopted"), "");
                 if self.hosts[host].state != HostState::Online {
-                    self.set_state(
-                        host,
-                        HostState::Online,
-                        "it is found serving as writer",
-                        None,
-                    );
+                    self.set_state(host, HostState::Online, "it is found serving as writer", None);
                 }
             }
             [_, _, ..] if self.mode != MonitorMode::Passive => {

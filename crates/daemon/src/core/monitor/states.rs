@@ -45,11 +45,7 @@ impl Monitor {
     fn facts(&self, host: usize, writer: Option<usize>) -> Facts {
         let record = &self.hosts[host];
         let spec = &self.top.hosts[host];
-        let source = if spec.mode == HostMode::Master {
-            spec.peer.or(writer)
-        } else {
-            writer
-        };
+        let source = if spec.mode == HostMode::Master { spec.peer.or(writer) } else { writer };
         let up = |h: usize| {
             self.hosts[h].state == HostState::Online
                 && self.hosts[h].good(Check::Ping)
@@ -81,12 +77,8 @@ impl Monitor {
             S::AdminOffline => None,
             S::Unknown => match lost {
                 Some(why) => Some((S::HardOffline, why)),
-                None => reachable.then(|| {
-                    (
-                        S::AwaitingRecovery,
-                        "seen for the first time, healthy".to_owned(),
-                    )
-                }),
+                None => reachable
+                    .then(|| (S::AwaitingRecovery, "seen for the first time, healthy".to_owned())),
             },
             S::Online => {
                 if let Some(why) = lost {
@@ -126,11 +118,7 @@ impl Monitor {
                 }
                 if reachable && self.replication_is_well(host, facts) {
                     let why = "replication runs and is near again".to_owned();
-                    let to = if record.flapping {
-                        S::AwaitingRecovery
-                    } else {
-                        S::Online
-                    };
+                    let to = if record.flapping { S::AwaitingRecovery } else { S::Online };
                     return Some((to, why)); // 17, 18
                 }
                 match (record.state, facts.threads, facts.backlog) {
@@ -161,11 +149,7 @@ impl Monitor {
         };
         !facts.source_ok
             && facts.threads
-            && report
-                .server
-                .replication
-                .as_ref()
-                .is_some_and(|r| r.sql == Thread::Yes)
+            && report.server.replication.as_ref().is_some_and(|r| r.sql == Thread::Yes)
             && report.server.position.includes(&report.server.received)
     }
 
@@ -241,10 +225,7 @@ impl Monitor {
         if limit == 0 {
             return;
         }
-        if record
-            .flap_window
-            .is_none_or(|opened| now.since(opened) > window)
-        {
+        if record.flap_window.is_none_or(|opened| now.since(opened) > window) {
             (record.flap_window, record.flaps) = (Some(now), 1);
             return;
         }
@@ -264,11 +245,8 @@ impl Monitor {
         }
         let patience = self.top.timing.wait_for_other_master;
         let masters = &self.top.roles[self.top.writer].hosts;
-        let online: Vec<usize> = masters
-            .iter()
-            .copied()
-            .filter(|h| self.hosts[*h].state == HostState::Online)
-            .collect();
+        let online: Vec<usize> =
+            masters.iter().copied().filter(|h| self.hosts[*h].state == HostState::Online).collect();
         let long = online.iter().any(|h| {
             let since = self.hosts[*h].online_since;
             patience > Span::ZERO && since.is_some_and(|s| self.now.boot.since(s) >= patience)

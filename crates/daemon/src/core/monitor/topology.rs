@@ -83,17 +83,11 @@ impl Topology {
     /// The host that has this address, as replication names its source.
     pub fn host_at(&self, source: &str, port: u16) -> Option<usize> {
         let ip: IpAddr = source.parse().ok()?;
-        self.hosts
-            .iter()
-            .position(|host| host.ip == ip && host.port == port)
+        self.hosts.iter().position(|host| host.ip == ip && host.port == port)
     }
 
     /// Names of hosts, for sentences: `db1, db2`.
     pub fn names(&self, hosts: &[usize]) -> String {
-        hosts
-            .iter()
-            .map(|host| self.hosts[*host].name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        hosts.iter().map(|host| self.hosts[*host].name.as_str()).collect::<Vec<_>>().join(", ")
     }
 }

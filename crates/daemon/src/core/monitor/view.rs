@@ -24,12 +24,8 @@ impl Monitor {
             mode_cause: self.cause.clone(),
             held: self.held(),
             writer: self.writer_view(),
-            hosts: (0..self.hosts.len())
-                .map(|host| self.host_view(host))
-                .collect(),
-            roles: (0..self.top.roles.len())
-                .map(|role| self.role_view(role))
-                .collect(),
+            hosts: (0..self.hosts.len()).map(|host| self.host_view(host)).collect(),
+            roles: (0..self.top.roles.len()).map(|role| self.role_view(role)).collect(),
             running: self.running_view(),
             last: self.last.clone(),
             attention: self.attention(),
@@ -55,23 +51,15 @@ impl Monitor {
             .filter(|host| self.hosts[*host].duty() == Duty::Serving)
             .collect();
         let fresh = |host: usize| {
-            self.hosts[host]
-                .fresh(self.now.boot, self.top.timing.ttl)
-                .map(|report| report.duty)
+            self.hosts[host].fresh(self.now.boot, self.top.timing.ttl).map(|report| report.duty)
         };
         let (state, why) = if let Some(running) = &self.running {
-            let step = self.running_step().map_or(String::new(), |(number, what)| {
-                format!(", step {number}: {what}")
-            });
-            (
-                WriterState::Moving,
-                format!("{}{step}", running.progress.title),
-            )
+            let step = self
+                .running_step()
+                .map_or(String::new(), |(number, what)| format!(", step {number}: {what}"));
+            (WriterState::Moving, format!("{}{step}", running.progress.title))
         } else if holders.len() > 1 {
-            (
-                WriterState::Conflict,
-                format!("found on {}", self.top.names(&holders)),
-            )
+            (WriterState::Conflict, format!("found on {}", self.top.names(&holders)))
         } else {
             match vip.holder {
                 Some(host) if fresh(host) == Some(Duty::Serving) => {
@@ -82,10 +70,7 @@ impl Monitor {
                         || self.agent_trouble(host),
                         |duty| format!("its agent is {}", duty.word()),
                     );
-                    (
-                        WriterState::Vacant,
-                        format!("{} has the role, but {duty}", self.name(host)),
-                    )
+                    (WriterState::Vacant, format!("{} has the role, but {duty}", self.name(host)))
                 }
                 None => (WriterState::Vacant, self.why_no_writer()),
             }
@@ -106,11 +91,8 @@ impl Monitor {
         if self.mode == MonitorMode::Passive {
             return "the monitor is PASSIVE and gives it to nobody".to_owned();
         }
-        let reasons: Vec<String> = self
-            .candidates()
-            .into_iter()
-            .filter_map(|(_, why)| why)
-            .collect();
+        let reasons: Vec<String> =
+            self.candidates().into_iter().filter_map(|(_, why)| why).collect();
         let masters = self.top.roles[self.top.writer].hosts.len();
         if reasons.len() == masters {
             return format!("nobody can have it: {}", reasons.join("; "));
@@ -147,10 +129,7 @@ impl Monitor {
             before: record.before,
             why: record.why.clone(),
             ends: self.what_ends(host),
-            checks: Check::ALL
-                .into_iter()
-                .map(|check| self.check_view(host, check))
-                .collect(),
+            checks: Check::ALL.into_iter().map(|check| self.check_view(host, check)).collect(),
             lag: self.lag(host),
             lag_limit: self.top.timing.max_backlog,
             behind,
@@ -160,10 +139,7 @@ impl Monitor {
                 .vips
                 .iter()
                 .filter(|vip| vip.holder == Some(host))
-                .map(|vip| VipRef {
-                    role: self.top.roles[vip.role].name.clone(),
-                    ip: vip.ip,
-                })
+                .map(|vip| VipRef { role: self.top.roles[vip.role].name.clone(), ip: vip.ip })
                 .collect(),
             actions: self.actions(host),
         }
@@ -184,9 +160,7 @@ impl Monitor {
         let record = &self.hosts[host];
         let reachable = self.agent_answers(host);
         let trouble = if reachable {
-            record
-                .report()
-                .map_or(String::new(), |report| report.troubles.join("; "))
+            record.report().map_or(String::new(), |report| report.troubles.join("; "))
         } else {
             self.agent_trouble(host)
         };
@@ -202,22 +176,15 @@ impl Monitor {
     fn server_view(&self, host: usize) -> ServerView {
         let server = self.hosts[host]
             .report()
-            .map_or_else(mmm_proto::agent::Server::unknown, |report| {
-                report.server.clone()
-            });
-        let source = server
-            .replication
-            .as_ref()
-            .and_then(|r| self.top.host_at(&r.source, r.port));
+            .map_or_else(mmm_proto::agent::Server::unknown, |report| report.server.clone());
+        let source = server.replication.as_ref().and_then(|r| self.top.host_at(&r.source, r.port));
         ServerView {
             reach: server.reach,
             version: server.version,
             read_only: server.read_only,
             position: server.position,
             sessions: server.sessions,
-            vips: self.hosts[host]
-                .report()
-                .map_or(Vec::new(), |report| report.vips.clone()),
+            vips: self.hosts[host].report().map_or(Vec::new(), |report| report.vips.clone()),
             replication: server.replication,
             source: source.map(|source| self.top.hosts[source].name.clone()),
         }
@@ -237,10 +204,7 @@ impl Monitor {
             HostState::AwaitingRecovery if auto == Span::ZERO => "set_online".to_owned(),
             HostState::AwaitingRecovery => {
                 let left = auto.less(self.now.boot.since(record.since));
-                format!(
-                    "set_online, or by itself in {} if all checks are good",
-                    left.coarse()
-                )
+                format!("set_online, or by itself in {} if all checks are good", left.coarse())
             }
             HostState::ReplicationDelay => {
                 format!(
@@ -256,10 +220,8 @@ impl Monitor {
     /// What may be asked of a host, or why not.
     fn actions(&self, host: usize) -> Vec<ActionView> {
         let name = self.top.hosts[host].name.clone();
-        let mut verbs = vec![
-            Verb::SetOffline { host: name.clone() },
-            Verb::SetOnline { host: name.clone() },
-        ];
+        let mut verbs =
+            vec![Verb::SetOffline { host: name.clone() }, Verb::SetOnline { host: name.clone() }];
         for (index, role) in self.top.roles.iter().enumerate() {
             let exclusive = role.mode == RoleMode::Exclusive;
             let writer = index == self.top.writer;
@@ -276,11 +238,7 @@ impl Monitor {
             .into_iter()
             .map(|verb| {
                 let off = self.why_off(host, &verb);
-                ActionView {
-                    off,
-                    level: self.level(&verb),
-                    verb,
-                }
+                ActionView { off, level: self.level(&verb), verb }
             })
             .collect()
     }
@@ -297,44 +255,30 @@ impl Monitor {
             }
             Verb::MoveRole { role, .. }
                 if self.top.role(role).is_some_and(|role| {
-                    self.vips
-                        .iter()
-                        .any(|vip| vip.role == role && vip.holder == Some(host))
+                    self.vips.iter().any(|vip| vip.role == role && vip.holder == Some(host))
                 }) =>
             {
                 format!("{role} is on {name} already")
             }
-            _ => self
-                .permit(verb)
-                .err()
-                .map_or(String::new(), |refusal| refusal.reason),
+            _ => self.permit(verb).err().map_or(String::new(), |refusal| refusal.reason),
         }
     }
 
     fn role_view(&self, role: usize) -> RoleView {
         let spec = &self.top.roles[role];
-        let names = |hosts: &[usize]| {
-            hosts
-                .iter()
-                .map(|h| self.top.hosts[*h].name.clone())
-                .collect()
-        };
+        let names =
+            |hosts: &[usize]| hosts.iter().map(|h| self.top.hosts[*h].name.clone()).collect();
         let vips = (0..self.vips.len())
             .filter(|vip| self.vips[*vip].role == role)
             .map(|index| {
                 let vip = &self.vips[index];
                 let seen: Vec<usize> = (0..self.hosts.len())
                     .filter(|host| {
-                        self.hosts[*host]
-                            .report()
-                            .is_some_and(|r| r.vips.contains(&vip.ip))
+                        self.hosts[*host].report().is_some_and(|r| r.vips.contains(&vip.ip))
                     })
                     .collect();
                 let mut heirs = if role == self.top.writer {
-                    let able = self
-                        .candidates()
-                        .into_iter()
-                        .filter(|(_, why)| why.is_none());
+                    let able = self.candidates().into_iter().filter(|(_, why)| why.is_none());
                     able.map(|(host, _)| host).collect()
                 } else {
                     self.heirs(index)

@@ -59,10 +59,7 @@ impl Vip {
 impl Monitor {
     /// The VIP of the active master role.
     pub(super) fn writer_vip(&self) -> usize {
-        self.vips
-            .iter()
-            .position(|vip| vip.role == self.top.writer)
-            .unwrap_or(0)
+        self.vips.iter().position(|vip| vip.role == self.top.writer).unwrap_or(0)
     }
 
     /// Who has the active master role by decision.
@@ -80,10 +77,7 @@ impl Monitor {
 
     /// `role(ip)`, as the original writes it.
     pub(super) fn vip_word(&self, vip: usize) -> String {
-        format!(
-            "{}({})",
-            self.top.roles[self.vips[vip].role].name, self.vips[vip].ip
-        )
+        format!("{}({})", self.top.roles[self.vips[vip].role].name, self.vips[vip].ip)
     }
 
     /// Tells what became of a VIP, under the name of its role.
@@ -105,11 +99,7 @@ impl Monitor {
         record.chosen = None;
         match record.claims.iter_mut().find(|claim| claim.host == host) {
             Some(claim) => claim.taken = None,
-            None => record.claims.push(Claim {
-                host,
-                over: now,
-                taken: None,
-            }),
+            None => record.claims.push(Claim { host, over: now, taken: None }),
         }
         self.decide();
     }
@@ -128,11 +118,7 @@ impl Monitor {
         };
         record.since = now;
         why.clone_into(&mut record.why);
-        for claim in record
-            .claims
-            .iter_mut()
-            .filter(|claim| claim.host == holder)
-        {
+        for claim in record.claims.iter_mut().filter(|claim| claim.host == holder) {
             claim.taken = Some(stamp);
         }
     }
@@ -213,22 +199,14 @@ impl Monitor {
             self.vips[index].claims.retain(|claim| !over(claim));
             for host in ended {
                 let (word, name) = (self.vip_word(index), self.name(host));
-                self.event(
-                    Level::Warn,
-                    &word,
-                    &format!("grant of {name} is surely over"),
-                    "",
-                );
+                self.event(Level::Warn, &word, &format!("grant of {name} is surely over"), "");
             }
         }
     }
 
     /// A holder whose agent is silent loses its VIPs by the kernel; somebody else must serve them.
     pub(super) fn take_roles_from_lost_hosts(&mut self) {
-        if matches!(
-            self.mode,
-            MonitorMode::Passive | MonitorMode::Manual | MonitorMode::Wait
-        ) {
+        if matches!(self.mode, MonitorMode::Passive | MonitorMode::Manual | MonitorMode::Wait) {
             return;
         }
         let now = self.now.boot;
@@ -236,9 +214,7 @@ impl Monitor {
             let Some(host) = self.vips[vip].holder else {
                 continue;
             };
-            let over = self.vips[vip]
-                .claim_of(host)
-                .is_none_or(|claim| now > claim.over);
+            let over = self.vips[vip].claim_of(host).is_none_or(|claim| now > claim.over);
             let busy = vip == self.writer_vip() && self.running.is_some();
             if over && !busy && !self.agent_answers(host) && self.heir_exists(vip, host) {
                 let why = format!("{} and its grant is over", self.agent_trouble(host));
@@ -312,32 +288,23 @@ impl Monitor {
     pub(super) fn replicates(&self, host: usize, source: usize) -> bool {
         use mmm_proto::agent::Thread;
         let report = self.hosts[host].report();
-        report
-            .and_then(|report| report.server.replication.as_ref())
-            .is_some_and(|r| {
-                self.top.host_at(&r.source, r.port) == Some(source)
-                    && r.io == Thread::Yes
-                    && r.sql == Thread::Yes
-            })
+        report.and_then(|report| report.server.replication.as_ref()).is_some_and(|r| {
+            self.top.host_at(&r.source, r.port) == Some(source)
+                && r.io == Thread::Yes
+                && r.sql == Thread::Yes
+        })
     }
 
     /// The hosts of a balanced VIP's role that could serve it now.
     pub(super) fn heirs(&self, vip: usize) -> Vec<usize> {
         let role = &self.top.roles[self.vips[vip].role];
-        role.hosts
-            .iter()
-            .copied()
-            .filter(|host| self.can_serve(*host))
-            .collect()
+        role.hosts.iter().copied().filter(|host| self.can_serve(*host)).collect()
     }
 
     fn heir_exists(&self, vip: usize, but: usize) -> bool {
         let exclusive = self.top.roles[self.vips[vip].role].mode == RoleMode::Exclusive;
         if exclusive && self.vips[vip].role == self.top.writer {
-            return self
-                .candidates()
-                .iter()
-                .any(|(h, why)| *h != but && why.is_none());
+            return self.candidates().iter().any(|(h, why)| *h != but && why.is_none());
         }
         self.heirs(vip).iter().any(|heir| *heir != but)
     }

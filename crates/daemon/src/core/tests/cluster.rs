@@ -160,9 +160,7 @@ impl Cluster {
         view.writer.state == WriterState::Serving
             && view.running.is_none()
             && view.roles.iter().all(|role| {
-                role.vips
-                    .iter()
-                    .all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
+                role.vips.iter().all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
             })
     }
 
@@ -181,10 +179,7 @@ impl Cluster {
     }
 
     fn mon_now(&self) -> Now {
-        Now {
-            boot: Time(self.now + CLOCK),
-            wall: Wall(self.now as i64),
-        }
+        Now { boot: Time(self.now + CLOCK), wall: Wall(self.now as i64) }
     }
 
     pub(super) fn view(&self) -> ClusterView {
@@ -206,17 +201,13 @@ impl Cluster {
         let view = self.view();
         let reader = &view.roles[1];
         let mine = |vip: &&mmm_proto::view::VipView| {
-            vip.host
-                .as_ref()
-                .is_some_and(|name| *name == *host_name(host))
+            vip.host.as_ref().is_some_and(|name| *name == *host_name(host))
         };
         reader.vips.iter().filter(mine).count()
     }
 
     pub(super) fn said(&self, text: &str) -> bool {
-        self.events
-            .iter()
-            .any(|(_, event)| event.line().contains(text))
+        self.events.iter().any(|(_, event)| event.line().contains(text))
     }
 
     pub(super) fn run(&mut self, ms: u64) {
@@ -229,11 +220,7 @@ impl Cluster {
     pub(super) fn until(&mut self, what: &str, ms: u64, so: impl Fn(&Self) -> bool) -> u64 {
         let began = self.now;
         while !so(self) {
-            assert!(
-                self.now - began < ms,
-                "not within {ms} ms: {what}\n{}",
-                self.tail()
-            );
+            assert!(self.now - began < ms, "not within {ms} ms: {what}\n{}", self.tail());
             self.tick();
         }
         self.now - began
@@ -289,11 +276,7 @@ impl Cluster {
 
     pub(super) fn request(&mut self, request: Request) -> u64 {
         self.asked += 1;
-        let asker = Asker {
-            console: 1,
-            id: self.asked,
-            who: "ann".to_owned(),
-        };
+        let asker = Asker { console: 1, id: self.asked, who: "ann".to_owned() };
         let line = format!("{:>7} asked {request:?}", self.now);
         self.log.push(line);
         self.feed(Input::Asked { asker, request });

@@ -16,60 +16,33 @@ fn refusals_and_skips_have_the_originals_words() {
             "move_role writer db3",
             "Role 'writer' can't be moved to host 'db3'. Following hosts are possible: db1, db2",
         ),
-        (
-            "set_ip 10.0.0.100 db1",
-            "This command is only allowed in passive mode.",
-        ),
+        ("set_ip 10.0.0.100 db1", "This command is only allowed in passive mode."),
         ("set_online db9", "Unknown host name 'db9'!"),
     ] {
         assert_eq!(c.refusal(words), text);
     }
     for (words, text) in [
-        (
-            "set_online db1",
-            "This host is already ONLINE. Skipping command.",
-        ),
-        (
-            "move_role writer db1",
-            "Role is already on 'db1'. Skipping command.",
-        ),
+        ("set_online db1", "This host is already ONLINE. Skipping command."),
+        ("move_role writer db1", "Role is already on 'db1'. Skipping command."),
         ("set_active", "Already in active mode."),
         ("ping", "Pinged successfully!"),
     ] {
         assert_eq!(c.ok(words), text);
     }
     c.ok("set_offline db2");
-    assert_eq!(
-        c.ok("set_offline db2"),
-        "This host is already ADMIN_OFFLINE. Skipping command."
-    );
+    assert_eq!(c.ok("set_offline db2"), "This host is already ADMIN_OFFLINE. Skipping command.");
     let why = c.refusal("move_role writer db2");
-    assert!(
-        why.starts_with("Can't move role to host with state 'ADMIN_OFFLINE'"),
-        "{why}"
-    );
+    assert!(why.starts_with("Can't move role to host with state 'ADMIN_OFFLINE'"), "{why}");
     let why = c.refusal("move_role --force writer db2");
-    assert!(
-        why.starts_with("Can't force role to host with state"),
-        "{why}"
-    );
+    assert!(why.starts_with("Can't force role to host with state"), "{why}");
     c.ok("set_passive");
-    assert_eq!(
-        c.refusal("move_role writer db2"),
-        "This command is not allowed in passive mode."
-    );
+    assert_eq!(c.refusal("move_role writer db2"), "This command is not allowed in passive mode.");
     let why = c.refusal("set_ip 10.0.0.99 db1");
     assert_eq!(why, "The IP '10.0.0.99' is not a VIP of any role.");
     let why = c.refusal("set_ip 10.0.0.100 db3");
-    assert!(
-        why.starts_with("Host 'db3' can't handle role 'writer'"),
-        "{why}"
-    );
+    assert!(why.starts_with("Host 'db3' can't handle role 'writer'"), "{why}");
     let why = c.refusal("set_ip 10.0.0.100 db2");
-    assert_eq!(
-        why,
-        "Host 'db2' has state 'ADMIN_OFFLINE'. It should be ONLINE."
-    );
+    assert_eq!(why, "Host 'db2' has state 'ADMIN_OFFLINE'. It should be ONLINE.");
 }
 
 #[test]
@@ -78,15 +51,9 @@ fn a_host_whose_agent_is_dead_is_neither_set_online_nor_offline() {
     c.hosts[1].kill_agent();
     c.run(2_000);
     let why = c.refusal("set_offline db2");
-    assert!(
-        why.starts_with("Can't reach agent daemon on 'db2'!"),
-        "{why}"
-    );
+    assert!(why.starts_with("Can't reach agent daemon on 'db2'!"), "{why}");
     let why = c.refusal("move_role writer db2");
-    assert!(
-        why.starts_with("Can't reach agent daemon on 'db2'!"),
-        "{why}"
-    );
+    assert!(why.starts_with("Can't reach agent daemon on 'db2'!"), "{why}");
 }
 
 #[test]
@@ -98,11 +65,7 @@ fn passive_changes_nothing_and_goes_on_renewing_what_is_held() {
     c.hosts[0].server.kill();
     c.run(10_000);
     assert_eq!(c.open_host(), None, "{}", c.tail());
-    assert_eq!(
-        c.state(0),
-        HostState::HardOffline,
-        "states are judged all the same"
-    );
+    assert_eq!(c.state(0), HostState::HardOffline, "states are judged all the same");
     c.ok("set_active");
     c.until("db2 takes over", 8_000, |c| c.open_host() == Some("db2"));
 }
@@ -115,9 +78,7 @@ fn set_ip_is_obeyed_when_passive_is_left() {
     c.run(3_000);
     assert_eq!(c.open_host(), Some("db1"));
     c.ok("set_active");
-    c.until("db2 is writer", 8_000, |c| {
-        c.open_host() == Some("db2") && c.settled()
-    });
+    c.until("db2 is writer", 8_000, |c| c.open_host() == Some("db2") && c.settled());
     assert_eq!(c.missing_on(1), 0, "{}", c.tail());
 }
 
@@ -126,9 +87,7 @@ fn manual_keeps_the_roles_of_a_failed_host_and_active_moves_them() {
     let mut c = Cluster::mature();
     c.ok("set_manual");
     c.hosts[0].server.kill();
-    c.until("it is seen", 5_000, |c| {
-        c.state(0) == HostState::HardOffline
-    });
+    c.until("it is seen", 5_000, |c| c.state(0) == HostState::HardOffline);
     c.run(10_000);
     let writer = c.view().writer.host.unwrap();
     assert_eq!(writer.as_str(), "db1", "{}", c.tail());
@@ -196,20 +155,14 @@ fn a_plan_is_what_runs_and_is_refused_when_the_cluster_changed_under_it() {
         panic!("{:?}", c.answer(id));
     };
     assert_eq!(refusal.code, RefusalCode::Stale);
-    assert!(
-        refusal.reason.contains("changed while you were reading"),
-        "{}",
-        refusal.reason
-    );
+    assert!(refusal.reason.contains("changed while you were reading"), "{}", refusal.reason);
 }
 
 #[test]
 fn a_forced_move_goes_to_the_broken_host_and_says_what_is_lost() {
     let mut c = Cluster::mature();
     c.hosts[1].server.sql = false;
-    c.until("db2 failed", 20_000, |c| {
-        c.state(1) == HostState::ReplicationFail
-    });
+    c.until("db2 failed", 20_000, |c| c.state(1) == HostState::ReplicationFail);
     let lost = c.hosts[0].server.applied.len() - c.hosts[1].server.applied.len();
     assert!(lost > 500);
     let text = c.ok("move_role --force writer db2");

@@ -10,17 +10,12 @@ fn a_killed_server_is_replaced_at_once_and_comes_back_by_itself_to_follow() {
     let mut c = Cluster::mature();
     c.hosts[0].server.kill();
     let took = c.until("db2 takes over", 2_000, |c| c.open_host() == Some("db2"));
-    assert!(
-        took < 200,
-        "{took} ms: evidence of both sides needs no trap period"
-    );
+    assert!(took < 200, "{took} ms: evidence of both sides needs no trap period");
     assert_eq!(c.missing_on(1), 0, "{}", c.tail());
     c.until("its readers are served", 2_000, Cluster::settled);
     c.hosts[0].server.start();
     c.until("db1 is back", 20_000, |c| c.state(0) == HostState::Online);
-    c.until("db1 follows db2", 5_000, |c| {
-        c.hosts[0].server.source == Some(1)
-    });
+    c.until("db1 follows db2", 5_000, |c| c.hosts[0].server.source == Some(1));
     c.until("db1 reads again", 5_000, |c| c.readers(0) == 1);
     assert_eq!(c.open_host(), Some("db2"), "the writer stays where it is");
     c.until("it is told", 5_000, |c| c.said("rejoined"));
@@ -44,9 +39,7 @@ fn a_hanging_server_is_replaced_after_the_trap_period_and_only_after_its_agent_l
 fn a_late_standby_that_cannot_apply_never_becomes_writer() {
     let mut c = Cluster::mature();
     c.hosts[1].server.apply_stuck = true;
-    c.until("db2 is late", 90_000, |c| {
-        c.state(1) == HostState::ReplicationDelay
-    });
+    c.until("db2 is late", 90_000, |c| c.state(1) == HostState::ReplicationDelay);
     c.hosts[0].server.kill();
     c.run(20_000);
     assert_eq!(c.open_host(), None, "{}", c.tail());
@@ -60,9 +53,7 @@ fn a_late_standby_that_cannot_apply_never_becomes_writer() {
 fn a_standby_whose_applier_is_broken_never_becomes_writer() {
     let mut c = Cluster::mature();
     c.hosts[1].server.sql = false;
-    c.until("it failed", 30_000, |c| {
-        c.state(1) == HostState::ReplicationFail
-    });
+    c.until("it failed", 30_000, |c| c.state(1) == HostState::ReplicationFail);
     c.hosts[0].server.kill();
     c.run(30_000);
     assert_eq!(c.open_host(), None, "{}", c.tail());
@@ -81,9 +72,7 @@ fn the_new_writer_fetches_what_another_survivor_has_more() {
     c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
     assert_eq!(c.missing_on(1), 0, "{}", c.tail());
     assert!(c.said("fetched up to"), "{}", c.tail());
-    c.until("db3 follows db2", 5_000, |c| {
-        c.hosts[2].server.source == Some(1)
-    });
+    c.until("db3 follows db2", 5_000, |c| c.hosts[2].server.source == Some(1));
 }
 
 #[test]
@@ -97,9 +86,7 @@ fn an_old_master_with_writes_of_its_own_stays_out_and_is_reported() {
     assert!(c.missing_on(1) > 0);
     c.cut_peers[0] = false;
     c.hosts[0].server.start();
-    c.until("it is told", 30_000, |c| {
-        c.said("has parted from the new writer")
-    });
+    c.until("it is told", 30_000, |c| c.said("has parted from the new writer"));
     c.run(120_000);
     assert_ne!(c.state(0), HostState::Online, "{}", c.tail());
     assert_eq!(c.open_host(), Some("db2"));

@@ -70,11 +70,7 @@ pub(super) struct ToyHost {
 }
 
 fn kind(act: &Act) -> String {
-    format!("{act:?}")
-        .split([' ', '{'])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    format!("{act:?}").split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 impl ToyHost {
@@ -111,10 +107,7 @@ impl ToyHost {
     }
 
     fn now(&self, now: u64) -> Now {
-        Now {
-            boot: Time(now + self.clock),
-            wall: Wall(now as i64),
-        }
+        Now { boot: Time(now + self.clock), wall: Wall(now as i64) }
     }
 
     pub(super) fn start_agent(&mut self, now: u64) {
@@ -193,34 +186,24 @@ impl ToyHost {
             self.told = self.server.process;
             if self.told == Process::Gone {
                 let why = "the sentinel's connection was refused".to_owned();
-                self.inbox.push(Input::Lost {
-                    reach: Reach::Gone { why },
-                });
+                self.inbox.push(Input::Lost { reach: Reach::Gone { why } });
             }
             self.look_at = now;
         }
         if now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
-            let long = if self.server.process == Process::Silent {
-                2_000
-            } else {
-                2
-            };
+            let long = if self.server.process == Process::Silent { 2_000 } else { 2 };
             let saw = self.server.facts(now);
             self.looks.push((now + long, now, saw));
             let found = self.vips.keys().copied().collect();
             self.inbox.push(Input::Addresses { found });
         }
-        let (done, rest) = std::mem::take(&mut self.looks)
-            .into_iter()
-            .partition(|(end, ..)| now >= *end);
+        let (done, rest) =
+            std::mem::take(&mut self.looks).into_iter().partition(|(end, ..)| now >= *end);
         self.looks = rest;
         let done: Vec<(u64, u64, Server)> = done;
         for (_, began, server) in done {
-            self.inbox.push(Input::Facts {
-                server,
-                began: Time(began + self.clock),
-            });
+            self.inbox.push(Input::Facts { server, began: Time(began + self.clock) });
         }
     }
 
@@ -245,9 +228,7 @@ impl ToyHost {
         }
         if held && !self.disk_told {
             self.disk_told = true;
-            self.inbox.push(Input::StoreFailed {
-                why: "disk full".to_owned(),
-            });
+            self.inbox.push(Input::StoreFailed { why: "disk full".to_owned() });
         } else if self.disk_told && !self.disk_fails {
             self.disk_told = false;
             self.inbox.push(Input::StoreWorks);
@@ -260,10 +241,7 @@ impl ToyHost {
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),
                 Effect::Begin { id, act, .. } if held && matches!(act, Act::Open { .. }) => {
                     let why = "the state could not be written down".to_owned();
-                    self.inbox.push(Input::Ended {
-                        id,
-                        result: failed(why),
-                    });
+                    self.inbox.push(Input::Ended { id, result: failed(why) });
                 }
                 Effect::Begin { id, act, limit } => self.begin(now, id, act, limit),
             }
@@ -280,8 +258,5 @@ impl ToyHost {
 }
 
 fn failed(why: String) -> ActResult {
-    ActResult::Failed {
-        why,
-        blockers: Vec::new(),
-    }
+    ActResult::Failed { why, blockers: Vec::new() }
 }

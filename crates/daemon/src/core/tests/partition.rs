@@ -15,17 +15,11 @@ fn an_isolated_writer_fences_itself_and_is_replaced_when_its_grant_is_surely_ove
     let began = c.now;
     c.until("db1 fences itself", 2_100, |c| c.hosts[0].server.read_only);
     let fenced = c.now - began;
-    assert!(
-        (1_400..=2_050).contains(&fenced),
-        "{fenced}: two thirds of the grant"
-    );
+    assert!((1_400..=2_050).contains(&fenced), "{fenced}: two thirds of the grant");
     assert!(c.hosts[0].server.read_only, "{}", c.tail());
     c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
     let took = c.now - began;
-    assert!(
-        took >= SURELY - 500,
-        "{took}: not before the grant is surely over"
-    );
+    assert!(took >= SURELY - 500, "{took}: not before the grant is surely over");
     assert!(took <= 4_000, "{took}: within the grant and a second");
     (c.cut[0], c.cut_peers[0]) = (false, false);
     c.run(30_000);
@@ -40,9 +34,7 @@ fn a_writer_that_only_the_monitor_cannot_reach_is_replaced_without_two_writers()
     c.until("db2 takes over", 6_000, |c| c.open_host() == Some("db2"));
     assert_eq!(c.missing_on(1), 0, "all of it was replicated meanwhile");
     c.cut[0] = false;
-    c.until("db1 follows", 30_000, |c| {
-        c.hosts[0].server.source == Some(1)
-    });
+    c.until("db1 follows", 30_000, |c| c.hosts[0].server.source == Some(1));
 }
 
 #[test]
@@ -71,9 +63,7 @@ fn a_writer_host_that_stands_still_is_replaced_and_takes_no_write_when_it_wakes_
 fn an_agent_that_stands_still_loses_its_addresses_by_the_kernel() {
     let mut c = Cluster::mature();
     c.hosts[0].stopped = true;
-    c.until("the kernel drops the address", 3_100, |c| {
-        !c.hosts[0].holds_writer_vip()
-    });
+    c.until("the kernel drops the address", 3_100, |c| !c.hosts[0].holds_writer_vip());
     c.until("db2 takes over", 8_000, |c| c.open_host() == Some("db2"));
     c.hosts[0].stopped = false;
     c.run(10_000);
@@ -84,18 +74,13 @@ fn an_agent_that_stands_still_loses_its_addresses_by_the_kernel() {
 #[test]
 fn a_cut_off_reader_is_served_elsewhere_and_never_twice() {
     let mut c = Cluster::mature();
-    let ip = (0..3)
-        .map(reader_vip)
-        .find(|ip| c.holding(*ip) == ["db3"])
-        .unwrap();
+    let ip = (0..3).map(reader_vip).find(|ip| c.holding(*ip) == ["db3"]).unwrap();
     (c.cut[2], c.cut_peers[2]) = (true, true);
     let elsewhere = |c: &Cluster| c.holding(ip).first().is_some_and(|host| *host != "db3");
     c.until("the reader is elsewhere", 10_000, elsewhere);
     assert_eq!(c.longest_gap, 0);
     (c.cut[2], c.cut_peers[2]) = (false, false);
-    c.until("db3 reads again", 60_000, |c| {
-        c.readers(2) == 1 && c.settled()
-    });
+    c.until("db3 reads again", 60_000, |c| c.readers(2) == 1 && c.settled());
 }
 
 #[test]
@@ -146,10 +131,5 @@ fn one_lossy_side_alone_never_takes_the_writer_away() {
         }
         c.run(998);
     }
-    assert_eq!(
-        (c.longest_gap, c.writer()),
-        (0, Some("db1")),
-        "{}",
-        c.tail()
-    );
+    assert_eq!((c.longest_gap, c.writer()), (0, Some("db1")), "{}", c.tail());
 }

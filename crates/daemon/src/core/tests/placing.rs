@@ -8,8 +8,7 @@ use super::reader_vip;
 fn where_is(c: &Cluster, reader: usize) -> String {
     let view = c.view();
     let host = &view.roles[1].vips[reader].host;
-    host.as_ref()
-        .map_or("-".to_owned(), |name| name.as_str().to_owned())
+    host.as_ref().map_or("-".to_owned(), |name| name.as_str().to_owned())
 }
 
 #[test]
@@ -50,9 +49,7 @@ fn the_writer_counts_one_half_and_readers_move_only_while_loads_differ_by_more_t
     // Then db2 is lost: db1 holds all four.
     c.run(62_000);
     c.hosts[1].server.kill();
-    c.until("db1 has all", 5_000, |c| {
-        c.readers(0) == 3 && c.writer() == Some("db1")
-    });
+    c.until("db1 has all", 5_000, |c| c.readers(0) == 3 && c.writer() == Some("db1"));
 }
 
 #[test]
@@ -68,12 +65,7 @@ fn a_reader_is_given_on_only_when_its_former_host_let_go() {
     for reader in 0..3 {
         up += c.holding(reader_vip(reader)).len();
     }
-    assert_eq!(
-        up,
-        3,
-        "nothing was added while db3 still had it\n{}",
-        c.tail()
-    );
+    assert_eq!(up, 3, "nothing was added while db3 still had it\n{}", c.tail());
     c.until("two hosts serve three readers", 5_000, Cluster::settled);
     assert_eq!(c.readers(2), 0);
 }
@@ -81,9 +73,7 @@ fn a_reader_is_given_on_only_when_its_former_host_let_go() {
 #[test]
 fn an_address_that_cannot_be_removed_stays_where_it_is_until_its_grant_is_over() {
     let mut c = Cluster::in_service();
-    c.hosts[2]
-        .failing
-        .insert("Drop", "the kernel does not answer".to_owned());
+    c.hosts[2].failing.insert("Drop", "the kernel does not answer".to_owned());
     let began = c.now;
     c.ok("set_offline db3");
     c.until("given on", 8_000, Cluster::settled);

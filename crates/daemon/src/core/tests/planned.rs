@@ -19,22 +19,14 @@ fn undone(c: &mut Cluster, answer: &Answer) -> String {
 fn the_writer_moves_to_and_fro_twenty_times_and_no_acknowledged_write_is_lost() {
     let mut c = Cluster::in_service();
     for turn in 0..20 {
-        let (to, host) = if turn % 2 == 0 {
-            ("db2", 1)
-        } else {
-            ("db1", 0)
-        };
+        let (to, host) = if turn % 2 == 0 { ("db2", 1) } else { ("db1", 0) };
         let before = c.acked.len();
         let text = c.ok(&format!("move_role writer {to}"));
         assert!(text.contains("has been moved from"), "{text}");
         assert_eq!(c.open_host(), Some(to), "turn {turn}\n{}", c.tail());
         c.run(1_000);
         c.until("both others follow", 3_000, Cluster::settled);
-        assert!(
-            c.acked.len() > before + 50,
-            "turn {turn}: nobody writes\n{}",
-            c.tail()
-        );
+        assert!(c.acked.len() > before + 50, "turn {turn}: nobody writes\n{}", c.tail());
         assert_eq!(c.missing_on(host), 0, "turn {turn}\n{}", c.tail());
     }
     // The new writer was open before the old one was surely gone; the client waited for the steps only.
@@ -83,10 +75,7 @@ fn a_long_transaction_is_named_and_refuses_the_move_unless_kill() {
     c.hosts[0].server.blocker_since = Some(c.now);
     c.run(7_000);
     let why = c.refusal("move_role writer db2");
-    assert!(
-        why.contains("open transaction") && why.contains("--kill"),
-        "{why}"
-    );
+    assert!(why.contains("open transaction") && why.contains("--kill"), "{why}");
     c.ok("move_role --kill writer db2");
     assert_eq!(c.open_host(), Some("db2"));
     assert_eq!(c.missing_on(1), 0);
@@ -100,10 +89,7 @@ fn a_freeze_that_is_held_up_is_undone_and_names_what_held_it_up() {
     c.run(600);
     let answer = c.control("move_role writer db2");
     let why = undone(&mut c, &answer);
-    assert!(
-        why.contains("open transaction") && why.contains("--kill"),
-        "{why}"
-    );
+    assert!(why.contains("open transaction") && why.contains("--kill"), "{why}");
     assert!(c.longest_gap < 1_000, "{}", c.longest_gap);
 }
 
@@ -133,9 +119,7 @@ fn a_move_that_was_undone_does_not_hold_up_the_failover_after_it() {
 #[test]
 fn a_target_that_does_not_open_gives_the_role_back() {
     let mut c = Cluster::in_service();
-    c.hosts[1]
-        .failing
-        .insert("Open", "no such interface".to_owned());
+    c.hosts[1].failing.insert("Open", "no such interface".to_owned());
     let answer = c.control("move_role writer db2");
     let Answer::Failed { undone: false, why } = answer else {
         panic!("{answer:?}");
@@ -171,9 +155,7 @@ fn whichever_link_breaks_in_whichever_phase_somebody_serves_again_and_nothing_is
             c.run(9_000);
             c.cut[broken] = false;
             c.hosts[at].slow.clear();
-            c.until("somebody serves", 15_000, |c| {
-                c.open_host().is_some() && c.settled()
-            });
+            c.until("somebody serves", 15_000, |c| c.open_host().is_some() && c.settled());
             let writer = usize::from(c.open_host() == Some("db2"));
             assert_eq!(c.missing_on(writer), 0, "{act} cut {broken}\n{}", c.tail());
         }
@@ -238,9 +220,7 @@ fn a_move_that_a_person_halts_is_undone() {
     let stop = c.request(crate::core::monitor::Request::Stop { plan });
     c.hosts[1].slow.clear();
     c.until("the stop is answered", 100, |c| c.answer(stop).is_some());
-    c.until("db1 serves", 3_000, |c| {
-        c.settled() && c.open_host() == Some("db1")
-    });
+    c.until("db1 serves", 3_000, |c| c.settled() && c.open_host() == Some("db1"));
     assert!(c.said("halted by ann"), "{}", c.tail());
 }
 
@@ -252,17 +232,11 @@ fn set_offline_of_the_writer_moves_it_first() {
     assert_eq!(c.open_host(), Some("db2"));
     assert_eq!(c.state(0), HostState::AdminOffline);
     assert!(c.longest_gap < 250, "{}", c.longest_gap);
-    c.until(
-        "its addresses are served elsewhere",
-        5_000,
-        Cluster::settled,
-    );
+    c.until("its addresses are served elsewhere", 5_000, Cluster::settled);
     assert_eq!(c.missing_on(1), 0);
     c.until("its replication is off", 2_000, |c| !c.hosts[0].server.io);
     c.ok("set_online db1");
-    c.until("it follows again", 3_000, |c| {
-        c.hosts[0].server.io && c.readers(0) == 1
-    });
+    c.until("it follows again", 3_000, |c| c.hosts[0].server.io && c.readers(0) == 1);
     assert_eq!(c.open_host(), Some("db2"), "the writer stays");
 }
 
@@ -286,9 +260,7 @@ fn a_frozen_writer_that_was_given_up_and_comes_back_in_the_same_move_holds_up_no
     let mut c = Cluster::with(top).put_in_service();
     c.hosts[1].slow.insert("Open", 3_000);
     c.ask("move_role writer db2");
-    c.until("db2 opens", 1_000, |c| {
-        c.hosts[1].begun.iter().any(|(_, kind)| kind == "Open")
-    });
+    c.until("db2 opens", 1_000, |c| c.hosts[1].begun.iter().any(|(_, kind)| kind == "Open"));
     c.cut[0] = true;
     c.run(4_000);
     assert!(c.said("grant of db1 is surely over"), "{}", c.tail());
@@ -301,7 +273,5 @@ fn a_frozen_writer_that_was_given_up_and_comes_back_in_the_same_move_holds_up_no
     let writer = usize::from(c.open_host() == Some("db2"));
     c.hosts[writer].server.kill();
     let other = ["db2", "db1"][writer];
-    c.until("the other one takes over", 5_000, |c| {
-        c.open_host() == Some(other)
-    });
+    c.until("the other one takes over", 5_000, |c| c.open_host() == Some(other));
 }

@@ -18,10 +18,7 @@ fn an_agent_restarted_within_its_grant_goes_on_without_a_blip() {
     assert_eq!(c.longest_gap, 0, "{}", c.tail());
     assert!(c.settled());
     for host in 0..3 {
-        let drops = c.hosts[host]
-            .begun
-            .iter()
-            .filter(|(at, kind)| *at > 62_000 && kind == "Drop");
+        let drops = c.hosts[host].begun.iter().filter(|(at, kind)| *at > 62_000 && kind == "Drop");
         assert_eq!(drops.count(), 0, "db{} dropped an address", host + 1);
     }
 }
@@ -32,10 +29,7 @@ fn an_agent_that_stays_dead_loses_the_writer_by_the_kernel() {
     c.hosts[0].kill_agent();
     let began = c.now;
     c.until("db2 takes over", 8_000, |c| c.open_host() == Some("db2"));
-    assert!(
-        c.now - began >= 2_500,
-        "not before the grant is surely over"
-    );
+    assert!(c.now - began >= 2_500, "not before the grant is surely over");
     c.run(5_000);
     let now = c.now;
     c.hosts[0].start_agent(now);
@@ -52,12 +46,7 @@ fn a_monitor_restarted_within_the_grants_moves_nothing() {
     c.run(1_000);
     c.start_monitor();
     c.run(10_000);
-    assert_eq!(
-        (c.longest_gap, c.writer()),
-        (0, Some("db1")),
-        "{}",
-        c.tail()
-    );
+    assert_eq!((c.longest_gap, c.writer()), (0, Some("db1")), "{}", c.tail());
     assert!(c.settled(), "{}", c.tail());
     assert_eq!(c.view().term, 2);
     let new: Vec<String> = c.events[events..].iter().map(|(_, e)| e.line()).collect();
@@ -88,17 +77,10 @@ fn a_monitor_killed_in_the_middle_of_a_move_leaves_one_writer_in_the_end() {
         c.kill_monitor();
         c.run(300);
         c.start_monitor();
-        c.until("somebody serves", 15_000, |c| {
-            c.open_host().is_some() && c.settled()
-        });
+        c.until("somebody serves", 15_000, |c| c.open_host().is_some() && c.settled());
         let writer = usize::from(c.open_host() == Some("db2"));
         c.run(1_000);
-        assert_eq!(
-            c.missing_on(writer),
-            0,
-            "killed after {ms} ms\n{}",
-            c.tail()
-        );
+        assert_eq!(c.missing_on(writer), 0, "killed after {ms} ms\n{}", c.tail());
     }
 }
 
@@ -111,12 +93,7 @@ fn a_monitor_without_its_status_file_finds_the_writer_and_keeps_it() {
     c.run(100);
     c.start_monitor();
     c.run(8_000);
-    assert_eq!(
-        (c.writer(), c.open_host()),
-        (Some("db1"), Some("db1")),
-        "{}",
-        c.tail()
-    );
+    assert_eq!((c.writer(), c.open_host()), (Some("db1"), Some("db1")), "{}", c.tail());
     assert_eq!(c.longest_gap, 0, "{}", c.tail());
 }
 
@@ -135,11 +112,7 @@ fn a_superseded_monitor_goes_passive_and_grants_nothing_more() {
     c.run(1_000);
     let view = c.view();
     assert_eq!(view.mode, MonitorMode::Passive, "{}", c.tail());
-    assert!(
-        view.mode_cause.starts_with("superseded"),
-        "{}",
-        view.mode_cause
-    );
+    assert!(view.mode_cause.starts_with("superseded"), "{}", view.mode_cause);
     let why = c.refusal("set_active");
     assert!(why.contains("stop one of the two"), "{why}");
     c.monitor = new;
@@ -155,12 +128,7 @@ fn what_cannot_be_written_down_is_not_acted_on() {
     c.disk_fails = true;
     let id = c.ask("move_role writer db2");
     c.run(5_000);
-    assert_eq!(
-        (c.open_host(), c.longest_gap),
-        (Some("db1"), 0),
-        "{}",
-        c.tail()
-    );
+    assert_eq!((c.open_host(), c.longest_gap), (Some("db1"), 0), "{}", c.tail());
     assert!(c.view().held.contains("status file"), "{}", c.tail());
     c.disk_fails = false;
     c.until("it is answered", 30_000, |c| c.answer(id).is_some());

@@ -139,11 +139,7 @@ impl Toy {
         if !self.io || !self.sql {
             Lag::Stopped
         } else if self.relay.is_empty() {
-            if self.connected {
-                Lag::Behind(Span::ZERO)
-            } else {
-                Lag::Unknown
-            }
+            if self.connected { Lag::Behind(Span::ZERO) } else { Lag::Unknown }
         } else {
             Lag::Behind(Span(now.saturating_sub(self.relay_since)))
         }

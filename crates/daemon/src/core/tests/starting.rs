@@ -10,10 +10,7 @@ fn a_first_start_waits_for_an_operator_and_then_gives_writer_and_readers() {
     for host in 0..3 {
         assert_eq!(c.state(host), HostState::AwaitingRecovery, "{}", c.tail());
     }
-    assert!(
-        c.acked.is_empty(),
-        "nobody writes before somebody is set online"
-    );
+    assert!(c.acked.is_empty(), "nobody writes before somebody is set online");
     let c = c.put_in_service();
     assert_eq!(c.writer(), Some("db1"));
     assert_eq!(c.open_host(), Some("db1"));

@@ -63,9 +63,7 @@ fn rows_5_and_18_a_broken_replication_costs_the_readers_until_it_runs_again() {
     let mut c = Cluster::mature();
     c.hosts[2].server.sql = false;
     c.until("failed", 15_000, |c| c.state(2) == S::ReplicationFail);
-    c.until("its reader is elsewhere", 3_000, |c| {
-        c.readers(2) == 0 && c.settled()
-    });
+    c.until("its reader is elsewhere", 3_000, |c| c.readers(2) == 0 && c.settled());
     c.hosts[2].server.sql = true;
     c.until("back", 5_000, |c| c.state(2) == S::Online);
     c.until("it reads again", 5_000, |c| c.readers(2) == 1);
@@ -110,11 +108,7 @@ fn row_10_a_short_outage_without_a_reboot_needs_nobody() {
     let now = c.now;
     c.hosts[2].power_on(now);
     c.run(20_000);
-    assert_eq!(
-        c.state(2),
-        S::AwaitingRecovery,
-        "a reboot is no short outage"
-    );
+    assert_eq!(c.state(2), S::AwaitingRecovery, "a reboot is no short outage");
 }
 
 #[test]
@@ -174,9 +168,7 @@ fn wait_becomes_active_when_both_masters_are_there_or_one_has_waited_long_enough
     c.ok("set_online db1");
     c.run(8_000);
     assert_eq!(c.view().mode, MonitorMode::Wait);
-    c.until("one has waited", 4_000, |c| {
-        c.view().mode == MonitorMode::Active
-    });
+    c.until("one has waited", 4_000, |c| c.view().mode == MonitorMode::Active);
     let mut top = topology();
     top.mode = MonitorMode::Wait;
     let mut c = Cluster::with(top);

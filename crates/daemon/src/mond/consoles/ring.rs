@@ -42,27 +42,14 @@ impl Ring {
     /// out yet is of an earlier monitor: then everything is new.
     pub(super) fn place(&self, since: Option<u64>) -> Place {
         let (Some(oldest), Some(newest)) = (self.events.front(), self.events.back()) else {
-            return Place {
-                next: self.first,
-                skipped: 0,
-            };
+            return Place { next: self.first, skipped: 0 };
         };
         let Some(since) = since else {
-            return Place {
-                next: self.first,
-                skipped: 0,
-            };
+            return Place { next: self.first, skipped: 0 };
         };
         let seen = if since > newest.seq { 0 } else { since };
-        let old = self
-            .events
-            .iter()
-            .take_while(|event| event.seq <= seen)
-            .count();
-        Place {
-            next: self.first + old as u64,
-            skipped: oldest.seq.saturating_sub(seen + 1),
-        }
+        let old = self.events.iter().take_while(|event| event.seq <= seen).count();
+        Place { next: self.first + old as u64, skipped: oldest.seq.saturating_sub(seen + 1) }
     }
 
     /// The next events for a console, how many it missed before them, and where it is afterwards; none when

@@ -100,11 +100,7 @@ impl Session {
             }
             _ => {
                 let (console, who) = (self.id, self.who.clone());
-                let asked = ConsoleEvent::Asked {
-                    console,
-                    who,
-                    request,
-                };
+                let asked = ConsoleEvent::Asked { console, who, request };
                 let sent = self.shared.tx.send(asked).await;
                 return sent.map_err(|_| "the monitor ends".to_owned());
             }
@@ -115,9 +111,7 @@ impl Session {
 
     fn forbid(&self, id: u64) -> Out {
         let (code, reason) = (RefusalCode::Forbidden, self.who.why_not.clone());
-        let answer = Answer::Refused {
-            refusal: Refusal { code, reason },
-        };
+        let answer = Answer::Refused { refusal: Refusal { code, reason } };
         Out::Message(FromMonitor::Answer { id, answer })
     }
 
@@ -181,22 +175,14 @@ impl Session {
 type Pictures = watch::Receiver<Option<Arc<Picture>>>;
 
 fn beat_of(pictures: &Pictures) -> FromMonitor {
-    let generation = pictures
-        .borrow()
-        .as_ref()
-        .map_or(0, |picture| picture.view.generation);
-    FromMonitor::Beat {
-        generation,
-        now: Clock.wall(),
-    }
+    let generation = pictures.borrow().as_ref().map_or(0, |picture| picture.view.generation);
+    FromMonitor::Beat { generation, now: Clock.wall() }
 }
 
 fn snapshot(id: u64, pictures: &Pictures) -> FromMonitor {
     let picture = pictures.borrow().clone();
     let answer = match picture {
-        Some(picture) => Answer::Snapshot {
-            view: Box::new(picture.view.as_ref().clone()),
-        },
+        Some(picture) => Answer::Snapshot { view: Box::new(picture.view.as_ref().clone()) },
         None => Answer::Refused {
             refusal: Refusal {
                 code: RefusalCode::State,
@@ -226,10 +212,7 @@ async fn send_events(
 ) -> Result<(), NetError> {
     let mut parts = vec![events];
     while let Some(mut events) = parts.pop() {
-        let message = FromMonitor::Events {
-            events: events.clone(),
-            skipped,
-        };
+        let message = FromMonitor::Events { events: events.clone(), skipped };
         match encode(&message) {
             Ok(line) => {
                 writer.send_line(&line).await?;
@@ -245,9 +228,7 @@ async fn send_events(
     }
     if skipped > 0 {
         let events = Vec::new();
-        writer
-            .send(&FromMonitor::Events { events, skipped })
-            .await?;
+        writer.send(&FromMonitor::Events { events, skipped }).await?;
     }
     Ok(())
 }

@@ -125,11 +125,7 @@ impl Probes {
         for target in targets {
             let wake = Arc::new(Now::default());
             now.insert(target.host.clone(), Arc::clone(&wake));
-            let scout = Scout {
-                target,
-                wake,
-                tx: tx.clone(),
-            };
+            let scout = Scout { target, wake, tx: tx.clone() };
             tasks.spawn(scout.clone().ping(Arc::clone(&pinger)));
             tasks.spawn(scout.server());
         }
@@ -195,10 +191,7 @@ impl Scout {
                     return;
                 }
             }
-            if !self
-                .replication(&mut probe, &mut due, now, unreachable)
-                .await
-            {
+            if !self.replication(&mut probe, &mut due, now, unreachable).await {
                 return;
             }
             let next = due[1..].iter().min().copied().unwrap_or(now);
@@ -219,10 +212,8 @@ impl Scout {
         unreachable: Option<Found>,
     ) -> bool {
         let checks = [Check::RepThreads, Check::RepBacklog];
-        let checks: Vec<Check> = checks
-            .into_iter()
-            .filter(|check| due[check.index()] <= now)
-            .collect();
+        let checks: Vec<Check> =
+            checks.into_iter().filter(|check| due[check.index()] <= now).collect();
         let limit = checks.iter().map(|check| self.timing(*check).timeout).min();
         let Some(limit) = limit else { return true };
         let began = Clock.now();
@@ -251,13 +242,7 @@ impl Scout {
     async fn tell(&self, check: Check, found: Found, began: Time) -> bool {
         let took = Clock.now().since(began);
         let host = self.target.host.clone();
-        let result = ProbeResult {
-            host,
-            check,
-            found,
-            began,
-            took,
-        };
+        let result = ProbeResult { host, check, found, began, took };
         self.tx.send(ProbeEvent::Checked(result)).await.is_ok()
     }
 }
@@ -273,18 +258,12 @@ async fn watch_network(target: NetworkTarget, pinger: Arc<Pinger>, tx: mpsc::Sen
     loop {
         let began = Clock.now();
         let limit = target.timing.timeout;
-        let asked = target
-            .ips
-            .iter()
-            .map(|ip| Box::pin(pinger.ping(*ip, limit)));
+        let asked = target.ips.iter().map(|ip| Box::pin(pinger.ping(*ip, limit)));
         let (up, message) = match select_ok(asked).await {
             Ok(_) => (Some(true), "OK".to_owned()),
             Err(PingError::NoAnswer(_)) => {
                 let all: Vec<String> = target.ips.iter().map(ToString::to_string).collect();
-                (
-                    Some(false),
-                    format!("ERROR: none of {} answers", all.join(", ")),
-                )
+                (Some(false), format!("ERROR: none of {} answers", all.join(", ")))
             }
             // Not being allowed to ask says nothing about the network.
             Err(error) => (None, format!("UNKNOWN: {error}")),
@@ -292,11 +271,7 @@ async fn watch_network(target: NetworkTarget, pinger: Arc<Pinger>, tx: mpsc::Sen
         if up.is_some() && up != told {
             told = up;
             let (up, at) = (up.unwrap_or(true), Clock.now());
-            if tx
-                .send(ProbeEvent::Network { up, message, at })
-                .await
-                .is_err()
-            {
+            if tx.send(ProbeEvent::Network { up, message, at }).await.is_err() {
                 return;
             }
         }

@@ -56,10 +56,7 @@ impl Pinger {
                 sleep(wait).await;
                 let mut pinger = client.pinger(ip, identifier()).await;
                 pinger.timeout(limit_std - wait);
-                pinger
-                    .ping(sequence, &PAYLOAD)
-                    .await
-                    .map_err(|error| error.to_string())
+                pinger.ping(sequence, &PAYLOAD).await.map_err(|error| error.to_string())
             })
         });
         match select_ok(requests).await {
@@ -116,10 +113,7 @@ mod tests {
         let pinger = Pinger::default();
         for ip in ["127.0.0.1", "127.0.0.2"] {
             for _ in 0..50 {
-                let took = pinger
-                    .ping(ip.parse().unwrap(), Span::secs(1))
-                    .await
-                    .unwrap();
+                let took = pinger.ping(ip.parse().unwrap(), Span::secs(1)).await.unwrap();
                 assert!(took < Span::ms(200), "{took}");
             }
         }
@@ -129,14 +123,10 @@ mod tests {
     fn in_a_mute_network<T: Send + 'static>(test: impl Future<Output = T> + Send + 'static) -> T {
         let thread = std::thread::spawn(|| {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("tests run as root");
-            let up = std::process::Command::new("ip")
-                .args(["link", "set", "lo", "up"])
-                .status();
+            let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
             assert!(up.unwrap().success());
             std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1").unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(test)
         });
         thread.join().unwrap()
@@ -146,9 +136,7 @@ mod tests {
     fn who_does_not_answer_fails_within_the_limit() {
         let (took, error) = in_a_mute_network(async {
             let (pinger, began) = (Pinger::default(), Clock.now());
-            let error = pinger
-                .ping("127.0.0.1".parse().unwrap(), Span::ms(200))
-                .await;
+            let error = pinger.ping("127.0.0.1".parse().unwrap(), Span::ms(200)).await;
             (Clock.now().since(began), error.unwrap_err())
         });
         assert!(took >= Span::ms(199) && took <= Span::ms(300), "{took}");
@@ -160,25 +148,16 @@ mod tests {
     fn the_network_is_down_when_nobody_answers() {
         let (up, message) = in_a_mute_network(async {
             let (tx, mut rx) = tokio::sync::mpsc::channel(8);
-            let timing = Timing {
-                period: Span::ms(50),
-                timeout: Span::ms(50),
-            };
+            let timing = Timing { period: Span::ms(50), timeout: Span::ms(50) };
             let ips = vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
             let _probes = Probes::start(Vec::new(), NetworkTarget { ips, timing }, &tx);
             let network = rx.recv().await.unwrap();
-            let ProbeEvent::Network {
-                up: false, message, ..
-            } = network
-            else {
+            let ProbeEvent::Network { up: false, message, .. } = network else {
                 panic!("{network:?}");
             };
             std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "0").unwrap();
             let network = rx.recv().await.unwrap();
-            (
-                matches!(network, ProbeEvent::Network { up: true, .. }),
-                message,
-            )
+            (matches!(network, ProbeEvent::Network { up: true, .. }), message)
         });
         assert!(up);
         assert_eq!(message, "ERROR: none of 127.0.0.1, 127.0.0.2 answers");

@@ -73,16 +73,12 @@ impl Replication {
         match self {
             Self::Not(found) => found.clone(),
             Self::NotSetUp => Found::failed("ERROR: Replication is not set up"),
-            Self::Replica(
-                Replica { io: Thread::No, .. }
-                | Replica {
-                    sql: Thread::No, ..
-                },
-            ) => Found::failed("ERROR: Replication is broken"),
-            Self::Replica(Replica {
-                io: Thread::Connecting,
-                ..
-            }) => Found::Ok("OK: Connecting to the source".to_owned()),
+            Self::Replica(Replica { io: Thread::No, .. } | Replica { sql: Thread::No, .. }) => {
+                Found::failed("ERROR: Replication is broken")
+            }
+            Self::Replica(Replica { io: Thread::Connecting, .. }) => {
+                Found::Ok("OK: Connecting to the source".to_owned())
+            }
             Self::Replica(_) => Found::ok(),
         }
     }
@@ -97,11 +93,9 @@ impl Replication {
                 Found::failed("ERROR: Backlog is too big")
             }
             Self::Replica(Replica { lag: Some(_), .. }) => Found::ok(),
-            Self::Replica(Replica {
-                io: Thread::Yes,
-                sql: Thread::Yes,
-                ..
-            }) => Found::Ok("OK: Backlog is null".to_owned()),
+            Self::Replica(Replica { io: Thread::Yes, sql: Thread::Yes, .. }) => {
+                Found::Ok("OK: Backlog is null".to_owned())
+            }
             Self::Replica(_) => {
                 Found::Unknown("UNKNOWN: Backlog is null: replication does not run".to_owned())
             }
@@ -152,11 +146,7 @@ impl ServerProbe {
             .tcp_keepalive(Some(Duration::from_secs(10)))
             .setup(vec![format!("SET SESSION wait_timeout={KEEP_SECS}")])
             .into();
-        Self {
-            account,
-            opts,
-            conn: None,
-        }
+        Self { account, opts, conn: None }
     }
 
     /// The check `mysql`: a connection and a query. A port that refuses is tried twice, 20 ms apart, and is
@@ -212,10 +202,7 @@ impl ServerProbe {
                 }
                 // It was broken before; a fresh one may work.
                 Err(Miss::Refused(_) | Miss::Ended(_)) if kept => {}
-                Err(Miss::Server {
-                    code: SESSION_KILLED,
-                    ..
-                }) if kept => {}
+                Err(Miss::Server { code: SESSION_KILLED, .. }) if kept => {}
                 Err(miss) => return Replication::Not(self.not_told(miss, limit)),
             }
         }
@@ -233,10 +220,7 @@ impl ServerProbe {
     fn judge(&self, word: &str, miss: Miss, limit: Span) -> Found {
         let say = |why: &str| self.connect_error(word, why);
         match miss {
-            Miss::Server {
-                code: TOO_MANY_CONNECTIONS,
-                message,
-            } => Found::Unknown(
+            Miss::Server { code: TOO_MANY_CONNECTIONS, message } => Found::Unknown(
                 self.connect_error("UNKNOWN", &format!("{message} ({TOO_MANY_CONNECTIONS})")),
             ),
             _ if word == "UNKNOWN" => Found::Unknown(match miss {
@@ -254,13 +238,12 @@ impl ServerProbe {
     fn not_told(&self, miss: Miss, limit: Span) -> Found {
         let account = &self.account;
         match miss {
-            Miss::Server {
-                code: PRIVILEGE_MISSING,
-                message,
-            } => Found::failed(format!("ERROR: Privilege missing ({account})! {message}")),
-            Miss::Server { code, message } => Found::Unknown(format!(
-                "UNKNOWN: Query error ({account})! {message} ({code})"
-            )),
+            Miss::Server { code: PRIVILEGE_MISSING, message } => {
+                Found::failed(format!("ERROR: Privilege missing ({account})! {message}"))
+            }
+            Miss::Server { code, message } => {
+                Found::Unknown(format!("UNKNOWN: Query error ({account})! {message} ({code})"))
+            }
             Miss::Refused(why) | Miss::Ended(why) | Miss::Other(why) => {
                 Found::Unknown(self.connect_error("UNKNOWN", &why))
             }
@@ -269,10 +252,7 @@ impl ServerProbe {
     }
 
     fn late(&self, what: &str, limit: Span) -> Found {
-        Found::failed(format!(
-            "ERROR: Timeout ({})! no {what} within {limit}",
-            self.account
-        ))
+        Found::failed(format!("ERROR: Timeout ({})! no {what} within {limit}", self.account))
     }
 
     fn connect_error(&self, word: &str, why: &str) -> String {
@@ -305,10 +285,7 @@ async fn status(mut conn: Conn, end: Instant) -> Result<(Conn, Option<Row>), Mis
 
 fn miss(error: Error) -> Miss {
     match error {
-        Error::Server(error) => Miss::Server {
-            code: error.code,
-            message: error.message,
-        },
+        Error::Server(error) => Miss::Server { code: error.code, message: error.message },
         Error::Io(IoError::Io(error)) => match error.kind() {
             ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionReset
@@ -360,11 +337,7 @@ mod tests {
     use super::*;
 
     fn replica(io: Thread, sql: Thread, lag: Option<u64>) -> Replication {
-        Replication::Replica(Replica {
-            io,
-            sql,
-            lag: lag.map(Span::secs),
-        })
+        Replication::Replica(Replica { io, sql, lag: lag.map(Span::secs) })
     }
 
     #[test]
@@ -374,27 +347,11 @@ mod tests {
         for (replication, threads, backlog) in [
             (replica(Yes, Yes, Some(0)), "OK", "OK"),
             (replica(Yes, Yes, Some(60)), "OK", "OK"),
-            (
-                replica(Yes, Yes, Some(61)),
-                "OK",
-                "ERROR: Backlog is too big",
-            ),
+            (replica(Yes, Yes, Some(61)), "OK", "ERROR: Backlog is too big"),
             (replica(Yes, Yes, None), "OK", "OK: Backlog is null"),
-            (
-                replica(Connecting, Yes, None),
-                "OK: Connecting",
-                "UNKNOWN: Backlog is null",
-            ),
-            (
-                replica(No, Yes, None),
-                "ERROR: Replication is broken",
-                "UNKNOWN: Backlog",
-            ),
-            (
-                replica(Yes, No, None),
-                "ERROR: Replication is broken",
-                "UNKNOWN: Backlog",
-            ),
+            (replica(Connecting, Yes, None), "OK: Connecting", "UNKNOWN: Backlog is null"),
+            (replica(No, Yes, None), "ERROR: Replication is broken", "UNKNOWN: Backlog"),
+            (replica(Yes, No, None), "ERROR: Replication is broken", "UNKNOWN: Backlog"),
             (
                 Replication::NotSetUp,
                 "ERROR: Replication is not set up",
@@ -402,15 +359,9 @@ mod tests {
             ),
         ] {
             let found = replication.threads();
-            assert!(
-                found.message().starts_with(threads),
-                "{replication:?}: {found:?}"
-            );
+            assert!(found.message().starts_with(threads), "{replication:?}: {found:?}");
             let found = replication.backlog(max);
-            assert!(
-                found.message().starts_with(backlog),
-                "{replication:?}: {found:?}"
-            );
+            assert!(found.message().starts_with(backlog), "{replication:?}: {found:?}");
         }
     }
 

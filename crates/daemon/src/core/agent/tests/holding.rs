@@ -107,18 +107,12 @@ fn a_fence_that_fails_is_tried_again_with_a_pause_and_is_never_called_done() {
     b.grant(6, want(Vec::new()));
     for _ in 0..5 {
         let id = b.running("Fence");
-        let result = ActResult::Fenced {
-            safe: false,
-            gone: true,
-            trouble: "no answer".to_owned(),
-        };
+        let result = ActResult::Fenced { safe: false, gone: true, trouble: "no answer".to_owned() };
         b.end(id, result);
         assert_eq!(b.duty(), Duty::Fencing);
         assert!(!b.runs("Fence"), "not at once");
         b.look(Server {
-            reach: Reach::Silent {
-                why: "no answer".to_owned(),
-            },
+            reach: Reach::Silent { why: "no answer".to_owned() },
             ..Server::unknown()
         });
         b.wait(250);
@@ -132,9 +126,7 @@ fn an_agent_restarted_within_its_grant_goes_on() {
     let kept = Bench::serving().kept;
     let mut b = Bench::start(kept, "boot", 10_500);
     assert_eq!(b.duty(), Duty::Serving);
-    b.step(Input::Addresses {
-        found: vec![writer_vip()],
-    });
+    b.step(Input::Addresses { found: vec![writer_vip()] });
     b.look(facts(false));
     b.wait(100);
     assert!(b.acts.is_empty(), "{:?}", b.acts);
@@ -163,9 +155,7 @@ fn an_agent_restarted_out_of_its_grant_or_in_another_boot_or_in_the_middle_of_so
         let what = format!("{kept:?} {boot} {now}");
         let mut b = Bench::start(kept, boot, now);
         assert_eq!(b.duty(), Duty::Fencing, "{what}");
-        b.step(Input::Addresses {
-            found: vec![writer_vip()],
-        });
+        b.step(Input::Addresses { found: vec![writer_vip()] });
         b.look(facts(false));
         assert!(b.runs("Fence"), "{what}");
         b.fenced();
@@ -181,9 +171,7 @@ fn an_agent_restarted_within_its_grant_keeps_its_readers() {
     let id = b.running("Hold");
     b.end(id, ActResult::Done);
     let mut b = Bench::start(b.kept, "boot", 10_500);
-    b.step(Input::Addresses {
-        found: vec![reader_vip()],
-    });
+    b.step(Input::Addresses { found: vec![reader_vip()] });
     b.look(facts(true));
     assert_eq!(b.duty(), Duty::None);
     assert!(!b.runs("Drop"), "{:?}", b.acts);
@@ -210,9 +198,7 @@ fn an_open_that_fails_fences_and_is_tried_again() {
 fn a_server_restarted_while_its_host_serves_is_opened_again() {
     let mut b = Bench::serving();
     let why = "refused".to_owned();
-    b.step(Input::Lost {
-        reach: Reach::Gone { why },
-    });
+    b.step(Input::Lost { reach: Reach::Gone { why } });
     assert_eq!(b.duty(), Duty::Serving);
     b.look(facts(true));
     assert!(b.runs("Open"), "{:?}", b.acts);
@@ -239,9 +225,7 @@ fn a_look_that_began_before_the_server_died_does_not_call_it_alive() {
     let began = Time(b.now);
     b.now += 5;
     let why = "refused".to_owned();
-    b.step(Input::Lost {
-        reach: Reach::Gone { why },
-    });
+    b.step(Input::Lost { reach: Reach::Gone { why } });
     let server = facts(false);
     b.step(Input::Facts { server, began });
     assert!(matches!(b.agent.report().server.reach, Reach::Gone { .. }));
@@ -258,9 +242,7 @@ fn a_host_that_is_found_writable_without_being_the_writer_is_made_read_only() {
 #[test]
 fn the_writers_address_on_a_host_that_is_not_the_writer_goes() {
     let mut b = Bench::idle();
-    b.step(Input::Addresses {
-        found: vec![writer_vip()],
-    });
+    b.step(Input::Addresses { found: vec![writer_vip()] });
     assert!(b.runs("Fence"), "{:?}", b.acts);
     b.fenced();
     assert_eq!(b.duty(), Duty::None);
@@ -270,14 +252,11 @@ fn the_writers_address_on_a_host_that_is_not_the_writer_goes() {
 fn addresses_that_are_not_of_the_cluster_are_never_touched() {
     let mut b = Bench::serving();
     let mut wanted = serve();
-    wanted.holds.push(Hold {
-        vip: IpAddr::from([10, 0, 0, 200]),
-        ..hold(reader_vip(), Stance::Serve)
-    });
+    wanted
+        .holds
+        .push(Hold { vip: IpAddr::from([10, 0, 0, 200]), ..hold(reader_vip(), Stance::Serve) });
     b.grant(6, wanted);
-    b.step(Input::Addresses {
-        found: vec![writer_vip(), IpAddr::from([10, 0, 0, 11])],
-    });
+    b.step(Input::Addresses { found: vec![writer_vip(), IpAddr::from([10, 0, 0, 11])] });
     b.wait(100);
     let strange = |act: &Act| match act {
         Act::Hold { vip, .. } | Act::Drop { vip } => *vip != writer_vip(),
@@ -315,9 +294,7 @@ fn an_address_that_cannot_be_added_is_not_tried_in_a_hot_loop() {
 #[test]
 fn without_a_state_file_nothing_new_is_opened() {
     let mut b = Bench::idle();
-    b.step(Input::StoreFailed {
-        why: "disk full".to_owned(),
-    });
+    b.step(Input::StoreFailed { why: "disk full".to_owned() });
     b.grant(5, serve());
     assert!(!b.runs("Open"));
     assert!(b.agent.report().troubles[0].contains("disk full"));
@@ -350,9 +327,7 @@ fn grants_do_not_drive_addresses_that_cannot_be_refreshed() {
     let mut both = serve();
     both.holds.push(hold(reader_vip(), Stance::Serve));
     b.grant(6, both.clone());
-    b.step(Input::Addresses {
-        found: vec![writer_vip(), reader_vip()],
-    });
+    b.step(Input::Addresses { found: vec![writer_vip(), reader_vip()] });
     let (mut tries, mut reports) = (0, 0);
     for _ in 0..1_000 {
         b.said.clear();

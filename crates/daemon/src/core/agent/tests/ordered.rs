@@ -35,9 +35,7 @@ fn a_frozen_host_is_not_thawed_by_what_was_wanted_before_the_freeze() {
 fn a_host_that_waits_to_open_does_not_open_by_a_grant_that_is_older_than_an_order() {
     let mut b = Bench::idle();
     let why = "refused".to_owned();
-    b.step(Input::Lost {
-        reach: Reach::Gone { why },
-    });
+    b.step(Input::Lost { reach: Reach::Gone { why } });
     b.grant(5, serve());
     assert!(!b.runs("Open"), "its server is down");
     // The monitor gave it up and asks what it has; the grant that says so is still on its way. What it
@@ -97,9 +95,7 @@ fn a_frozen_host_that_is_found_writable_fences() {
 #[test]
 fn without_a_state_file_nothing_is_frozen() {
     let mut b = Bench::serving();
-    b.step(Input::StoreFailed {
-        why: "disk full".to_owned(),
-    });
+    b.step(Input::StoreFailed { why: "disk full".to_owned() });
     b.order(6, freeze());
     assert!(!b.runs("Freeze"));
     assert!(matches!(b.outcome(), Some(Outcome::Failed { why, .. }) if why.contains("disk full")));
@@ -125,10 +121,7 @@ fn an_order_goes_before_what_the_agent_does_about_replication_by_itself() {
 #[test]
 fn a_fetch_from_an_unknown_host_is_refused() {
     let mut b = Bench::idle();
-    let step = Step::Fetch {
-        from: name("db9"),
-        to: "0-1-9".parse().unwrap(),
-    };
+    let step = Step::Fetch { from: name("db9"), to: "0-1-9".parse().unwrap() };
     b.order(5, step);
     assert!(matches!(b.outcome(), Some(Outcome::Failed { why, .. }) if why.contains("db9")));
 }

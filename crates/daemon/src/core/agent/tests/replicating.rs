@@ -15,10 +15,7 @@ fn replication_is_pointed_to_the_host_that_is_wanted() {
     b.grant(5, from_db2());
     let id = b.running("Follow");
     b.end(id, ActResult::Done);
-    assert!(
-        b.runs("Look") && !b.runs("Follow"),
-        "not again before a look"
-    );
+    assert!(b.runs("Look") && !b.runs("Follow"), "not again before a look");
     b.look(replica("10.0.0.12", Thread::Yes, Thread::Yes));
     b.wait(2_000);
     assert!(!b.runs("Follow"));
@@ -78,9 +75,7 @@ fn nothing_is_done_about_replication_while_the_host_fences_or_its_server_is_down
     b.fenced();
     let why = "refused".to_owned();
     let mut b = Bench::idle();
-    b.step(Input::Lost {
-        reach: Reach::Gone { why },
-    });
+    b.step(Input::Lost { reach: Reach::Gone { why } });
     b.grant(5, from_db2());
     b.wait(100);
     assert!(!b.runs("Follow"));

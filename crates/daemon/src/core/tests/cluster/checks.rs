@@ -16,28 +16,14 @@ impl Cluster {
                 }
             }
         }
-        let (due, later) = std::mem::take(&mut self.checks)
-            .into_iter()
-            .partition(|check| self.now >= check.due);
+        let (due, later) =
+            std::mem::take(&mut self.checks).into_iter().partition(|check| self.now >= check.due);
         self.checks = later;
         let due: Vec<Pending> = due;
-        for Pending {
-            host,
-            check,
-            found,
-            began,
-            ..
-        } in due
-        {
+        for Pending { host, check, found, began, .. } in due {
             let took = Span(self.now - began);
             let began = Time(began + CLOCK);
-            self.feed(Input::Checked {
-                host,
-                check,
-                found,
-                began,
-                took,
-            });
+            self.feed(Input::Checked { host, check, found, began, took });
         }
     }
 
@@ -47,10 +33,7 @@ impl Cluster {
         }
         let there = &self.hosts[host];
         let mute = self.cut[host] || there.frozen;
-        let fail = |why: &str, hard| Found::Failed {
-            why: why.to_owned(),
-            hard,
-        };
+        let fail = |why: &str, hard| Found::Failed { why: why.to_owned(), hard };
         let server = &there.server;
         let slow = mute || (check == Check::Mysql && server.process == Process::Silent);
         let found = match check {
@@ -71,30 +54,15 @@ impl Cluster {
             },
         };
         let due = self.now + if slow { CHECK_TIMEOUT } else { DELAY };
-        self.checks.push(Pending {
-            due,
-            host,
-            check,
-            found,
-            began: self.now,
-        });
+        self.checks.push(Pending { due, host, check, found, began: self.now });
     }
 
     /// The monitor's check of a host fails by a time-out, whatever the host is like.
     pub(in crate::core::tests) fn fail_check(&mut self, host: usize, check: Check) {
         self.checks.retain(|p| p.host != host || p.check != check);
-        let found = Found::Failed {
-            why: "no answer".to_owned(),
-            hard: false,
-        };
+        let found = Found::Failed { why: "no answer".to_owned(), hard: false };
         let began = self.now;
-        self.checks.push(Pending {
-            due: began,
-            host,
-            check,
-            found,
-            began,
-        });
+        self.checks.push(Pending { due: began, host, check, found, began });
         self.lossy[host] = true;
     }
 }

@@ -39,18 +39,10 @@ impl Cluster {
             }
         }
         let gone = (!both || lives != link.lives) && passes;
-        link.broken_since = if passes {
-            None
-        } else {
-            link.broken_since.or(Some(now))
-        };
+        link.broken_since = if passes { None } else { link.broken_since.or(Some(now)) };
         if gone || link.broken_since.is_some_and(|since| now - since > SILENCE) {
             let id = link.id;
-            *link = Link {
-                id,
-                dial_at: now + 100,
-                ..Link::default()
-            };
+            *link = Link { id, dial_at: now + 100, ..Link::default() };
             let why = "connection lost".to_owned();
             let down = AgentInput::LinkDown { link: id, why };
             self.hosts[host].give(down);
@@ -89,11 +81,9 @@ impl Cluster {
         }
         let input = match input {
             // The shell stamps what it reads when it reads it.
-            Input::Said { host, message, .. } => Input::Said {
-                host,
-                at: Time(self.now + CLOCK),
-                message,
-            },
+            Input::Said { host, message, .. } => {
+                Input::Said { host, at: Time(self.now + CLOCK), message }
+            }
             other => other,
         };
         let at = self.mon_now();
@@ -160,10 +150,7 @@ impl Cluster {
     pub(in crate::core::tests) fn relink(&mut self) {
         for host in 0..3 {
             let id = self.links[host].id;
-            self.links[host] = Link {
-                id,
-                ..Link::default()
-            };
+            self.links[host] = Link { id, ..Link::default() };
             let why = "connection lost".to_owned();
             self.hosts[host].give(AgentInput::LinkDown { link: id, why });
             let why = "connection lost".to_owned();

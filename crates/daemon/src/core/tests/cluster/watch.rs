@@ -11,12 +11,7 @@ use crate::core::tests::{host_name, reader_vip, writer_vip};
 impl Cluster {
     pub(super) fn look_at_invariants(&mut self) {
         let open = self.accepting(writer_vip());
-        assert!(
-            open.len() <= 1,
-            "{open:?} take writes at once at {}\n{}",
-            self.now,
-            self.tail()
-        );
+        assert!(open.len() <= 1, "{open:?} take writes at once at {}\n{}", self.now, self.tail());
         for reader in 0..3 {
             let up = self.holding(reader_vip(reader));
             assert!(up.len() <= 1, "reader {reader} on {up:?}\n{}", self.tail());
@@ -39,11 +34,7 @@ impl Cluster {
         if self.now.is_multiple_of(500)
             && let Some(running) = self.monitor.as_ref().and_then(|m| m.view().running)
         {
-            assert!(
-                running.took.as_ms() < MOVE_LIMIT,
-                "{running:?}\n{}",
-                self.tail()
-            );
+            assert!(running.took.as_ms() < MOVE_LIMIT, "{running:?}\n{}", self.tail());
         }
     }
 
@@ -75,10 +66,7 @@ impl Cluster {
 
     /// The hosts that have an address, but for machines that stand still.
     pub(in crate::core::tests) fn holding(&self, vip: IpAddr) -> Vec<&'static str> {
-        let up = self
-            .hosts
-            .iter()
-            .filter(|host| !host.frozen && host.vips.contains_key(&vip));
+        let up = self.hosts.iter().filter(|host| !host.frozen && host.vips.contains_key(&vip));
         up.map(ToyHost::name).collect()
     }
 

@@ -18,13 +18,7 @@ impl ToyHost {
             Act::Fence { vips } => self.refused.extend(vips),
             _ => {}
         }
-        self.works.push(Work {
-            id,
-            act,
-            began: now,
-            limit: limit.as_ms(),
-            half: false,
-        });
+        self.works.push(Work { id, act, began: now, limit: limit.as_ms(), half: false });
     }
 
     pub(super) fn takes(&self, act: &Act) -> u64 {
@@ -92,10 +86,7 @@ impl ToyHost {
         }
         let up = self.server.up();
         if !up
-            && !matches!(
-                act,
-                Act::Fence { .. } | Act::Hold { .. } | Act::Drop { .. } | Act::Look
-            )
+            && !matches!(act, Act::Fence { .. } | Act::Hold { .. } | Act::Drop { .. } | Act::Look)
         {
             return Some(self.end_badly(act, "the server does not answer".to_owned()));
         }
@@ -134,11 +125,7 @@ impl ToyHost {
                 ActResult::Fenced {
                     safe: !silent,
                     gone: true,
-                    trouble: if silent {
-                        "no answer".to_owned()
-                    } else {
-                        String::new()
-                    },
+                    trouble: if silent { "no answer".to_owned() } else { String::new() },
                 }
             }
             Act::ReadOnly => {
@@ -215,11 +202,7 @@ impl ToyHost {
             }
             Act::Fence { vips } => {
                 self.vips.retain(|vip, _| !vips.contains(vip));
-                return ActResult::Fenced {
-                    safe: false,
-                    gone: true,
-                    trouble: why,
-                };
+                return ActResult::Fenced { safe: false, gone: true, trouble: why };
             }
             _ => {}
         }
