@@ -258,7 +258,7 @@ fn a_server_killed_or_stopped_in_the_middle_of_a_fence() {
             assert_eq!(fenced.vips_gone, [vip()]);
             match signal {
                 Signal::SIGKILL => {
-                    assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}")
+                    assert!(matches!(fenced.read_only, ReadOnly::ServerGone(_)), "{fenced:?}");
                 }
                 _ => assert!(matches!(fenced.read_only, ReadOnly::Failed(_)), "{fenced:?}"),
             }

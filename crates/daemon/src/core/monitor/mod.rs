@@ -314,7 +314,7 @@ impl Monitor {
             }
             FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
             FromAgent::Refused { order, got, seen, why } => {
-                self.refused(host, order, got, seen, &why)
+                self.refused(host, order, got, seen, &why);
             }
             FromAgent::News { subject, what, why } => {
                 let name = self.name(host);
