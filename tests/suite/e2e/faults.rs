@@ -10,15 +10,12 @@ use lab::sql::Session;
 use lab::wait::{pass, until};
 
 use super::settle::{Scene, keep, sturdy};
-use super::{Cluster, LATER, SOON, all_online, holders, view, states};
+use super::{Cluster, LATER, SOON, all_online, holders, states, view};
 
 /// `mmm-control` in the background.
 fn control(cluster: &Cluster, args: &[&str]) -> Child {
     let mut command = cluster.lab.daemons().unwrap().control_command(args).unwrap();
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -36,7 +33,12 @@ fn ms(ms: u64) -> Duration {
 }
 
 /// A move, and something that happens `after` it was asked for.
-fn amid(cluster: &mut Cluster, what: &str, after: u64, act: impl FnOnce(&Cluster, &Scene)) -> String {
+fn amid(
+    cluster: &mut Cluster,
+    what: &str,
+    after: u64,
+    act: impl FnOnce(&Cluster, &Scene),
+) -> String {
     let scene = Scene::new(cluster, format!("{what} {after} ms into a move"));
     let child = control(cluster, &["move_role", "writer", scene.standby]);
     pass(ms(after));
@@ -66,7 +68,9 @@ fn explore_monitor_kill() {
         monitor.kill9().unwrap();
         monitor.start().unwrap();
         let switch = cluster.client.wait_switch(scene.since, SOON);
-        if switch.is_err() { println!("{}", states(&view(&cluster.lab))); }
+        if switch.is_err() {
+            println!("{}", states(&view(&cluster.lab)));
+        }
         keep(&cluster, "failover_kill");
         switch.unwrap();
         cluster.lab.server(&scene.writer).unwrap().start().unwrap();
@@ -153,7 +157,8 @@ fn explore_db3() {
     let scene = Scene::new(&mut cluster, "db3's agent stopped during a move");
     let agent = cluster.lab.daemons().unwrap().agent("db3").unwrap();
     agent.freeze().unwrap();
-    let out = control(&cluster, &["move_role", "writer", scene.standby]).wait_with_output().unwrap();
+    let out =
+        control(&cluster, &["move_role", "writer", scene.standby]).wait_with_output().unwrap();
     println!("   {} after {:?}", said(&out), scene.since.elapsed());
     let gap = cluster.switched(scene.since, SOON);
     println!("   gap {:?}", gap.gap);
@@ -172,8 +177,10 @@ fn explore_db3() {
     victim.start().unwrap();
     scene.settle(&cluster);
     // Standby dead, then the writer.
-    let scene = Scene::new(&mut cluster, "standby dead when the writer dies, the writer comes back");
-    let (victim, other) = (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
+    let scene =
+        Scene::new(&mut cluster, "standby dead when the writer dies, the writer comes back");
+    let (victim, other) =
+        (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
     other.kill9().unwrap();
     pass(ms(3000));
     victim.kill9().unwrap();
@@ -185,8 +192,10 @@ fn explore_db3() {
     println!("   rows {:?} after the writer's server is back", back.elapsed());
     other.start().unwrap();
     scene.settle(&cluster);
-    let scene = Scene::new(&mut cluster, "standby dead when the writer dies, the standby comes back");
-    let (victim, other) = (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
+    let scene =
+        Scene::new(&mut cluster, "standby dead when the writer dies, the standby comes back");
+    let (victim, other) =
+        (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
     other.kill9().unwrap();
     pass(ms(3000));
     victim.kill9().unwrap();
@@ -197,7 +206,8 @@ fn explore_db3() {
     victim.start().unwrap();
     scene.settle(&cluster);
     let scene = Scene::new(&mut cluster, "both masters' servers killed and started at once");
-    let (victim, other) = (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
+    let (victim, other) =
+        (cluster.lab.server(&scene.writer).unwrap(), cluster.lab.server(scene.standby).unwrap());
     other.kill9().unwrap();
     victim.kill9().unwrap();
     other.start().unwrap();
@@ -217,7 +227,8 @@ fn explore_people() {
         until("only the writer to have it", SOON, || {
             let on = holders(&cluster.lab, WRITER_VIP);
             if on == [scene.writer.clone()] { Ok(()) } else { Err(format!("{on:?}")) }
-        }).unwrap();
+        })
+        .unwrap();
         println!("   {host}: removed after {:?}", at.elapsed());
     }
     scene.settle(&cluster);
@@ -227,7 +238,8 @@ fn explore_people() {
     until("the writer to have it", SOON, || {
         let on = holders(&cluster.lab, WRITER_VIP);
         if on == [scene.writer.clone()] { Ok(()) } else { Err(format!("{on:?}")) }
-    }).unwrap();
+    })
+    .unwrap();
     println!("   back after {:?}", at.elapsed());
     scene.settle(&cluster);
     let scene = Scene::new(&mut cluster, "read_only by hand");
@@ -237,7 +249,8 @@ fn explore_people() {
         server.set_read_only(on).unwrap();
         until("read_only to be set back", SOON, || {
             if server.is_read_only().unwrap() == on { Err("it is as set by hand") } else { Ok(()) }
-        }).unwrap();
+        })
+        .unwrap();
         println!("   {host} read_only={on}: set back after {:?}", at.elapsed());
     }
     scene.settle(&cluster);
@@ -246,21 +259,40 @@ fn explore_people() {
     let mut idle = Vec::new();
     {
         let to = cluster.lab.writer_address();
-        let thread = cluster.lab.host("app").unwrap().thread("idle", move || {
-            (0..100).map(|_| Session::tcp(SocketAddr::from(to), &Accounts::default().app, SOON).unwrap()).collect::<Vec<_>>()
-        }).unwrap();
+        let thread = cluster
+            .lab
+            .host("app")
+            .unwrap()
+            .thread("idle", move || {
+                (0..100)
+                    .map(|_| {
+                        Session::tcp(SocketAddr::from(to), &Accounts::default().app, SOON).unwrap()
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .unwrap();
         idle.extend(thread.join().unwrap().unwrap());
     }
     let mut open = idle.pop().unwrap();
     open.query("BEGIN", SOON).unwrap();
     open.query("INSERT INTO t (id) VALUES (7)", SOON).unwrap();
     let at = Instant::now();
-    let out = control(&cluster, &["move_role", "writer", scene.standby]).wait_with_output().unwrap();
+    let out =
+        control(&cluster, &["move_role", "writer", scene.standby]).wait_with_output().unwrap();
     println!("   {} after {:?}", said(&out), at.elapsed());
     println!("   {:?}", cluster.switched(scene.since, SOON));
     println!("   commit: {:?}", open.query("COMMIT", SOON));
     println!("   idle: {:?}", idle[0].query("SELECT 1", SOON));
-    println!("   row 7: {:?}", cluster.lab.server(scene.standby).unwrap().sql("SELECT id FROM app.t WHERE id=7").unwrap().rows);
+    println!(
+        "   row 7: {:?}",
+        cluster
+            .lab
+            .server(scene.standby)
+            .unwrap()
+            .sql("SELECT id FROM app.t WHERE id=7")
+            .unwrap()
+            .rows
+    );
     scene.settle(&cluster);
     drop(idle);
 
@@ -271,7 +303,8 @@ fn explore_people() {
     println!("   {}", said(&two.wait_with_output().unwrap()));
     scene.settle(&cluster);
     for after in [5, 20, 40] {
-        let scene = Scene::new(&mut cluster, format!("the asking mmm-control killed after {after} ms"));
+        let scene =
+            Scene::new(&mut cluster, format!("the asking mmm-control killed after {after} ms"));
         let mut child = control(&cluster, &["move_role", "writer", scene.standby]);
         pass(ms(after));
         child.kill().unwrap();

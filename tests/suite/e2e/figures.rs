@@ -145,7 +145,8 @@ fn isolations(cluster: &Cluster) -> Row {
     judge(cluster, "isolation of the writer's host", began, gaps)
 }
 
-/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is rebuilt.
+/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
+/// rebuilt.
 pub(super) fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     let parted = wait_view(
         &cluster.lab,

@@ -1,11 +1,11 @@
-//! Networks that fall apart in every way that they can, and heal: nobody writes beside the writer, and a writer is
-//! there again in time.
+//! Networks that fall apart in every way that they can, and heal: nobody writes beside the writer,
+//! and a writer is there again in time.
 
 use std::time::{Duration, Instant};
 
 use lab::wait::pass;
 
-use super::settle::{Scene, sturdy, TTL};
+use super::settle::{Scene, TTL, sturdy};
 use super::{Cluster, SOON, holders};
 use lab::WRITER_VIP;
 

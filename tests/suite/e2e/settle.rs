@@ -1,11 +1,11 @@
-//! What partitions and faults share: a client of its own for each scene, a cluster that must settle after it, and
-//! the figures of what the client saw meanwhile.
+//! What partitions and faults share: a client of its own for each scene, a cluster that must settle
+//! after it, and the figures of what the client saw meanwhile.
 
 use std::time::{Duration, Instant};
 
+use lab::Options;
 use lab::WRITER_VIP;
 use lab::config::Settings;
-use lab::Options;
 
 use super::figures::back_in_the_cluster;
 use super::{Cluster, SOON};
@@ -16,10 +16,7 @@ pub(super) const TTL: Duration = Duration::from_secs(3);
 /// Many faults on one lab would be flapping.
 pub(super) fn sturdy() -> Options {
     Options {
-        settings: Settings {
-            monitor: "flap_count = 0".to_owned(),
-            ..Settings::default()
-        },
+        settings: Settings { monitor: "flap_count = 0".to_owned(), ..Settings::default() },
         ..Options::with_daemons()
     }
 }
@@ -62,8 +59,9 @@ impl Scene {
         (id(&self.writer), id(self.standby))
     }
 
-    /// Waits until every host is well (or parted: then it is rebuilt), a client writes, and every server has the
-    /// same; nobody may have accepted writes beside the writer, and no row may be there twice.
+    /// Waits until every host is well (or parted: then it is rebuilt), a client writes, and every
+    /// server has the same; nobody may have accepted writes beside the writer, and no row may be
+    /// there twice.
     pub(super) fn settle(&self, cluster: &Cluster) -> Seen {
         for host in ["db1", "db2", "db3"] {
             back_in_the_cluster(cluster, host);
@@ -76,15 +74,9 @@ impl Scene {
         let writer = cluster.writer();
         let audits = cluster.lab.verify(&record, &writer, SOON).unwrap();
         let lost = audits[0].lost.len();
-        let seen = Seen {
-            gap: record.longest_gap(self.since, end),
-            path,
-            lost,
-        };
-        let (two, took) = (
-            cluster.observer.two_accepting(WRITER_VIP, self.since),
-            self.since.elapsed(),
-        );
+        let seen = Seen { gap: record.longest_gap(self.since, end), path, lost };
+        let (two, took) =
+            (cluster.observer.two_accepting(WRITER_VIP, self.since), self.since.elapsed());
         println!(
             "{}: gap {} ms, writers {:?}, lost {lost}, two accepting {} ms, all well after {:.1} s",
             self.what,

@@ -181,22 +181,22 @@ impl Worker {
             tracing::debug!(id, ?result, "act ended");
         }
         let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
-        let before = self.core.report().duty;
+        let before = self.core.duty();
         let effects = self.core.step(now, input);
-        let after = self.core.report();
-        if before != after.duty {
+        let after = self.core.duty();
+        if before != after {
             tracing::info!(
-                from = before.word(), to = after.duty.word(), seen = %after.seen,
+                from = before.word(), to = after.word(), seen = %self.core.seen(),
                 "writer duty"
             );
         }
         if self.write_down(&effects).await {
             self.perform(effects);
         } else {
-            // Not on disk: nothing new is opened, everything else goes on.
+            // Not on disk: nothing is opened or frozen, everything else goes on.
             let (held_back, rest): (Vec<Effect>, Vec<Effect>) = effects
                 .into_iter()
-                .partition(|effect| matches!(effect, Effect::Begin { act: Act::Open { .. }, .. }));
+                .partition(|effect| matches!(effect, Effect::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. }));
             self.perform(rest);
             for effect in held_back {
                 if let Effect::Begin { id, .. } = effect {

@@ -157,7 +157,8 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
         careful_startup: reader.maybe(at, "careful_startup", value::flag).unwrap_or_default(),
         mode: reader.maybe(at, "mode", value::monitor_mode).unwrap_or(MonitorMode::Passive),
         // Kernel lifetimes of addresses count whole seconds.
-        lease_ttl: time(reader, "lease_ttl", Span::secs(1)),
+        // With less, what is left of a grant when it arrives is less than one.
+        lease_ttl: time(reader, "lease_ttl", Span::secs(2)),
         heartbeat: time(reader, "heartbeat", Span::ms(20)),
     }
 }

@@ -18,8 +18,9 @@ use crate::net::{Closed, Conn, Outbox, Urgency, pump};
 /// How long an agent may take to accept.
 const DIAL_LIMIT: Span = Span::secs(1);
 
-/// The pauses between attempts. Most outages are restarts, and clients may wait for the grant that comes with
-/// the link: at first attempts follow each other quickly, later one that was answered (refused) costs a pause.
+/// The pauses between attempts. Most outages are restarts, and clients may wait for the grant that
+/// comes with the link: at first attempts follow each other quickly, later one that was answered
+/// (refused) costs a pause.
 const QUICK: Span = Span::ms(100);
 const PATIENT: Span = Span::secs(1);
 
@@ -195,7 +196,8 @@ impl Dialler {
     }
 }
 
-/// An attempt that nobody answered took its time already, and the next may be the one after the network healed.
+/// An attempt that nobody answered took its time already, and the next may be the one after the
+/// network healed.
 fn pause(failures: u32, took: Span) -> Span {
     if failures < QUICK_ATTEMPTS || took >= DIAL_LIMIT {
         QUICK

@@ -56,8 +56,9 @@ impl Monitor {
         None
     }
 
-    /// Whether a host's replication was stopped after it had applied all that it received, with nobody to follow:
-    /// a failover that broke off leaves a candidate so, and nothing else would ever start its applier again.
+    /// Whether a host's replication was stopped after it had applied all that it received, with
+    /// nobody to follow: a failover that broke off leaves a candidate so, and nothing else would
+    /// ever start its applier again.
     fn drained(&self, host: usize) -> bool {
         self.writer().is_none()
             && self.hosts[host].report().is_some_and(|report| {

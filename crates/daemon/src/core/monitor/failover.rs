@@ -254,7 +254,8 @@ impl Monitor {
             }
             let parted = &self.parted[index];
             let extra = self.beyond(parted);
-            // A server that starts may follow its heir at once, and has the heir's own transactions then.
+            // A server that starts may follow its heir at once, and has the heir's own transactions
+            // then.
             let follows = self.replication_good(host) || self.replicates(host, heir);
             if parted.told || extra == 0 || follows {
                 continue;

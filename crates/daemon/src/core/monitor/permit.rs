@@ -1,5 +1,5 @@
-//! Whether what a person asks for may be done now, and if not, why. Each reason is written once, here
-//! or in `candidate`.
+//! Whether what a person asks for may be done now, and if not, why. Each reason is written once,
+//! here or in `candidate`.
 
 use mmm_proto::console::{Refusal, RefusalCode};
 use mmm_proto::{Check, HostName, HostState, MonitorMode, RoleMode, RoleName, Verb};

@@ -155,7 +155,8 @@ impl Monitor {
             return Flow::Stay;
         };
         let waited = self.now.boot.since(running.step_began);
-        // With its grant over and its agent silent it cannot return by itself: a failover must not wait.
+        // With its grant over and its agent silent it cannot return by itself: a failover must not
+        // wait.
         let over = self.vips[running.vip]
             .claim_of(from)
             .is_none_or(|claim| self.now.boot > claim.over);

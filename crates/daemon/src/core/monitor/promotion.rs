@@ -1,6 +1,6 @@
 //! The second half of every move: the target opens, the old writer lets go, the replicas follow.
 
-use mmm_proto::agent::Duty;
+use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
 use mmm_proto::{GtidPos, HostState, Span};
@@ -79,6 +79,14 @@ impl Monitor {
         let name = self.name(to);
         let trouble = match self.hosts[to].report() {
             Some(report) if !report.troubles.is_empty() => report.troubles.join("; "),
+            Some(report) if self.agent_answers(to) => {
+                let server = match &report.server.reach {
+                    Reach::Up => "answers",
+                    Reach::Unknown => "was not looked at yet",
+                    Reach::Gone { why } | Reach::Silent { why } => why,
+                };
+                format!("its duty is {:?}, its server: {server}", report.duty.word())
+            }
             _ => self.agent_trouble(to),
         };
         let why = format!(
