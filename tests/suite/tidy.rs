@@ -7,13 +7,12 @@ const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
 /// Files that may be longer than [`FILE_LINES`], each with a reason. To shrink, never to grow.
-const LONG_FILES: &[(&str, &str)] = &[
-    ("crates/daemon/src/core/tests/cluster.rs", "one toy world behind one door"),
-    ("crates/daemon/src/core/tests/host.rs", "one toy host; its acts share its fields"),
-];
+const LONG_FILES: &[(&str, &str)] = &[];
 /// Functions ("file: name") that may be longer than [`FUNCTION_LINES`], each with a reason.
-const LONG_FUNCTIONS: &[(&str, &str)] =
-    &[("crates/daemon/src/core/tests/host.rs: finish", "one arm for each act, as in the product")];
+const LONG_FUNCTIONS: &[(&str, &str)] = &[(
+    "crates/daemon/src/core/tests/host/hands.rs: finish",
+    "one arm for each act, as in the product",
+)];
 
 /// Rooms of pure code: given the time and the input, they compute, and touch nothing.
 const PURE: &[&str] = &[

@@ -194,9 +194,13 @@ impl Worker {
             self.perform(effects);
         } else {
             // Not on disk: nothing is opened or frozen, everything else goes on.
-            let (held_back, rest): (Vec<Effect>, Vec<Effect>) = effects
-                .into_iter()
-                .partition(|effect| matches!(effect, Effect::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. }));
+            let (held_back, rest): (Vec<Effect>, Vec<Effect>) =
+                effects.into_iter().partition(|effect| {
+                    matches!(
+                        effect,
+                        Effect::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. }
+                    )
+                });
             self.perform(rest);
             for effect in held_back {
                 if let Effect::Begin { id, .. } = effect {

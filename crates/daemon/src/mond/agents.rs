@@ -199,11 +199,7 @@ impl Dialler {
 /// An attempt that nobody answered took its time already, and the next may be the one after the
 /// network healed.
 fn pause(failures: u32, took: Span) -> Span {
-    if failures < QUICK_ATTEMPTS || took >= DIAL_LIMIT {
-        QUICK
-    } else {
-        PATIENT
-    }
+    if failures < QUICK_ATTEMPTS || took >= DIAL_LIMIT { QUICK } else { PATIENT }
 }
 
 /// Within a fifth of the span, so that a thousand links that broke together are not made together.

@@ -10,6 +10,7 @@ mod candidate;
 mod commands;
 mod evidence;
 mod failover;
+mod hearing;
 pub mod hosts;
 mod moves;
 mod permit;
@@ -27,14 +28,14 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use mmm_proto::agent::{FromAgent, Grant, Order, Stamp, Step, ToAgent};
+use mmm_proto::agent::{Grant, Order, Stamp, Step, ToAgent};
 use mmm_proto::console::{Answer, Refusal, RefusalCode};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{Plan, Progress};
-use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
+use mmm_proto::{Check, MonitorMode, Span, Time};
 
 use super::Now;
-use hosts::{Heard, Host};
+use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
 use topology::Topology;
@@ -236,73 +237,6 @@ impl Monitor {
         }
     }
 
-    fn take_link_down(&mut self, host: usize, why: &str) {
-        let record = &mut self.hosts[host];
-        if record.link.take().is_some() {
-            record.granted = None;
-            self.generation += 1;
-        }
-        why.clone_into(&mut self.hosts[host].link_why);
-    }
-
-    fn take_said(&mut self, host: usize, at: Time, message: FromAgent) {
-        match message {
-            FromAgent::Report(report) => {
-                let wall = self.now.wall_of(at);
-                let record = &mut self.hosts[host];
-                if record.state == HostState::Online {
-                    record.last_uptime = Some(report.uptime);
-                }
-                let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
-                record.heard = Some(Heard { at, wall, report: *report });
-                if changed {
-                    self.generation += 1;
-                }
-                self.confirm_if_gone(host);
-                self.release_claims(host);
-                self.renew(host);
-            }
-            FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
-            FromAgent::Refused { order, got, seen, why } => {
-                self.refused(host, order, got, seen, &why);
-            }
-            FromAgent::News { subject, what, why } => {
-                let name = self.name(host);
-                let subject = if subject.is_empty() { name } else { subject };
-                self.event(Level::Warn, &subject, &what, &why);
-            }
-            FromAgent::Error { why } => {
-                let name = self.name(host);
-                self.event(Level::Warn, &name, "agent did not understand", &why);
-            }
-        }
-    }
-
-    /// An agent obeys a newer monitor: this one must not act any more.
-    fn refused(&mut self, host: usize, order: Option<u64>, got: Stamp, seen: Stamp, why: &str) {
-        if seen.term > self.term {
-            let cause = format!(
-                "superseded: the agent on {} obeys a monitor of term {}, this one is of term {}",
-                self.name(host),
-                seen.term,
-                self.term
-            );
-            if self.mode != MonitorMode::Passive || self.cause != cause {
-                self.set_mode(MonitorMode::Passive, &cause, None);
-                self.drop_the_move(&cause);
-            }
-        } else if let Some(id) = order {
-            let outcome = mmm_proto::agent::Outcome::Failed {
-                why: format!("refused by the agent: {why}"),
-                blockers: Vec::new(),
-            };
-            self.take_outcome(host, id, outcome);
-        } else if got < seen {
-            // A grant that crossed a newer one on its way: the next report brings the present one.
-            self.hosts[host].granted = None;
-        }
-    }
-
     fn superseded(&self) -> bool {
         self.mode == MonitorMode::Passive && self.cause.starts_with("superseded")
     }
@@ -396,14 +330,4 @@ impl Monitor {
 /// A refusal: nothing was changed, and why.
 fn refuse(code: RefusalCode, reason: impl Into<String>) -> Refusal {
     Refusal { code, reason: reason.into() }
-}
-
-/// Whether a report tells people something new; clocks, ages and growing positions do not.
-fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bool {
-    old.vips != new.vips
-        || old.duty != new.duty
-        || old.server.reach != new.server.reach
-        || old.server.read_only != new.server.read_only
-        || old.server.replication != new.server.replication
-        || old.troubles != new.troubles
 }

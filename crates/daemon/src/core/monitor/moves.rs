@@ -297,15 +297,12 @@ impl Monitor {
                 (answer, Level::Warn, "failed, everything is as it was", why)
             }
             PlanOutcome::Failed { why } => {
-                // A failover that failed is tried again after a pause; after a move that failed, clients wait for the
-                // first one.
+                // A failover that failed is tried again after a pause; after a move that failed,
+                // clients wait for the first one.
                 if running.kind == Kind::Failover {
                     self.retry_at = now + Span::secs(1);
                 }
-                let answer = Answer::Failed {
-                    undone: false,
-                    why: why.clone(),
-                };
+                let answer = Answer::Failed { undone: false, why: why.clone() };
                 (answer, Level::Error, "failed", why)
             }
         };

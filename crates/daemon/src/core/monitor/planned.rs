@@ -157,9 +157,8 @@ impl Monitor {
         let waited = self.now.boot.since(running.step_began);
         // With its grant over and its agent silent it cannot return by itself: a failover must not
         // wait.
-        let over = self.vips[running.vip]
-            .claim_of(from)
-            .is_none_or(|claim| self.now.boot > claim.over);
+        let over =
+            self.vips[running.vip].claim_of(from).is_none_or(|claim| self.now.boot > claim.over);
         let late = self.now.boot > running.deadline || (over && !self.agent_answers(from));
         let name = self.name(from);
         let serves = self.hosts[from].duty() == Duty::Serving

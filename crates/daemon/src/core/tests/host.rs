@@ -1,5 +1,5 @@
-//! A toy host: an agent core, its hands, the kernel's addresses and a toy server. Acts take some milliseconds
-//! and are as rude as real ones: what was begun and is aborted stays half done.
+//! A toy host: an agent core, its hands, the kernel's addresses and a toy server. Acts take some
+//! milliseconds and are as rude as real ones: what was begun and is aborted stays half done.
 
 mod hands;
 

@@ -1,0 +1,87 @@
+//! What agents say, and what a broken link means: taken down here, judged elsewhere.
+
+use mmm_proto::agent::{FromAgent, Stamp};
+use mmm_proto::event::Level;
+use mmm_proto::{HostState, MonitorMode, Time};
+
+use super::Monitor;
+use super::hosts::Heard;
+
+impl Monitor {
+    pub(super) fn take_link_down(&mut self, host: usize, why: &str) {
+        let record = &mut self.hosts[host];
+        if record.link.take().is_some() {
+            record.granted = None;
+            self.generation += 1;
+        }
+        why.clone_into(&mut self.hosts[host].link_why);
+    }
+
+    pub(super) fn take_said(&mut self, host: usize, at: Time, message: FromAgent) {
+        match message {
+            FromAgent::Report(report) => {
+                let wall = self.now.wall_of(at);
+                let record = &mut self.hosts[host];
+                if record.state == HostState::Online {
+                    record.last_uptime = Some(report.uptime);
+                }
+                let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
+                record.heard = Some(Heard { at, wall, report: *report });
+                if changed {
+                    self.generation += 1;
+                }
+                self.confirm_if_gone(host);
+                self.release_claims(host);
+                self.renew(host);
+            }
+            FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
+            FromAgent::Refused { order, got, seen, why } => {
+                self.refused(host, order, got, seen, &why);
+            }
+            FromAgent::News { subject, what, why } => {
+                let name = self.name(host);
+                let subject = if subject.is_empty() { name } else { subject };
+                self.event(Level::Warn, &subject, &what, &why);
+            }
+            FromAgent::Error { why } => {
+                let name = self.name(host);
+                self.event(Level::Warn, &name, "agent did not understand", &why);
+            }
+        }
+    }
+
+    /// An agent obeys a newer monitor: this one must not act any more.
+    fn refused(&mut self, host: usize, order: Option<u64>, got: Stamp, seen: Stamp, why: &str) {
+        if seen.term > self.term {
+            let cause = format!(
+                "superseded: the agent on {} obeys a monitor of term {}, this one is of term {}",
+                self.name(host),
+                seen.term,
+                self.term
+            );
+            if self.mode != MonitorMode::Passive || self.cause != cause {
+                self.set_mode(MonitorMode::Passive, &cause, None);
+                self.drop_the_move(&cause);
+            }
+        } else if let Some(id) = order {
+            let outcome = mmm_proto::agent::Outcome::Failed {
+                why: format!("refused by the agent: {why}"),
+                blockers: Vec::new(),
+            };
+            self.take_outcome(host, id, outcome);
+        } else if got < seen {
+            // A grant that crossed a newer one on its way: the next report brings the present one.
+            self.hosts[host].granted = None;
+        }
+    }
+}
+
+/// Whether a report tells people something new; clocks, ages and growing positions do not.
+fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bool {
+    old.vips != new.vips
+        || old.duty != new.duty
+        || old.server.reach != new.server.reach
+        || old.server.read_only != new.server.read_only
+        || old.server.replication != new.server.replication
+        || old.troubles != new.troubles
+}
