@@ -147,7 +147,13 @@ fn isolations(cluster: &Cluster) -> Row {
 
 /// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
 /// rebuilt.
-pub(super) fn back_in_the_cluster(cluster: &Cluster, host: &str) {
+fn back_in_the_cluster(cluster: &Cluster, host: &str) {
+    rejoined_or_rebuilt(cluster, host);
+    all_online(&cluster.lab, LATER);
+}
+
+/// A host is ONLINE, or it has parted and is rebuilt.
+pub(super) fn rejoined_or_rebuilt(cluster: &Cluster, host: &str) {
     let parted = wait_view(
         &cluster.lab,
         "the former writer to rejoin or to be called parted",
@@ -171,7 +177,6 @@ pub(super) fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     if parted {
         rebuild(cluster, host);
     }
-    all_online(&cluster.lab, LATER);
 }
 
 /// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236

@@ -4,6 +4,7 @@ mod faults;
 mod figures;
 mod manners;
 mod partitions;
+mod people;
 mod refused;
 mod rejoin;
 mod rights;

@@ -7,8 +7,8 @@ use lab::Options;
 use lab::WRITER_VIP;
 use lab::config::Settings;
 
-use super::figures::back_in_the_cluster;
-use super::{Cluster, SOON};
+use super::figures::rejoined_or_rebuilt;
+use super::{Cluster, LATER, SOON, all_online};
 
 /// The product's default `lease_ttl`.
 pub(super) const TTL: Duration = Duration::from_secs(3);
@@ -64,8 +64,9 @@ impl Scene {
     /// there twice.
     pub(super) fn settle(&self, cluster: &Cluster) -> Seen {
         for host in ["db1", "db2", "db3"] {
-            back_in_the_cluster(cluster, host);
+            rejoined_or_rebuilt(cluster, host);
         }
+        all_online(&cluster.lab, LATER);
         cluster.client.wait_rows(20, SOON).unwrap();
         let record = cluster.client.record();
         let end = Instant::now();
@@ -100,13 +101,5 @@ impl Scene {
             assert_eq!(audit.lost.len(), lost, "{}: {audit:?}", self.what);
         }
         seen
-    }
-}
-
-pub(super) fn keep(cluster: &Cluster, name: &str) {
-    let folder = format!("/tmp/explore-logs/{name}");
-    std::fs::create_dir_all(&folder).unwrap();
-    for (at, daemon) in cluster.lab.daemons().unwrap().all().enumerate() {
-        std::fs::copy(daemon.log(), format!("{folder}/{at}.log")).unwrap();
     }
 }

@@ -64,10 +64,6 @@ impl Monitor {
             && self.hosts[host].report().is_some_and(|report| {
                 let server = &report.server;
                 server.position.includes(&server.received)
-                    && server
-                        .replication
-                        .as_ref()
-                        .is_none_or(|replication| replication.error.is_empty())
             })
     }
 

@@ -37,7 +37,10 @@ impl Monitor {
             self.promoted(to, at);
             return Flow::Stay;
         }
-        if late {
+        // A target whose agent is silent and whose grant is over (or never left) cannot open any
+        // more.
+        let over = self.vips[vip].claim_of(to).is_none_or(|claim| self.now.boot > claim.over);
+        if late || (over && !self.agent_answers(to)) {
             return self.promotion_failed(to);
         }
         Flow::Stay

@@ -59,6 +59,10 @@ pub struct StoredVip {
     pub role: String,
     pub ip: String,
     pub holder: Option<String>,
+    /// Who had it last: a failover may break off, and a lost writer must be compared with its heir
+    /// all the same.
+    #[serde(default)]
+    pub last: Option<String>,
     /// Everybody who may have it.
     pub claims: Vec<String>,
 }
@@ -164,6 +168,7 @@ impl Monitor {
                     role: self.top.roles[vip.role].name.as_str().to_owned(),
                     ip: vip.ip.to_string(),
                     holder: vip.holder.map(name),
+                    last: vip.last.map(name),
                     claims: vip.claims.iter().map(|claim| name(claim.host)).collect(),
                 })
                 .collect(),
@@ -250,6 +255,9 @@ fn vips_as_stored(
             let holder = known
                 .and_then(|known| known.holder.as_deref())
                 .and_then(|name| spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name));
+            let last = known
+                .and_then(|known| known.last.as_deref())
+                .and_then(|name| top.hosts.iter().position(|host| host.name == *name));
             // Who is written down may have it; who is not may still have it from a time of
             // which the file does not know, so everybody must answer once.
             let mut claimants = spec.hosts.clone();
@@ -269,7 +277,7 @@ fn vips_as_stored(
                 role,
                 ip: *ip,
                 holder,
-                last: holder,
+                last: holder.or(last),
                 since: now.boot,
                 why: "the monitor has just started".to_owned(),
                 claims,
