@@ -262,7 +262,10 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     cluster.client.wait_rows(600, SOON).unwrap();
     let gap = cluster.client.record().longest_gap(since, Instant::now());
     println!("    longest gap with the second monitor {gap:?}");
-    assert_eq!(holders(&cluster.lab, WRITER_VIP), [scene.writer.clone()]);
+    assert_eq!(
+        holders(&cluster.lab, WRITER_VIP),
+        std::slice::from_ref(&scene.writer)
+    );
     process.stop(SOON).unwrap();
     // Restarted, the first one leads again.
     let monitor = &cluster.lab.daemons().unwrap().monitor;
