@@ -135,9 +135,9 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let new = state.join("mmm_mond.status");
     daemons.monitor.stop().unwrap();
     std::fs::rename(&old, &new).unwrap();
-    let text = std::fs::read_to_string(config).unwrap();
     let path = |path: &std::path::Path| path.display().to_string();
-    std::fs::write(config, text.replace(&path(&old), &path(&new))).unwrap();
+    let text = std::fs::read_to_string(config).unwrap().replace(&path(&old), &path(&new));
+    std::fs::write(config, text).unwrap();
     daemons.monitor.start().unwrap();
     daemons.wait_answering(SOON).unwrap();
 
@@ -162,8 +162,9 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let scene = Scene::new(&mut cluster, "a second monitor started by mistake");
     let (writer, _) = scene.ids(&cluster);
     let second = folder.join("second.toml");
-    let text = std::fs::read_to_string(&cluster.lab.daemons().unwrap().paths.monitor).unwrap();
-    let text = text
+    let config = &cluster.lab.daemons().unwrap().paths.monitor;
+    let text = std::fs::read_to_string(config)
+        .unwrap()
         .replace(&path(&new), &path(&folder.join("second.status")))
         .replace("mmm_mond.sock", "second.sock")
         .replace("ip = \"10.77.0.10\"", "ip = \"10.77.0.10\"\nport = 9987");
@@ -178,7 +179,6 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
             Err(format!("{}, {}", view.mode, states(view)))
         }
     });
-    println!("    {first}");
     assert!(first.contains("superseded"), "{first}");
     // The second one has seen nobody ONLINE yet, and keeps the writer that it finds.
     let since = Instant::now();
