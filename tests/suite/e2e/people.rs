@@ -2,11 +2,12 @@
 //! monitor; a status file that cannot be written.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lab::WRITER_VIP;
 use lab::config::Accounts;
-use lab::daemons::binary;
+use lab::daemons::{Daemons, binary};
 use lab::process::Process;
 use lab::sql::Session;
 use lab::wait::{pass, until};
@@ -122,22 +123,31 @@ fn in_passive_and_manual_nothing_moves_until_active() {
     }
 }
 
+/// Puts the stopped monitor's status file into a folder of its own, so that it can be taken away.
+fn move_status_file(daemons: &Daemons, state: &Path) -> PathBuf {
+    let config = &daemons.paths.monitor;
+    std::fs::create_dir(state).unwrap();
+    let old = config.with_file_name("mmm_mond.status");
+    let new = state.join("mmm_mond.status");
+    daemons.monitor.stop().unwrap();
+    std::fs::rename(&old, &new).unwrap();
+    let text = std::fs::read_to_string(config).unwrap().replace(&path(&old), &path(&new));
+    std::fs::write(config, text).unwrap();
+    new
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
 #[test]
 fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let mut cluster = Cluster::up(&sturdy());
     let daemons = cluster.lab.daemons().unwrap();
     let config = &daemons.paths.monitor;
     let folder = config.with_file_name("");
-    // The status file in a folder of its own, so that it can be taken away.
     let (state, away) = (folder.join("state"), folder.join("away"));
-    std::fs::create_dir(&state).unwrap();
-    let old = folder.join("mmm_mond.status");
-    let new = state.join("mmm_mond.status");
-    daemons.monitor.stop().unwrap();
-    std::fs::rename(&old, &new).unwrap();
-    let path = |path: &std::path::Path| path.display().to_string();
-    let text = std::fs::read_to_string(config).unwrap().replace(&path(&old), &path(&new));
-    std::fs::write(config, text).unwrap();
+    let new = move_status_file(daemons, &state);
     daemons.monitor.start().unwrap();
     daemons.wait_answering(SOON).unwrap();
 
