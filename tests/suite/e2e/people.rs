@@ -2,6 +2,7 @@
 //! file that cannot be written.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::WRITER_VIP;
@@ -43,12 +44,18 @@ fn only_on(cluster: &Cluster, host: &str) -> Duration {
 #[test]
 fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
     let mut cluster = Cluster::up(&sturdy());
+    change_by_hand(&mut cluster);
+    move_twice_at_once(&mut cluster);
+    kill_the_asker(&mut cluster);
+}
+
+fn change_by_hand(cluster: &mut Cluster) {
     let vip = IpAddr::V4(WRITER_VIP);
-    let scene = Scene::new(&mut cluster, "VIP and read_only changed by hand");
-    let (writer, _) = scene.ids(&cluster);
+    let scene = Scene::new(cluster, "VIP and read_only changed by hand");
+    let (writer, _) = scene.ids(cluster);
     for host in [scene.standby, "db3"] {
         cluster.lab.host(host).unwrap().add_address(vip).unwrap();
-        let took = only_on(&cluster, &scene.writer);
+        let took = only_on(cluster, &scene.writer);
         println!("    added on {host}: removed after {took:?}");
     }
     cluster
@@ -57,7 +64,7 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
         .unwrap()
         .remove_address(vip)
         .unwrap();
-    let took = only_on(&cluster, &scene.writer);
+    let took = only_on(cluster, &scene.writer);
     println!("    removed from {}: back after {took:?}", scene.writer);
     for (host, on) in [
         (scene.standby, false),
@@ -80,11 +87,13 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
             since.elapsed()
         );
     }
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![writer], 0));
+}
 
+fn move_twice_at_once(cluster: &mut Cluster) {
     let scene = Scene::new(
-        &mut cluster,
+        cluster,
         "two moves at once, idle clients, an open transaction",
     );
     let to = cluster.lab.writer_address();
@@ -98,7 +107,7 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
     idle[0]
         .query("INSERT INTO t (id) VALUES (7)", SOON)
         .unwrap();
-    let moves = [(); 2].map(|()| control(&cluster, &["move_role", "writer", scene.standby]));
+    let moves = [(); 2].map(|()| control(cluster, &["move_role", "writer", scene.standby]));
     let mut answers = moves.map(said);
     answers.sort();
     assert_eq!(
@@ -118,21 +127,23 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
     let new = cluster.lab.server(scene.standby).unwrap();
     let rows = new.sql("SELECT id FROM app.t WHERE id = 7").unwrap().rows;
     assert!(rows.is_empty(), "an open transaction came through");
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!(seen.lost, 0);
     assert!(seen.gap < Duration::from_millis(500), "{:?}", seen.gap);
+}
 
+fn kill_the_asker(cluster: &mut Cluster) {
     let scene = Scene::new(
-        &mut cluster,
+        cluster,
         "the asking mmm-control killed in the middle of the move",
     );
-    let (old, new) = scene.ids(&cluster);
-    let mut child = control(&cluster, &["move_role", "writer", scene.standby]);
+    let (old, new) = scene.ids(cluster);
+    let mut child = control(cluster, &["move_role", "writer", scene.standby]);
     pass(Duration::from_millis(20));
     child.kill().unwrap();
     child.wait().unwrap();
     cluster.switched(scene.since, SOON);
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![old, new], 0));
 }
 
@@ -187,16 +198,23 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     daemons.monitor.stop().unwrap();
     std::fs::rename(&old, &new).unwrap();
     let text = std::fs::read_to_string(config).unwrap();
-    let path = |path: &std::path::Path| path.display().to_string();
     std::fs::write(config, text.replace(&path(&old), &path(&new))).unwrap();
     daemons.monitor.start().unwrap();
     daemons.wait_answering(SOON).unwrap();
+    take_the_disk_away(&mut cluster, &state, &away);
+    start_a_second_monitor(&mut cluster, &new);
+}
 
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn take_the_disk_away(cluster: &mut Cluster, state: &Path, away: &Path) {
     let scene = Scene::new(
-        &mut cluster,
+        cluster,
         "the status file cannot be written, the writer dies",
     );
-    std::fs::rename(&state, &away).unwrap();
+    std::fs::rename(state, away).unwrap();
     let server = cluster.lab.server(&scene.writer).unwrap();
     server.kill9().unwrap();
     let held = wait_view(&cluster.lab, "decisions to be held", SOON, |view| {
@@ -217,7 +235,7 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
             .is_read_only()
             .unwrap()
     );
-    std::fs::rename(&away, &state).unwrap();
+    std::fs::rename(away, state).unwrap();
     let since = Instant::now();
     cluster.switched(scene.since, SOON);
     println!(
@@ -225,14 +243,18 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
         since.elapsed()
     );
     server.start().unwrap();
-    scene.settle(&cluster);
+    scene.settle(cluster);
+}
 
-    let scene = Scene::new(&mut cluster, "a second monitor started by mistake");
-    let (writer, _) = scene.ids(&cluster);
+fn start_a_second_monitor(cluster: &mut Cluster, status: &Path) {
+    let scene = Scene::new(cluster, "a second monitor started by mistake");
+    let (writer, _) = scene.ids(cluster);
+    let first = cluster.lab.daemons().unwrap().paths.monitor.clone();
+    let folder = first.with_file_name("");
     let second = folder.join("second.toml");
-    let text = std::fs::read_to_string(&cluster.lab.daemons().unwrap().paths.monitor).unwrap();
+    let text = std::fs::read_to_string(&first).unwrap();
     let text = text
-        .replace(&path(&new), &path(&folder.join("second.status")))
+        .replace(&path(status), &path(&folder.join("second.status")))
         .replace("mmm_mond.sock", "second.sock")
         .replace("ip = \"10.77.0.10\"", "ip = \"10.77.0.10\"\nport = 9987");
     std::fs::write(&second, text).unwrap();
@@ -271,7 +293,7 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let monitor = &cluster.lab.daemons().unwrap().monitor;
     monitor.kill9().unwrap();
     monitor.start().unwrap();
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![writer], 0));
     assert_eq!(view(&cluster.lab).mode, MonitorMode::Active);
 }
