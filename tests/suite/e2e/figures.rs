@@ -163,7 +163,7 @@ pub(super) fn rejoined_or_rebuilt(cluster: &Cluster, host: &str) {
             let state = view.host(host).map(|host| (host.state, host.why.clone()));
             match state {
                 Some((HostState::Online, _)) => Ok(false),
-                Some((HostState::ReplicationFail, why)) => {
+                Some((HostState::ReplicationFail | HostState::AwaitingRecovery, why)) => {
                     if parted(cluster, host) {
                         Ok(true)
                     } else {

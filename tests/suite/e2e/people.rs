@@ -2,7 +2,7 @@
 //! monitor; a status file that cannot be written.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::WRITER_VIP;
@@ -36,16 +36,27 @@ fn only_on(cluster: &Cluster, host: &str) -> Duration {
 #[test]
 fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
     let mut cluster = Cluster::up(&sturdy());
+    change_by_hand(&mut cluster);
+    move_twice_at_once(&mut cluster);
+    kill_the_asker(&mut cluster);
+}
+
+fn change_by_hand(cluster: &mut Cluster) {
     let vip = IpAddr::V4(WRITER_VIP);
-    let scene = Scene::new(&mut cluster, "VIP and read_only changed by hand");
-    let (writer, _) = scene.ids(&cluster);
+    let scene = Scene::new(cluster, "VIP and read_only changed by hand");
+    let (writer, _) = scene.ids(cluster);
     for host in [scene.standby, "db3"] {
         cluster.lab.host(host).unwrap().add_address(vip).unwrap();
-        let took = only_on(&cluster, &scene.writer);
+        let took = only_on(cluster, &scene.writer);
         println!("    added on {host}: removed after {took:?}");
     }
-    cluster.lab.host(&scene.writer).unwrap().remove_address(vip).unwrap();
-    let took = only_on(&cluster, &scene.writer);
+    cluster
+        .lab
+        .host(&scene.writer)
+        .unwrap()
+        .remove_address(vip)
+        .unwrap();
+    let took = only_on(cluster, &scene.writer);
     println!("    removed from {}: back after {took:?}", scene.writer);
     for (host, on) in [(scene.standby, false), ("db3", false), (scene.writer.as_str(), true)] {
         let server = cluster.lab.server(host).unwrap();
@@ -61,18 +72,25 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
         .unwrap();
         println!("    {host} read_only={on}: set back after {:?}", since.elapsed());
     }
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![writer], 0));
+}
 
-    let scene = Scene::new(&mut cluster, "two moves at once, idle clients, an open transaction");
+fn move_twice_at_once(cluster: &mut Cluster) {
+    let scene = Scene::new(
+        cluster,
+        "two moves at once, idle clients, an open transaction",
+    );
     let to = cluster.lab.writer_address();
     let app = cluster.lab.host("app").unwrap();
     let connect = move || Session::tcp(to, &Accounts::default().app, SOON).unwrap();
     let idle = app.thread("idle", move || (0..100).map(|_| connect()).collect::<Vec<_>>());
     let mut idle: Vec<Session> = idle.unwrap().join().unwrap().unwrap();
     idle[0].query("BEGIN", SOON).unwrap();
-    idle[0].query("INSERT INTO t (id) VALUES (7)", SOON).unwrap();
-    let moves = [(); 2].map(|()| control(&cluster, &["move_role", "writer", scene.standby]));
+    idle[0]
+        .query("INSERT INTO t (id) VALUES (7)", SOON)
+        .unwrap();
+    let moves = [(); 2].map(|()| control(cluster, &["move_role", "writer", scene.standby]));
     let mut answers = moves.map(said);
     answers.sort();
     assert_eq!((answers[0].0, answers[1].0), (Some(0), Some(1)), "{answers:?}");
@@ -82,18 +100,23 @@ fn what_is_changed_by_hand_is_put_right_and_moves_are_one_at_a_time() {
     let new = cluster.lab.server(scene.standby).unwrap();
     let rows = new.sql("SELECT id FROM app.t WHERE id = 7").unwrap().rows;
     assert!(rows.is_empty(), "an open transaction came through");
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!(seen.lost, 0);
     assert!(seen.gap < Duration::from_millis(500), "{:?}", seen.gap);
+}
 
-    let scene = Scene::new(&mut cluster, "the asking mmm-control killed in the middle of the move");
-    let (old, new) = scene.ids(&cluster);
-    let mut child = control(&cluster, &["move_role", "writer", scene.standby]);
+fn kill_the_asker(cluster: &mut Cluster) {
+    let scene = Scene::new(
+        cluster,
+        "the asking mmm-control killed in the middle of the move",
+    );
+    let (old, new) = scene.ids(cluster);
+    let mut child = control(cluster, &["move_role", "writer", scene.standby]);
     pass(Duration::from_millis(20));
     child.kill().unwrap();
     child.wait().unwrap();
     cluster.switched(scene.since, SOON);
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![old, new], 0));
 }
 
@@ -147,12 +170,29 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let config = &daemons.paths.monitor;
     let folder = config.with_file_name("");
     let (state, away) = (folder.join("state"), folder.join("away"));
-    let new = move_status_file(daemons, &state);
+    std::fs::create_dir(&state).unwrap();
+    let old = folder.join("mmm_mond.status");
+    let new = state.join("mmm_mond.status");
+    daemons.monitor.stop().unwrap();
+    std::fs::rename(&old, &new).unwrap();
+    let text = std::fs::read_to_string(config).unwrap();
+    std::fs::write(config, text.replace(&path(&old), &path(&new))).unwrap();
     daemons.monitor.start().unwrap();
     daemons.wait_answering(SOON).unwrap();
+    take_the_disk_away(&mut cluster, &state, &away);
+    start_a_second_monitor(&mut cluster, &new);
+}
 
-    let scene = Scene::new(&mut cluster, "the status file cannot be written, the writer dies");
-    std::fs::rename(&state, &away).unwrap();
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn take_the_disk_away(cluster: &mut Cluster, state: &Path, away: &Path) {
+    let scene = Scene::new(
+        cluster,
+        "the status file cannot be written, the writer dies",
+    );
+    std::fs::rename(state, away).unwrap();
     let server = cluster.lab.server(&scene.writer).unwrap();
     server.kill9().unwrap();
     let held = wait_view(&cluster.lab, "decisions to be held", SOON, |view| {
@@ -161,21 +201,31 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     println!("    {held}");
     assert!(held.contains("mmm_mond.status"), "{held}");
     pass(Duration::from_secs(2));
-    assert!(cluster.lab.server(scene.standby).unwrap().is_read_only().unwrap());
-    std::fs::rename(&away, &state).unwrap();
+    assert!(
+        cluster
+            .lab
+            .server(scene.standby)
+            .unwrap()
+            .is_read_only()
+            .unwrap()
+    );
+    std::fs::rename(away, state).unwrap();
     let since = Instant::now();
     cluster.switched(scene.since, SOON);
     println!("    another writer {:?} after the disk took it", since.elapsed());
     server.start().unwrap();
-    scene.settle(&cluster);
+    scene.settle(cluster);
+}
 
-    let scene = Scene::new(&mut cluster, "a second monitor started by mistake");
-    let (writer, _) = scene.ids(&cluster);
+fn start_a_second_monitor(cluster: &mut Cluster, status: &Path) {
+    let scene = Scene::new(cluster, "a second monitor started by mistake");
+    let (writer, _) = scene.ids(cluster);
+    let first = cluster.lab.daemons().unwrap().paths.monitor.clone();
+    let folder = first.with_file_name("");
     let second = folder.join("second.toml");
-    let config = &cluster.lab.daemons().unwrap().paths.monitor;
-    let text = std::fs::read_to_string(config)
-        .unwrap()
-        .replace(&path(&new), &path(&folder.join("second.status")))
+    let text = std::fs::read_to_string(&first).unwrap();
+    let text = text
+        .replace(&path(status), &path(&folder.join("second.status")))
         .replace("mmm_mond.sock", "second.sock")
         .replace("ip = \"10.77.0.10\"", "ip = \"10.77.0.10\"\nport = 9987");
     std::fs::write(&second, text).unwrap();
@@ -201,7 +251,7 @@ fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let monitor = &cluster.lab.daemons().unwrap().monitor;
     monitor.kill9().unwrap();
     monitor.start().unwrap();
-    let seen = scene.settle(&cluster);
+    let seen = scene.settle(cluster);
     assert_eq!((seen.path, seen.lost), (vec![writer], 0));
     assert_eq!(view(&cluster.lab).mode, MonitorMode::Active);
 }
