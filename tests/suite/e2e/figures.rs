@@ -164,11 +164,7 @@ pub(super) fn rejoined_or_rebuilt(cluster: &Cluster, host: &str) {
             match state {
                 Some((HostState::Online, _)) => Ok(false),
                 Some((HostState::ReplicationFail | HostState::AwaitingRecovery, why)) => {
-                    if parted(cluster, host) {
-                        Ok(true)
-                    } else {
-                        Err(format!("{why}; {seen}"))
-                    }
+                    if parted(cluster, host) { Ok(true) } else { Err(format!("{why}; {seen}")) }
                 }
                 _ => Err(seen),
             }

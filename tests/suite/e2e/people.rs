@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lab::WRITER_VIP;
 use lab::config::Accounts;
-use lab::daemons::{Daemons, binary};
+use lab::daemons::binary;
 use lab::process::Process;
 use lab::sql::Session;
 use lab::wait::{pass, until};
@@ -50,12 +50,7 @@ fn change_by_hand(cluster: &mut Cluster) {
         let took = only_on(cluster, &scene.writer);
         println!("    added on {host}: removed after {took:?}");
     }
-    cluster
-        .lab
-        .host(&scene.writer)
-        .unwrap()
-        .remove_address(vip)
-        .unwrap();
+    cluster.lab.host(&scene.writer).unwrap().remove_address(vip).unwrap();
     let took = only_on(cluster, &scene.writer);
     println!("    removed from {}: back after {took:?}", scene.writer);
     for (host, on) in [(scene.standby, false), ("db3", false), (scene.writer.as_str(), true)] {
@@ -77,19 +72,14 @@ fn change_by_hand(cluster: &mut Cluster) {
 }
 
 fn move_twice_at_once(cluster: &mut Cluster) {
-    let scene = Scene::new(
-        cluster,
-        "two moves at once, idle clients, an open transaction",
-    );
+    let scene = Scene::new(cluster, "two moves at once, idle clients, an open transaction");
     let to = cluster.lab.writer_address();
     let app = cluster.lab.host("app").unwrap();
     let connect = move || Session::tcp(to, &Accounts::default().app, SOON).unwrap();
     let idle = app.thread("idle", move || (0..100).map(|_| connect()).collect::<Vec<_>>());
     let mut idle: Vec<Session> = idle.unwrap().join().unwrap().unwrap();
     idle[0].query("BEGIN", SOON).unwrap();
-    idle[0]
-        .query("INSERT INTO t (id) VALUES (7)", SOON)
-        .unwrap();
+    idle[0].query("INSERT INTO t (id) VALUES (7)", SOON).unwrap();
     let moves = [(); 2].map(|()| control(cluster, &["move_role", "writer", scene.standby]));
     let mut answers = moves.map(said);
     answers.sort();
@@ -106,10 +96,7 @@ fn move_twice_at_once(cluster: &mut Cluster) {
 }
 
 fn kill_the_asker(cluster: &mut Cluster) {
-    let scene = Scene::new(
-        cluster,
-        "the asking mmm-control killed in the middle of the move",
-    );
+    let scene = Scene::new(cluster, "the asking mmm-control killed in the middle of the move");
     let (old, new) = scene.ids(cluster);
     let mut child = control(cluster, &["move_role", "writer", scene.standby]);
     pass(Duration::from_millis(20));
@@ -146,29 +133,13 @@ fn in_passive_and_manual_nothing_moves_until_active() {
     }
 }
 
-/// Puts the stopped monitor's status file into a folder of its own, so that it can be taken away.
-fn move_status_file(daemons: &Daemons, state: &Path) -> PathBuf {
-    let config = &daemons.paths.monitor;
-    std::fs::create_dir(state).unwrap();
-    let old = config.with_file_name("mmm_mond.status");
-    let new = state.join("mmm_mond.status");
-    daemons.monitor.stop().unwrap();
-    std::fs::rename(&old, &new).unwrap();
-    let text = std::fs::read_to_string(config).unwrap().replace(&path(&old), &path(&new));
-    std::fs::write(config, text).unwrap();
-    new
-}
-
-fn path(path: &Path) -> String {
-    path.display().to_string()
-}
-
 #[test]
 fn a_second_monitor_supersedes_and_a_full_disk_holds_decisions() {
     let mut cluster = Cluster::up(&sturdy());
     let daemons = cluster.lab.daemons().unwrap();
     let config = &daemons.paths.monitor;
     let folder = config.with_file_name("");
+    // The status file in a folder of its own, so that it can be taken away.
     let (state, away) = (folder.join("state"), folder.join("away"));
     std::fs::create_dir(&state).unwrap();
     let old = folder.join("mmm_mond.status");
@@ -188,10 +159,7 @@ fn path(path: &Path) -> String {
 }
 
 fn take_the_disk_away(cluster: &mut Cluster, state: &Path, away: &Path) {
-    let scene = Scene::new(
-        cluster,
-        "the status file cannot be written, the writer dies",
-    );
+    let scene = Scene::new(cluster, "the status file cannot be written, the writer dies");
     std::fs::rename(state, away).unwrap();
     let server = cluster.lab.server(&scene.writer).unwrap();
     server.kill9().unwrap();
@@ -201,14 +169,7 @@ fn take_the_disk_away(cluster: &mut Cluster, state: &Path, away: &Path) {
     println!("    {held}");
     assert!(held.contains("mmm_mond.status"), "{held}");
     pass(Duration::from_secs(2));
-    assert!(
-        cluster
-            .lab
-            .server(scene.standby)
-            .unwrap()
-            .is_read_only()
-            .unwrap()
-    );
+    assert!(cluster.lab.server(scene.standby).unwrap().is_read_only().unwrap());
     std::fs::rename(away, state).unwrap();
     let since = Instant::now();
     cluster.switched(scene.since, SOON);
@@ -239,6 +200,7 @@ fn start_a_second_monitor(cluster: &mut Cluster, status: &Path) {
             Err(format!("{}, {}", view.mode, states(view)))
         }
     });
+    println!("    {first}");
     assert!(first.contains("superseded"), "{first}");
     // The second one has seen nobody ONLINE yet, and keeps the writer that it finds.
     let since = Instant::now();
