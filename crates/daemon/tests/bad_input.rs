@@ -157,7 +157,7 @@ fn configurations(dir: &Path) {
     put(dir, "old.toml", "include mmm_common.conf\nthis db1\n", 0o640);
     let nobody = GOOD.replace("this = \"db1\"", "this = \"db9\"");
     put(dir, "nobody.toml", &nobody, 0o640);
-    let hasty = GOOD.replace("[monitor]", "[monitor]\nlease_ttl = \"1s\"\nheartbeat = \"1s\"");
+    let hasty = GOOD.replace("[monitor]", "[monitor]\nlease_ttl = \"2s\"\nheartbeat = \"1s\"");
     put(dir, "hasty.toml", &hasty, 0o640);
 }
 
