@@ -42,12 +42,15 @@ fn a_writer_host_that_is_away_shortly_stays_writer_and_one_that_is_away_long_is_
     let mut cluster = Cluster::up(&sturdy());
     for away in [0.7, 1.5, 2.5] {
         let scene = Scene::new(&mut cluster, format!("the writer's host away for {away} s"));
-        let (writer, _) = scene.ids(&cluster);
+        let (writer, heir) = scene.ids(&cluster);
         let fault = cluster.lab.isolate(&scene.writer).unwrap();
         hold(away);
         cluster.lab.heal(&fault).unwrap();
         let seen = scene.settle(&cluster);
-        assert_eq!((seen.path, seen.lost), (vec![writer], 0));
+        // Past two thirds of its grant, less what TCP needs to notice the heal, the writer has
+        // fenced itself; then it is a race who is heard first, and either is right.
+        let either = away > 1.0 && seen.path == [writer, heir];
+        assert!(either || (seen.path == [writer] && seen.lost == 0), "{:?}", seen.path);
         assert!(seen.gap < TTL + Duration::from_secs(1), "{:?}", seen.gap);
     }
     let scene = Scene::new(&mut cluster, "the writer's host away for 6 s");

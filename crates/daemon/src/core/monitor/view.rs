@@ -204,6 +204,13 @@ impl Monitor {
     fn what_ends(&self, host: usize) -> String {
         let record = &self.hosts[host];
         let auto = self.top.timing.auto_set_online;
+        let waits =
+            matches!(record.state, HostState::AwaitingRecovery | HostState::ReplicationFail);
+        if waits && self.may_have_parted(host) {
+            return "it follows the writer without an error, or an operator has compared it and sets \
+                    it online"
+                .to_owned();
+        }
         match record.state {
             HostState::Online => String::new(),
             HostState::AdminOffline => "set_online".to_owned(),
@@ -362,6 +369,9 @@ impl Monitor {
             && self.top.hosts[host].mode == HostMode::Slave
         {
             all.push(format!("{name}: replication is stopped"));
+        }
+        if self.may_have_parted(host) && record.state != HostState::Online && record.server_up() {
+            all.push(format!("{name} may have transactions that the writer lacks"));
         }
         if let Some(why) = self.one_sided(host) {
             all.push(why);
