@@ -19,13 +19,13 @@ build: setup
 demo: build
 	@$(LAB) demo
 
-# The suite comes last, so that its summary is the last thing to be read. `mmm-lab run` gives an
-# ordinary user the rights over the network that the lab needs.
+# The suite comes last, so that its figures and its summary are the last things to be read.
+# `mmm-lab run` gives an ordinary user the rights over the network that the lab needs.
 test: build
 	$(CARGO) test --workspace --exclude mmm-tests
 	$(CARGO) test -p mmm-tests --lib --bins
 	@$(LAB) sweep
-	$(LAB) run $(CARGO) test -p mmm-tests --test suite
+	$(LAB) run $(CARGO) test -p mmm-tests --test suite -- --show-output
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
