@@ -121,20 +121,38 @@ mod tests {
         assert!(process.end(Span::ms(10)).await.is_err(), "nothing was remembered");
     }
 
+    /// Ends with the test, also when it fails.
+    struct Ended(std::process::Child);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            // It should be gone already.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
     #[tokio::test]
     async fn a_stopped_server_process_is_ended_and_seen_to_be_gone() {
         let folder = tempfile::tempdir().unwrap();
         // A process of that name, stopped: SIGKILL must reach it all the same.
         let program = folder.path().join("mariadbd");
         std::fs::copy("/bin/sleep", &program).unwrap();
-        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
-        let pid = i32::try_from(child.id()).unwrap();
+        let mut child = Ended(std::process::Command::new(&program).arg("60").spawn().unwrap());
+        let pid = i32::try_from(child.0.id()).unwrap();
+        // The parent goes on a moment before the child has its new name.
+        let named = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while named().trim() != "mariadbd" {
+            assert!(std::time::Instant::now() < deadline, "it is called {:?}", named());
+            tokio::task::yield_now().await;
+        }
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGSTOP).unwrap();
         let file = folder.path().join("pid");
         std::fs::write(&file, format!("{pid}\n")).unwrap();
         let process = ServerProcess::default();
         assert_eq!(process.remember(&file), Ok(pid));
         assert_eq!(process.end(Span::secs(5)).await, Ok(pid));
-        assert!(!child.wait().unwrap().success());
+        assert!(!child.0.wait().unwrap().success());
     }
 }
