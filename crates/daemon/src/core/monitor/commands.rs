@@ -313,7 +313,7 @@ impl Monitor {
         self.retry_at = self.now.boot;
     }
 
-    /// Steps of a plan that never ran, for tests and for the view.
+    /// The step that the running move works on, counted from one, and its words.
     pub(super) fn running_step(&self) -> Option<(usize, &str)> {
         let running = self.running.as_ref()?;
         let step = running.progress.steps.get(running.at)?;

@@ -220,14 +220,11 @@ impl Monitor {
                 let name = self.name(to);
                 let why = format!("{name} could not apply what it received: {why}");
                 self.end_step(StepState::Failed, &why);
-                let mut rest = 0;
                 if let Some(running) = &mut self.running {
                     running.failed.push((to, why));
                     running.to = None;
                     running.order = None;
-                    rest = running.failed.len();
                 }
-                debug_assert!(rest > 0, "a failed candidate is remembered");
                 // Choose again among the others; with none left the survey says why.
                 self.enter(Phase::Survey, 1, SURVEY_LIMIT);
             }
