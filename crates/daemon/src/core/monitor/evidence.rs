@@ -21,12 +21,15 @@ impl Monitor {
         let (now, wall) = (self.now.boot, self.now.wall);
         let state = &mut self.hosts[host].checks[check.index()];
         let before = (state.good, state.verdict);
+        let failed = (state.failing, state.hard);
         state.take(found, began, now, wall, trap);
         state.took = Some(took);
-        let (good, message) = (state.good, state.message.clone());
+        self.stirred |=
+            failed != (state.failing, state.hard) || before != (state.good, state.verdict);
         if before == (state.good, state.verdict) {
             return;
         }
+        let (good, message) = (state.good, state.message.clone());
         self.generation += 1;
         // The writer's own replication is nobody's trouble: it may well be stopped.
         let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
@@ -123,8 +126,12 @@ impl Monitor {
 
     /// Whether the agent can be talked to now: the link is up and it reported within half a grant.
     pub(super) fn agent_answers(&self, host: usize) -> bool {
-        let limit = Span::ms(self.top.timing.ttl.as_ms() / 2).max(self.top.timing.heartbeat * 3);
-        self.hosts[host].fresh(self.now.boot, limit).is_some()
+        self.hosts[host].fresh(self.now.boot, self.answer_limit()).is_some()
+    }
+
+    /// How old the latest report may be of an agent that can be talked to.
+    pub(super) fn answer_limit(&self) -> Span {
+        Span::ms(self.top.timing.ttl.as_ms() / 2).max(self.top.timing.heartbeat * 3)
     }
 
     /// Why the agent cannot be talked to, in words.

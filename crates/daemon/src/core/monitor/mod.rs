@@ -32,7 +32,7 @@ use mmm_proto::agent::{Grant, Order, Stamp, Step, ToAgent};
 use mmm_proto::console::{Answer, Refusal, RefusalCode};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{Plan, Progress};
-use mmm_proto::{Check, MonitorMode, Span, Time};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
 use hosts::Host;
@@ -67,6 +67,8 @@ pub struct Monitor {
     /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started
     /// or was away.
     quiet_until: Time,
+    /// The rules have looked since the quiet time ended.
+    judged: bool,
     network: bool,
     network_why: String,
     store_why: String,
@@ -83,6 +85,10 @@ pub struct Monitor {
     parted: Vec<Parted>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
+    /// Something came in that rules may have to act on.
+    stirred: bool,
+    /// When every rule looks again though nothing came in.
+    look_at: Time,
     out: Vec<Effect>,
 }
 
@@ -104,7 +110,12 @@ impl Monitor {
         self.notice_absence(now);
         self.now = now;
         self.take(input);
-        self.look_at_everything();
+        // Most of what comes in says that all is as before: a report at each heartbeat, a check
+        // that holds again. Rules look when something changed, and when time alone may matter.
+        if std::mem::take(&mut self.stirred) || self.running.is_some() || now.boot >= self.look_at {
+            self.look_at_everything();
+            self.look_at = now.boot + self.rest();
+        }
         let mut effects = std::mem::take(&mut self.out);
         if std::mem::take(&mut self.decided) {
             effects.insert(0, Effect::Persist(Box::new(self.stored())));
@@ -112,10 +123,41 @@ impl Monitor {
         effects
     }
 
-    /// When to call again even if nothing comes in: deadlines are looked at in steps of this.
+    /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
-        let step = if self.running.is_some() { 20 } else { 100 };
-        self.now.boot + Span::ms(step)
+        self.look_at.max(self.now.boot + Span::ms(1))
+    }
+
+    /// How long no rule can come to another result by the passing of time alone: short steps while
+    /// anything is unusual, else until the first agent would count as silent.
+    fn rest(&self) -> Span {
+        if self.running.is_some() {
+            return Span::ms(20);
+        }
+        if !self.calm() {
+            return Span::ms(100);
+        }
+        let limit = self.answer_limit();
+        let heard = self.hosts.iter().filter_map(|host| host.heard.as_ref());
+        let first = heard.map(|heard| heard.at + limit).min().unwrap_or(self.now.boot);
+        first.since(self.now.boot).clamp(Span::ms(20), Span::secs(1))
+    }
+
+    /// Whether all is as it should be, so that only silence could change anything.
+    fn calm(&self) -> bool {
+        let host = |host: &Host| {
+            matches!(host.state, HostState::Online | HostState::AdminOffline)
+                && host.heard.is_some()
+                && host.checks.iter().all(|check| check.good == Some(true) && !check.failing)
+        };
+        let vip = |vip: &Vip| vip.holder.is_some() && vip.claims.len() == 1;
+        self.mode == MonitorMode::Active
+            && self.now.boot >= self.quiet_until
+            && self.network
+            && self.store_why.is_empty()
+            && self.parted.is_empty()
+            && self.hosts.iter().all(host)
+            && self.vips.iter().all(vip)
     }
 
     /// The stamp of the latest decision.
@@ -124,6 +166,9 @@ impl Monitor {
     }
 
     fn take(&mut self, input: Input) {
+        // Routine says itself that it is routine.
+        let routine = matches!(input, Input::Tick | Input::Checked { .. } | Input::Said { .. });
+        self.stirred |= !routine;
         match input {
             Input::Tick => {}
             Input::Checked { host, check, found, began, took } => {
@@ -164,15 +209,23 @@ impl Monitor {
         self.notice_sight();
         if self.held().is_empty() {
             if self.now.boot >= self.quiet_until {
+                self.judged = true;
                 self.adopt_what_is_found();
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+            } else if self.all_were_heard() {
+                // A writer that is found serving must not wait for its grant until it fences.
+                self.adopt_what_is_found();
             }
             self.go_on_with_the_move();
             self.place();
         }
         self.tell_agents();
         self.compare_returned_writers();
+    }
+
+    fn all_were_heard(&self) -> bool {
+        (0..self.hosts.len()).all(|host| self.agent_answers(host))
     }
 
     /// Why no decision is taken just now; empty when decisions are taken.
@@ -230,6 +283,7 @@ impl Monitor {
     /// Judges nothing for a while, and forgets failures that may be the monitor's own.
     fn be_quiet(&mut self, span: Span) {
         self.quiet_until = self.quiet_until.max(self.now.boot + span);
+        self.judged = false;
         for host in &mut self.hosts {
             for check in &mut host.checks {
                 check.forgive();

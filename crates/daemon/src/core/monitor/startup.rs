@@ -116,6 +116,7 @@ impl Monitor {
             started: now,
             now,
             quiet_until,
+            judged: false,
             network: true,
             network_why: String::new(),
             store_why: String::new(),
@@ -125,6 +126,8 @@ impl Monitor {
             avoided: Vec::new(),
             parted,
             decided: true,
+            stirred: true,
+            look_at: now.boot,
             out: Vec::new(),
             top,
         }
@@ -178,9 +181,7 @@ impl Monitor {
     /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until
     /// then.
     pub(super) fn undecided_about(&self, host: usize) -> bool {
-        self.now.boot < self.quiet_until
-            && self.writer().is_none()
-            && self.hosts[host].duty() == Duty::Serving
+        !self.judged && self.writer().is_none() && self.hosts[host].duty() == Duty::Serving
     }
 
     /// Without a written holder, the host that is found serving keeps the role: the status file was
