@@ -324,14 +324,20 @@ impl Monitor {
 
     /// Sends a grant to every host whose duties changed since the last one.
     fn tell_agents(&mut self) {
-        for host in 0..self.hosts.len() {
+        let mut holds = vec![Vec::new(); self.hosts.len()];
+        for (index, vip) in self.vips.iter().enumerate() {
+            if let Some(holder) = vip.holder {
+                holds[holder].push(index);
+            }
+        }
+        for (host, holds) in holds.iter().enumerate() {
             if self.hosts[host].link.is_none() {
                 continue;
             }
             let Some(granted) = &self.hosts[host].granted else {
                 continue;
             };
-            if granted.want != self.want(host) {
+            if granted.want != self.want_of(host, holds) {
                 self.renew(host);
             }
         }

@@ -228,14 +228,19 @@ impl Monitor {
 
     /// What a host should look like now.
     pub(super) fn want(&self, host: usize) -> Want {
+        let mine = |vip: &usize| self.vips[*vip].holder == Some(host);
+        let held: Vec<usize> = (0..self.vips.len()).filter(mine).collect();
+        self.want_of(host, &held)
+    }
+
+    /// The same where the VIPs that it holds are known, in their order.
+    pub(super) fn want_of(&self, host: usize, held: &[usize]) -> Want {
         let frozen = self.frozen_hold(host);
+        let kept = frozen.filter(|frozen| !held.contains(frozen));
         let mut holds: Vec<Hold> = Vec::new();
-        for (index, vip) in self.vips.iter().enumerate() {
-            let stance = match frozen {
-                Some(of) if of == index => Stance::Frozen,
-                _ if vip.holder == Some(host) => Stance::Serve,
-                _ => continue,
-            };
+        for index in kept.into_iter().chain(held.iter().copied()) {
+            let vip = &self.vips[index];
+            let stance = if frozen == Some(index) { Stance::Frozen } else { Stance::Serve };
             let role = &self.top.roles[vip.role];
             holds.push(Hold {
                 role: role.name.clone(),
