@@ -20,6 +20,7 @@ mod planned;
 mod promotion;
 mod startup;
 mod states;
+mod table;
 pub mod topology;
 mod view;
 mod vips;
@@ -32,12 +33,13 @@ use mmm_proto::agent::{Grant, Order, Stamp, Step, ToAgent};
 use mmm_proto::console::{Answer, Refusal, RefusalCode};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{Plan, Progress};
-use mmm_proto::{Check, MonitorMode, Span, Time};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
 use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
+pub use table::{ROWS, Row};
 use topology::Topology;
 use vips::Vip;
 pub use words::{Asker, Effect, Input, Request};
@@ -233,6 +235,11 @@ impl Monitor {
         for host in &mut self.hosts {
             for check in &mut host.checks {
                 check.forgive();
+            }
+            if host.state == HostState::Online {
+                // It was well when it was last seen.
+                host.checks[Check::Ping.index()].presume();
+                host.checks[Check::Mysql.index()].presume();
             }
         }
     }
