@@ -180,20 +180,21 @@ pub const ROWS: &[Row] = &[
     Row {
         number: "12",
         from: &[S::HardOffline],
-        when: "ping and mysql are good, rep_threads is not, and there is an active master other \
+        when: "ping and mysql are good, rep_threads failed, and there is an active master other \
                than it (or it cannot be that)",
         to: Some(S::ReplicationFail),
-        differs: "not the active master itself, whose replication is nobody's trouble",
-        holds: |pass| pass.back() && pass.judged() && !pass.good(Check::RepThreads),
+        differs: "not the active master itself, whose replication is nobody's trouble; not a check \
+                  without a result yet",
+        holds: |pass| pass.back() && pass.judged() && pass.threads_bad(),
         why: |pass| pass.message(Check::RepThreads),
     },
     Row {
         number: "13",
         from: &[S::HardOffline],
-        when: "as 12, rep_threads is good, rep_backlog is not",
+        when: "as 12, but rep_threads did not fail, rep_backlog did",
         to: Some(S::ReplicationDelay),
         differs: "as 12",
-        holds: |pass| pass.back() && pass.judged() && !pass.good(Check::RepBacklog),
+        holds: |pass| pass.back() && pass.judged() && pass.backlog_bad(),
         why: |pass| pass.message(Check::RepBacklog),
     },
     Row {
