@@ -24,7 +24,10 @@ impl Monitor {
                 let wall = self.now.wall_of(at);
                 let record = &mut self.hosts[host];
                 if record.state == HostState::Online {
-                    record.last_uptime = Some(report.uptime);
+                    match &mut record.last_uptime {
+                        Some((boot, last)) if *boot == report.boot_id => *last = report.uptime,
+                        other => *other = Some((report.boot_id.clone(), report.uptime)),
+                    }
                 }
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
                 record.heard = Some(Heard { at, wall, report: *report });

@@ -20,6 +20,7 @@ mod planned;
 mod promotion;
 mod startup;
 mod states;
+mod table;
 pub mod topology;
 mod view;
 mod vips;
@@ -38,6 +39,7 @@ use super::Now;
 use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
+pub use table::{ROWS, Row};
 use topology::Topology;
 use vips::Vip;
 pub use words::{Asker, Effect, Input, Request};
@@ -287,6 +289,11 @@ impl Monitor {
         for host in &mut self.hosts {
             for check in &mut host.checks {
                 check.forgive();
+            }
+            if host.state == HostState::Online {
+                // It was well when it was last seen.
+                host.checks[Check::Ping.index()].presume();
+                host.checks[Check::Mysql.index()].presume();
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use mmm_proto::agent::{Duty, Stamp};
 use mmm_proto::event::Level;
-use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time};
+use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
@@ -51,6 +51,19 @@ pub struct StoredHost {
     pub why: String,
     #[serde(default)]
     pub flapping: bool,
+    /// Drops from ONLINE in the present flap window, and when it opened.
+    #[serde(default)]
+    pub flaps: u32,
+    #[serde(default)]
+    pub flap_window: Option<Wall>,
+    /// Since when it has this state, and is ONLINE: timers go on over a restart.
+    #[serde(default)]
+    pub since: Option<Wall>,
+    #[serde(default)]
+    pub online_since: Option<Wall>,
+    /// Boot id and uptime of the machine when it was last heard while ONLINE.
+    #[serde(default)]
+    pub last_uptime: Option<(String, Span)>,
 }
 
 /// A VIP, as written down.
@@ -162,6 +175,11 @@ impl Monitor {
                     state: host.state,
                     why: host.why.clone(),
                     flapping: host.flapping,
+                    flaps: host.flaps,
+                    flap_window: host.flap_window.map(|at| self.now.wall_of(at)),
+                    since: Some(self.now.wall_of(host.since)),
+                    online_since: host.online_since.map(|at| self.now.wall_of(at)),
+                    last_uptime: host.last_uptime.clone(),
                 })
                 .collect(),
             vips: self
@@ -227,15 +245,31 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
         stored.and_then(|s| s.hosts.iter().find(|host| spec.name == *host.name.as_str()))
     };
     let host = |spec: &HostSpec| {
-        let known = known(spec);
-        let mut host = match known {
-            Some(known) => Host::new(known.state, &known.why, now.boot, now.wall),
-            None => Host::new(HostState::Unknown, "first seen", now.boot, now.wall),
+        let Some(known) = known(spec) else {
+            return Host::new(HostState::Unknown, "first seen", now.boot, now.wall);
         };
-        host.flapping = known.is_some_and(|known| known.flapping);
+        let mut host = Host::new(known.state, &known.why, now.boot, now.wall);
+        let at = |wall: Wall| time_of(now, wall);
+        host.since = known.since.map_or(now.boot, at);
+        (host.flapping, host.flaps) = (known.flapping, known.flaps);
+        host.flap_window = known.flap_window.map(at);
+        host.last_uptime.clone_from(&known.last_uptime);
+        if known.state == HostState::Online {
+            host.online_since = Some(known.online_since.map_or(now.boot, at));
+            for check in &mut host.checks {
+                check.presume();
+            }
+        }
         host
     };
     top.hosts.iter().map(host).collect()
+}
+
+/// The instant of a stamp of the calendar, as far as this boot's clock goes back. Only timers that
+/// harm nobody when they are wrong are kept like this: flapping, grace, `auto_set_online`.
+fn time_of(now: Now, wall: Wall) -> Time {
+    let ago = u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0);
+    now.boot - Span::ms(ago)
 }
 
 /// The VIPs, each with a claim for everybody who may have it. False when somebody may have one that

@@ -373,9 +373,8 @@ impl Monitor {
         if self.may_have_parted(host) && record.state != HostState::Online && record.server_up() {
             all.push(format!("{name} may have transactions that the writer lacks"));
         }
-        if let Some(why) = self.one_sided(host) {
-            all.push(why);
-        }
+        all.extend(self.one_sided(host));
+        all.extend(self.doubts(host));
         if let Some(report) = record.report().filter(|report| !report.troubles.is_empty()) {
             all.push(format!("{name}: {}", report.troubles.join("; ")));
         }

@@ -196,6 +196,11 @@ impl Cluster {
         self.view().hosts[host].state
     }
 
+    /// The row of the state table that held for a host last.
+    pub(super) fn row_of(&self, host: usize) -> Option<&'static str> {
+        self.monitor.as_ref().and_then(|monitor| monitor.row_of(host))
+    }
+
     /// The readers of a host by decision.
     pub(super) fn readers(&self, host: usize) -> usize {
         let view = self.view();

@@ -7,6 +7,7 @@ mod server;
 
 mod commands;
 mod failover;
+mod memory;
 mod partition;
 mod placing;
 mod planned;
