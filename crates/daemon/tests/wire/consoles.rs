@@ -67,12 +67,14 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
             host: None,
             since: Wall(0),
             why: String::new(),
+            blocked: Vec::new(),
         },
         hosts: Vec::new(),
         roles: Vec::new(),
         running: None,
         last: None,
         attention: Vec::new(),
+        actions: Vec::new(),
         last_event: 0,
     })
 }

@@ -96,7 +96,9 @@ impl Monitor {
         let who = asker.who.clone();
         let text = match verb {
             Verb::Ping => "Pinged successfully!".to_owned(),
-            Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode => self.mode.to_string(),
+            Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
+                self.mode.to_string()
+            }
             Verb::SetOnline { host } => self.set_online(host, &who),
             Verb::SetOffline { host } => match self.top.host(host) {
                 Some(host) => match self.successor(host) {

@@ -6,6 +6,8 @@
 //! `placement`), who may become writer (`candidate`), moving it (`moves`, `planned`, `failover`),
 //! people (`commands`, `plan`, `view`).
 
+mod actions;
+mod blocked;
 mod candidate;
 mod commands;
 mod evidence;
@@ -18,6 +20,7 @@ mod placement;
 mod plan;
 mod planned;
 mod promotion;
+mod readiness;
 mod startup;
 mod states;
 mod table;

@@ -15,6 +15,7 @@ mod restart;
 mod starting;
 mod states;
 mod weather;
+mod why;
 
 use std::net::IpAddr;
 
