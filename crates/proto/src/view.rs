@@ -31,6 +31,10 @@ pub struct ClusterView {
     /// Why the mode is what it is, where that is worth telling (PASSIVE, WAIT, MANUAL).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode_cause: String,
+    /// Who had which votes for the writer role when the monitor started: a heading, then one line a
+    /// host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<String>,
     /// Why no decision is taken just now (the monitor has no network, its disk is full); empty when
     /// it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -51,6 +51,7 @@ pub fn topology(config: &Config) -> anyhow::Result<Topology> {
         writer,
         timing: timing(config),
         mode: config.monitor.mode,
+        careful_startup: config.monitor.careful_startup,
     })
 }
 

@@ -59,6 +59,7 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
         version: "0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        votes: Vec::new(),
         held: "x".repeat(padding),
         writer: WriterView {
             role: RoleName::parse("writer").unwrap(),

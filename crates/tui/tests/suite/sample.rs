@@ -215,6 +215,7 @@ pub(crate) fn view() -> ClusterView {
         version: "0.1.0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        votes: Vec::new(),
         held: String::new(),
         writer: WriterView {
             role: role("writer"),

@@ -38,6 +38,11 @@ impl Monitor {
         {
             all.push(self.mode_keeps());
         }
+        let by_hand = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait);
+        if by_hand && self.writer().is_none() && self.vips[self.writer_vip()].chosen.is_none() {
+            let why = format!("the monitor is {}: the writer is given by hand only", self.mode);
+            all.push(self.blocked(why, None, "move_role or set_active"));
+        }
         if self.writer().is_none() && self.now.boot < self.retry_at {
             let why = "the last attempt to give it to a host failed: the next one follows a pause";
             all.push(self.blocked(why, Some(self.retry_at), ""));

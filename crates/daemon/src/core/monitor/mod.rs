@@ -12,13 +12,16 @@ mod candidate;
 mod commands;
 mod evidence;
 mod failover;
+mod halting;
 mod hearing;
 pub mod hosts;
 mod moves;
+mod pass;
 mod permit;
 mod placement;
 mod plan;
 mod planned;
+mod preference;
 mod promotion;
 mod readiness;
 mod startup;
@@ -27,6 +30,7 @@ mod table;
 pub mod topology;
 mod view;
 mod vips;
+mod votes;
 mod words;
 
 #[cfg(test)]
@@ -72,8 +76,6 @@ pub struct Monitor {
     /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started
     /// or was away.
     quiet_until: Time,
-    /// The rules have looked since the quiet time ended.
-    judged: bool,
     network: bool,
     network_why: String,
     store_why: String,
@@ -86,6 +88,14 @@ pub struct Monitor {
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
     avoided: Vec<(usize, Time)>,
+    /// The count at the start is done.
+    voted: bool,
+    /// What was counted, as a table: one line a host, under a heading.
+    votes: Vec<String>,
+    /// Until then the writer is not moved to its preferred host.
+    calm_until: Time,
+    /// How many moves to the preferred host failed in a row.
+    preference_failed: u32,
     /// What a lost writer had that its successor lacked, to be compared when it is back.
     parted: Vec<Parted>,
     /// Something was decided in this step that must be on disk before it is acted on.
@@ -156,8 +166,11 @@ impl Monitor {
                 && host.checks.iter().all(|check| check.good == Some(true) && !check.failing)
         };
         let vip = |vip: &Vip| vip.holder.is_some() && vip.claims.len() == 1;
+        let prefer = self.top.roles[self.top.writer].prefer;
         self.mode == MonitorMode::Active
+            && self.voted
             && self.now.boot >= self.quiet_until
+            && prefer.is_none_or(|prefer| self.is_writer(prefer))
             && self.network
             && self.store_why.is_empty()
             && self.parted.is_empty()
@@ -213,24 +226,16 @@ impl Monitor {
         self.end_claims();
         self.notice_sight();
         if self.held().is_empty() {
+            self.vote_at_start();
             if self.now.boot >= self.quiet_until {
-                self.judged = true;
-                self.adopt_what_is_found();
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
-            } else if self.all_were_heard() {
-                // A writer that is found serving must not wait for its grant until it fences.
-                self.adopt_what_is_found();
             }
             self.go_on_with_the_move();
             self.place();
         }
         self.tell_agents();
         self.compare_returned_writers();
-    }
-
-    fn all_were_heard(&self) -> bool {
-        (0..self.hosts.len()).all(|host| self.agent_answers(host))
     }
 
     /// Why no decision is taken just now; empty when decisions are taken.
@@ -288,7 +293,6 @@ impl Monitor {
     /// Judges nothing for a while, and forgets failures that may be the monitor's own.
     fn be_quiet(&mut self, span: Span) {
         self.quiet_until = self.quiet_until.max(self.now.boot + span);
-        self.judged = false;
         for host in &mut self.hosts {
             for check in &mut host.checks {
                 check.forgive();

@@ -56,7 +56,13 @@ impl Monitor {
         }
         let role = &self.top.roles[record.role];
         let able = |host: &usize| role.hosts.contains(host) && pass.able[*host];
-        let wish = record.chosen.filter(able).or_else(|| role.prefer.filter(able));
+        let chosen = record.chosen.filter(able);
+        // In MANUAL and WAIT only balanced roles are given by the monitor itself.
+        let by_hand = role.mode == RoleMode::Exclusive && self.mode != MonitorMode::Active;
+        if by_hand && chosen.is_none() {
+            return;
+        }
+        let wish = chosen.or_else(|| role.prefer.filter(able));
         let Some(host) = wish.or_else(|| pass.least_loaded(&role.hosts)) else {
             return;
         };
@@ -71,24 +77,6 @@ impl Monitor {
         self.vip_event(Level::Info, vip, &format!("given to {name}"), why);
     }
 
-    /// Exclusive roles other than the writer's go to their preferred host as soon as it can serve.
-    fn obey_preferences(&mut self) {
-        for vip in 0..self.vips.len() {
-            let role = self.vips[vip].role;
-            let spec = &self.top.roles[role];
-            if role == self.top.writer || spec.mode != RoleMode::Exclusive {
-                continue;
-            }
-            let Some(prefer) = spec.prefer.filter(|host| self.can_serve(*host)) else {
-                continue;
-            };
-            if self.vips[vip].holder.is_some_and(|holder| holder != prefer) {
-                let why = format!("{} is its preferred host", self.top.hosts[prefer].name);
-                self.withdraw(vip, &why);
-            }
-        }
-    }
-
     /// Moves one VIP from the fullest to the emptiest host while they differ by more than one.
     fn balance(&mut self, role: usize, pass: &Pass) {
         let hosts = &self.top.roles[role].hosts;
@@ -100,9 +88,9 @@ impl Monitor {
         let Some(emptiest) = pass.least_loaded(hosts) else {
             return;
         };
-        let full = hosts.iter().copied().filter(|host| pass.able[*host] && holds[*host]);
-        let Some(fullest) = full.max_by_key(|host| (pass.load[*host], std::cmp::Reverse(*host)))
-        else {
+        // Ties: the first in configured order, which is the last that is looked at.
+        let full = hosts.iter().rev().copied().filter(|host| pass.able[*host] && holds[*host]);
+        let Some(fullest) = full.max_by_key(|host| pass.load[*host]) else {
             return;
         };
         if pass.load[fullest] <= pass.load[emptiest] + 2 {

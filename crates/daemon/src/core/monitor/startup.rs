@@ -3,12 +3,12 @@
 //! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody
 //! who may have had it; nobody is promoted before those claims are answered for or surely over.
 
-use mmm_proto::agent::{Duty, Stamp};
-use mmm_proto::event::Level;
+use mmm_proto::agent::Stamp;
 use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
+use super::preference::CALM;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now, Parted};
@@ -78,6 +78,9 @@ pub struct StoredVip {
     pub last: Option<String>,
     /// Everybody who may have it.
     pub claims: Vec<String>,
+    /// Who is to have it by an operator's choice.
+    #[serde(default)]
+    pub chosen: Option<String>,
 }
 
 impl Monitor {
@@ -129,7 +132,6 @@ impl Monitor {
             started: now,
             now,
             quiet_until,
-            judged: false,
             network: true,
             network_why: String::new(),
             store_why: String::new(),
@@ -137,6 +139,10 @@ impl Monitor {
             forced: None,
             retry_at: now.boot,
             avoided: Vec::new(),
+            voted: false,
+            votes: Vec::new(),
+            calm_until: now.boot + CALM,
+            preference_failed: 0,
             parted,
             decided: true,
             stirred: true,
@@ -191,50 +197,9 @@ impl Monitor {
                     holder: vip.holder.map(name),
                     last: vip.last.map(name),
                     claims: vip.claims.iter().map(|claim| name(claim.host)).collect(),
+                    chosen: vip.chosen.map(name),
                 })
                 .collect(),
-        }
-    }
-
-    /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until
-    /// then.
-    pub(super) fn undecided_about(&self, host: usize) -> bool {
-        !self.judged && self.writer().is_none() && self.hosts[host].duty() == Duty::Serving
-    }
-
-    /// Without a written holder, the host that is found serving keeps the role: the status file was
-    /// lost, the cluster is well. Two that serve are a conflict that only a person can end.
-    pub(super) fn adopt_what_is_found(&mut self) {
-        let vip = self.writer_vip();
-        if self.vips[vip].holder.is_some() || self.running.is_some() {
-            return;
-        }
-        let serving: Vec<usize> = (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].duty() == Duty::Serving && self.agent_answers(*host))
-            .collect();
-        // Only a host that was never told otherwise in this term.
-        let untold = |host: &usize| {
-            self.vips[vip]
-                .claim_of(*host)
-                .is_some_and(|claim| claim.taken == Some(Stamp { term: self.term, seq: 0 }))
-        };
-        match serving.as_slice() {
-            [host] if untold(host) => {
-                let (host, name) = (*host, self.name(*host));
-                self.give(vip, host);
-                self.event(Level::Warn, "writer", &format!("found on {name}, adopted"), "");
-                if self.hosts[host].state != HostState::Online {
-                    self.set_state(host, HostState::Online, "it is found serving as writer", None);
-                }
-            }
-            [_, _, ..] if self.mode != MonitorMode::Passive => {
-                let cause = format!(
-                    "the writer role is found on {}; choose with set_ip, then set_active",
-                    self.top.names(&serving)
-                );
-                self.set_mode(MonitorMode::Passive, &cause, None);
-            }
-            _ => {}
         }
     }
 }
@@ -293,6 +258,9 @@ fn vips_as_stored(
             let last = known
                 .and_then(|known| known.last.as_deref())
                 .and_then(|name| top.hosts.iter().position(|host| host.name == *name));
+            let chosen = known
+                .and_then(|known| known.chosen.as_deref())
+                .and_then(|name| spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name));
             // Who is written down may have it; who is not may still have it from a time of
             // which the file does not know, so everybody must answer once.
             let mut claimants = spec.hosts.clone();
@@ -316,7 +284,7 @@ fn vips_as_stored(
                 since: now.boot,
                 why: "the monitor has just started".to_owned(),
                 claims,
-                chosen: None,
+                chosen,
             });
         }
     }

@@ -5,7 +5,7 @@ use mmm_proto::event::Level;
 use mmm_proto::{Check, HostState, MonitorMode, Span};
 
 use super::Monitor;
-use super::table::Pass;
+use super::pass::Pass;
 
 impl Monitor {
     /// One transition a host and pass, first matching row wins. A pass sees what it changed itself.
@@ -97,11 +97,31 @@ impl Monitor {
             let since = self.hosts[*h].online_since;
             patience > Span::ZERO && since.is_some_and(|s| self.now.boot.since(s) >= patience)
         });
-        if online.len() == masters.len() {
-            self.set_mode(MonitorMode::Active, "every master is ONLINE", None);
+        let why = if online.len() == masters.len() {
+            "every master is ONLINE".to_owned()
         } else if long {
-            let why = format!("one master has been ONLINE for {patience}");
-            self.set_mode(MonitorMode::Active, &why, None);
+            format!("one master has been ONLINE for {patience}")
+        } else {
+            return;
+        };
+        self.set_mode(MonitorMode::Active, &why, None);
+        self.clear_roles();
+    }
+
+    /// Takes the roles from hosts that kept them although they are out: all of those in ACTIVE, in
+    /// the other modes what an operator set offline.
+    pub(super) fn clear_roles(&mut self) {
+        for host in 0..self.hosts.len() {
+            let state = self.hosts[host].state;
+            let out = match self.mode {
+                MonitorMode::Active => state != HostState::Online,
+                MonitorMode::Manual | MonitorMode::Wait => state == HostState::AdminOffline,
+                MonitorMode::Passive => false,
+            };
+            if out {
+                let why = format!("{} is {state}", self.name(host));
+                self.drop_roles(host, &why);
+            }
         }
     }
 }

@@ -2,18 +2,10 @@
 //! data. First matching row wins, one transition a host and pass. The numbers are the rows of the
 //! original's table; where a row differs on purpose, it says why. `states` walks it.
 
-use mmm_proto::agent::Thread;
-use mmm_proto::{Check, HostMode, HostState, Span};
+use mmm_proto::{Check, HostState, Span};
 
-use super::Monitor;
+use super::pass::Pass;
 use HostState as S;
-
-/// After its peer came online, a host's replication is not judged for this long (the original's
-/// reconnect time).
-pub(super) const PEER_GRACE: Span = Span::secs(60);
-
-/// An outage shorter than this, without a reboot, needs no operator.
-const SHORT_OUTAGE: Span = Span::secs(60);
 
 /// One row.
 pub struct Row {
@@ -29,16 +21,6 @@ pub struct Row {
     pub differs: &'static str,
     pub(super) holds: fn(&Pass<'_>) -> bool,
     pub(super) why: fn(&Pass<'_>) -> String,
-}
-
-/// What a pass reads of one host.
-pub(super) struct Pass<'a> {
-    core: &'a Monitor,
-    host: usize,
-    /// The active master when the pass began.
-    writer: Option<usize>,
-    /// Why the host counts as lost.
-    lost: Option<String>,
 }
 
 /// Every row, in the order in which they are tried.
@@ -257,155 +239,6 @@ pub const ROWS: &[Row] = &[
 
 fn nothing(_: &Pass<'_>) -> String {
     String::new()
-}
-
-impl<'a> Pass<'a> {
-    pub(super) fn of(core: &'a Monitor, host: usize, writer: Option<usize>) -> Self {
-        let lost = match core.hosts[host].state {
-            S::AdminOffline => None,
-            _ => core.lost(host),
-        };
-        Self { core, host, writer, lost }
-    }
-
-    /// The first row that holds.
-    pub(super) fn row(&self) -> Option<&'static Row> {
-        let state = self.record().state;
-        ROWS.iter().find(|row| row.from.contains(&state) && (row.holds)(self))
-    }
-
-    fn record(&self) -> &super::hosts::Host {
-        &self.core.hosts[self.host]
-    }
-
-    fn good(&self, check: Check) -> bool {
-        self.record().good(check)
-    }
-
-    fn bad(&self, check: Check) -> bool {
-        self.record().checks[check.index()].good == Some(false)
-    }
-
-    fn threads_bad(&self) -> bool {
-        self.bad(Check::RepThreads)
-    }
-
-    fn backlog_bad(&self) -> bool {
-        self.bad(Check::RepBacklog)
-    }
-
-    fn message(&self, check: Check) -> String {
-        self.record().checks[check.index()].message.clone()
-    }
-
-    fn is_lost(&self) -> bool {
-        self.lost.is_some()
-    }
-
-    fn lost_why(&self) -> String {
-        self.lost.clone().unwrap_or_default()
-    }
-
-    /// `P and M`.
-    fn reachable(&self) -> bool {
-        self.good(Check::Ping) && self.good(Check::Mysql)
-    }
-
-    fn back(&self) -> bool {
-        !self.is_lost() && self.reachable()
-    }
-
-    fn is_writer(&self) -> bool {
-        self.writer == Some(self.host)
-    }
-
-    fn is_forced(&self) -> bool {
-        self.core.forced == Some(self.host)
-    }
-
-    /// Whether a host that comes back is asked for its replication.
-    fn judged(&self) -> bool {
-        let exists = self.writer.is_some() || !self.core.may_be_writer(self.host);
-        exists && !self.is_writer()
-    }
-
-    /// The configured peer of a master; the active master for a slave.
-    fn peer(&self) -> Option<usize> {
-        let spec = &self.core.top.hosts[self.host];
-        if spec.mode == HostMode::Master { spec.peer.or(self.writer) } else { self.writer }
-    }
-
-    /// `peerOK`: ONLINE, ping and mysql good. Then a replication failure is this host's own.
-    fn peer_ok(&self) -> bool {
-        self.peer().is_some_and(|peer| {
-            let peer = &self.core.hosts[peer];
-            peer.state == S::Online && peer.good(Check::Ping) && peer.good(Check::Mysql)
-        })
-    }
-
-    fn peer_is_fresh(&self) -> bool {
-        let since = self.peer().and_then(|peer| self.core.hosts[peer].online_since);
-        since.is_some_and(|since| self.core.now.boot.since(since) < PEER_GRACE)
-    }
-
-    /// All four checks good (the first two for the active master), and nothing else against it.
-    fn well(&self) -> bool {
-        self.reachable()
-            && (self.is_writer() || (self.good(Check::RepThreads) && self.good(Check::RepBacklog)))
-            && self.core.agent_answers(self.host)
-            && !self.core.may_have_parted(self.host)
-    }
-
-    fn flapping(&self) -> bool {
-        self.record().flapping
-    }
-
-    fn auto(&self) -> Span {
-        self.core.top.timing.auto_set_online
-    }
-
-    fn flap_duration(&self) -> Span {
-        self.core.top.timing.flap_duration
-    }
-
-    fn waited(&self) -> Span {
-        self.core.now.boot.since(self.record().since)
-    }
-
-    /// No check changed for `flap_duration`.
-    fn calm(&self) -> bool {
-        let now = self.core.now.boot;
-        let quiet = self.record().checks.iter().map(|check| now.since(check.changed)).min();
-        quiet.unwrap_or_default().min(self.waited()) >= self.flap_duration()
-    }
-
-    /// How long it was away, when that was short and without a reboot.
-    fn short_outage(&self) -> Option<Span> {
-        let record = self.record();
-        let (boot_id, last) = record.last_uptime.as_ref()?;
-        let report = record.report()?;
-        let away = report.uptime.less(*last);
-        let same_boot = report.boot_id == *boot_id && report.uptime >= *last;
-        (same_boot && away > Span::ZERO && away < SHORT_OUTAGE).then_some(away)
-    }
-
-    /// Rows 17 and 18. A host without a source is well again when its applier runs and has applied
-    /// all that it ever received: more cannot be had.
-    fn replication_well(&self) -> bool {
-        if !self.reachable() || self.core.may_have_parted(self.host) {
-            return false;
-        }
-        if self.good(Check::RepThreads) && self.good(Check::RepBacklog) {
-            return true;
-        }
-        let Some(report) = self.record().report() else {
-            return false;
-        };
-        !self.peer_ok()
-            && self.good(Check::RepThreads)
-            && report.server.replication.as_ref().is_some_and(|r| r.sql == Thread::Yes)
-            && report.server.position.includes(&report.server.received)
-    }
 }
 
 #[cfg(test)]

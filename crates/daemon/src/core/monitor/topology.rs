@@ -15,6 +15,8 @@ pub struct Topology {
     pub timing: Timing,
     /// The mode of a first start, or always when the configuration names one other than ACTIVE.
     pub mode: MonitorMode,
+    /// Start PASSIVE where two hosts are found to be the writer; otherwise the votes decide.
+    pub careful_startup: bool,
 }
 
 /// A host.

@@ -22,6 +22,7 @@ impl Monitor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: self.mode,
             mode_cause: self.cause.clone(),
+            votes: self.votes.clone(),
             held: self.held(),
             writer: self.writer_view(),
             hosts: self
@@ -308,7 +309,10 @@ impl Monitor {
         match self.mode {
             MonitorMode::Active => {}
             mode if self.cause.is_empty() => all.push(format!("the monitor is {mode}")),
-            mode => all.push(format!("the monitor is {mode}: {}", self.cause)),
+            mode => {
+                let cause = self.cause.lines().next().unwrap_or_default();
+                all.push(format!("the monitor is {mode}: {cause}"));
+            }
         }
         if let Some(last) = &self.last
             && let PlanOutcome::Failed { why } = &last.outcome

@@ -260,10 +260,13 @@ impl Monitor {
 
     /// Where a host should replicate from.
     fn replicate(&self, host: usize) -> Replicate {
+        if self.mode == MonitorMode::Passive {
+            return Replicate::AsIs;
+        }
         if self.hosts[host].state == HostState::AdminOffline {
             return Replicate::Off;
         }
-        if self.mode == MonitorMode::Passive || self.positions_matter() {
+        if self.positions_matter() {
             return Replicate::AsIs;
         }
         let Some(writer) = self.writer() else {

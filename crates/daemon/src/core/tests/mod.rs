@@ -100,6 +100,7 @@ fn topology() -> Topology {
             max_transaction: Span::secs(5),
         },
         mode: MonitorMode::Active,
+        careful_startup: true,
     }
 }
 
