@@ -19,17 +19,19 @@ impl Monitor {
         if let Some(phase) = self.running.as_ref().map(|running| &running.phase) {
             return self.move_waits(phase);
         }
+        let serving = self.found_serving();
         let mut all = match self.writer() {
-            Some(host) => {
-                let all = self.evidence_against(host);
-                if all.is_empty() {
-                    // It serves and nothing speaks against it.
-                    return all;
-                }
-                all
+            _ if serving.len() > 1 => {
+                let why = format!("the writer is found on {}", self.top.names(&serving));
+                vec![self.blocked(why, None, "all but one say that they have let go")]
             }
+            Some(host) => self.evidence_against(host),
             None => self.claims_left(self.writer_vip(), None),
         };
+        if all.is_empty() && self.writer().is_some() {
+            // It serves and nothing speaks against it.
+            return all;
+        }
         self.held_up(&mut all);
         let lost = self.writer().map(|host| self.hosts[host].state);
         if let Some(lost) = lost
@@ -51,18 +53,35 @@ impl Monitor {
         all
     }
 
+    /// The hosts that said just now that they serve as writer.
+    pub(super) fn found_serving(&self) -> Vec<usize> {
+        let ttl = self.top.timing.ttl;
+        let serves = |host: &usize| {
+            let report = self.hosts[*host].fresh(self.now.boot, ttl);
+            report.is_some_and(|report| report.duty == Duty::Serving)
+        };
+        (0..self.hosts.len()).filter(serves).collect()
+    }
+
     /// What a running move waits for.
     fn move_waits(&self, phase: &Phase) -> Vec<Blocked> {
         let Some(running) = &self.running else {
             return Vec::new();
         };
+        let mut all = Vec::new();
+        self.held_up(&mut all);
         if *phase == Phase::Secure {
-            return self.claims_left(running.vip, None);
+            all.extend(self.claims_left(running.vip, None));
+            return all;
         }
-        let step = self.running_step().map_or(String::new(), |(number, what)| {
-            format!("plan {} is at step {number}: {what}", running.progress.plan)
-        });
-        vec![self.blocked(step, Some(running.deadline), "the step is done")]
+        let plan = running.progress.plan;
+        let step = self.running_step().map_or_else(
+            || format!("plan {plan} runs: {}", running.progress.title),
+            |(number, what)| format!("plan {plan} is at step {number}: {what}"),
+        );
+        let ends = Some(running.deadline).filter(|ends| self.now.boot < *ends);
+        all.push(self.blocked(step, ends, "the step is done"));
+        all
     }
 
     /// Everybody but `heir` who may still have a VIP.
@@ -193,12 +212,13 @@ impl Monitor {
              break",
             state.message
         );
-        let until = if state.hard {
-            "one good result, or its agent confirms that the server is gone"
-        } else {
-            "one good result"
+        let until = match (state.hard, self.now.boot < since + trap) {
+            (true, _) => "one good result, or its agent confirms that the server is gone",
+            (_, true) => "one good result",
+            (_, false) => "the next result",
         };
-        Some(self.blocked(why, Some(since + trap), until))
+        let ends = Some(since + trap).filter(|ends| self.now.boot < *ends);
+        Some(self.blocked(why, ends, until))
     }
 
     fn silent_or_not_serving(&self, host: usize) -> Option<Blocked> {

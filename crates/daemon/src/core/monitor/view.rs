@@ -54,9 +54,7 @@ impl Monitor {
 
     fn writer_view(&self) -> WriterView {
         let vip = &self.vips[self.writer_vip()];
-        let holders: Vec<usize> = (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].duty() == Duty::Serving)
-            .collect();
+        let holders = self.found_serving();
         let fresh = |host: usize| {
             self.hosts[host].fresh(self.now.boot, self.top.timing.ttl).map(|report| report.duty)
         };
