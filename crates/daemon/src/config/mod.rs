@@ -6,6 +6,7 @@ mod build;
 mod checked;
 mod describe;
 mod files;
+mod import;
 mod keys;
 mod legacy;
 mod model;
@@ -20,6 +21,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use describe::describe;
+pub use import::{Imported, Refused, import};
 pub use model::{
     Account, CheckTimes, Checks, Config, FenceEscalation, Host, IsolatedWriter, LogLevel, Monitor,
     Moving, Role,

@@ -13,6 +13,9 @@ use super::secret::{self, Secret};
 use super::tree::{Entry, Form, Section, Tree, Value};
 use super::value::{self, Bad};
 
+/// Begins the one line that names what a `.conf` gives in vain.
+pub(super) const UNUSED: &str = "keys of the original without use here";
+
 /// A section to read from, whether or not the files have it.
 #[derive(Clone, Copy)]
 pub(super) struct At<'t> {
@@ -367,7 +370,7 @@ impl<'t> Reader<'t> {
             self.warnings.push(Mistake {
                 place: Place::file(&self.main),
                 key: String::new(),
-                what: format!("keys of the original without use here: {}", names.join(", ")),
+                what: format!("{UNUSED}: {}", names.join(", ")),
                 remedy: "nothing to do".to_owned(),
             });
         }

@@ -43,16 +43,15 @@ pub(in crate::config) fn finish(tree: &mut Tree) {
     kill_host(tree);
 }
 
-/// `debug 1` is `log_level debug`.
+/// `debug 1` is `log_level debug`, `debug 0` is `log_level info`.
 fn debug(tree: &mut Tree) {
     let Some(top) = tree.sections.iter_mut().find(|section| section.kind == Top) else { return };
     let told = top.entry("log_level").is_some();
     for entry in top.entries.iter_mut().filter(|entry| entry.key == "debug" && !told) {
-        let on = matches!(&entry.value, Value::Text(text) if conf::flag(text) == Some(true));
-        if on {
-            entry.key = "log_level".to_owned();
-            entry.value = Value::Text("debug".to_owned());
-        }
+        let Value::Text(text) = &entry.value else { continue };
+        let Some(on) = conf::flag(text) else { continue };
+        entry.key = "log_level".to_owned();
+        entry.value = Value::Text(if on { "debug" } else { "info" }.to_owned());
     }
 }
 

@@ -16,7 +16,7 @@ mod odd;
 mod typed;
 mod wording;
 
-pub(super) use defaults::{default_of, finish, required};
+pub(super) use defaults::{DEFAULTS, default_of, finish, has_cluster_key, required};
 pub(super) use wording::{in_conf_words, with_conf_tags};
 
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ struct Page {
     included: Vec<(Kind, String)>,
     /// Tags that were none: what stands in them is skipped, and their end tags are.
     broken_tags: u32,
+    /// The line of a section whose end tag is none: that it stays open has been told.
+    broken_end: Option<u32>,
     end_outside: bool,
 }
 
@@ -67,6 +69,7 @@ impl Files {
             tree: Tree::default(),
             included: Vec::new(),
             broken_tags: 0,
+            broken_end: None,
             end_outside: false,
         };
         for line in conf::read(&text) {
@@ -99,6 +102,8 @@ impl Files {
                     page.tree.overlay(tree);
                 }
             }
+            // The tag of an unknown section has been told.
+            Item::OtherEnd { section, .. } if Kind::parse(section.word).is_none() => {}
             Item::OtherEnd { word, section } => {
                 let what = format!("</{word}> closes {section} of line {}", section.line);
                 let remedy = format!("write </{}>", section.word);
@@ -106,6 +111,8 @@ impl Files {
             }
             Item::Fault(Fault::EndOutside(_)) if page.broken_tags > 0 => page.broken_tags -= 1,
             Item::Fault(Fault::EndOutside(_)) if page.end_outside => {}
+            Item::Fault(Fault::Nested(open) | Fault::NotClosed(open))
+                if page.broken_end == Some(open.line) => {}
             Item::Fault(fault) => {
                 page.end_outside |= matches!(fault, Fault::EndOutside(_));
                 let (what, remedy) = what_is_wrong(fault);
@@ -192,7 +199,11 @@ impl Files {
             },
         };
         if let Some((what, remedy)) = no_variable(kind, key, value) {
-            page.broken_tags += u32::from(key.starts_with('<') && !key.starts_with("</"));
+            if key.starts_with("</") {
+                page.broken_end = line.section.map(|heading| heading.line);
+            } else if key.starts_with('<') {
+                page.broken_tags += 1;
+            }
             self.mistake(place.clone(), &odd::shown_key(key), what, remedy);
             self.incomplete = true;
             return;

@@ -4,7 +4,7 @@
 use mmm_proto::conf;
 
 use super::super::files::Files;
-use super::super::keys::{self, KEYS, Preset};
+use super::super::keys::{self, KEYS, Kind, Preset};
 use super::super::report::Place;
 use super::super::tree::{Section, Value};
 use super::typed::{Shape, shape, typed};
@@ -36,6 +36,9 @@ pub(super) fn no_value(word: &str) -> (String, String) {
             format!("{shown} is one word"),
             format!("write a blank between the key and its value: {name} VALUE"),
         ),
+        None if Kind::parse(word).is_some() => {
+            (format!("{shown} is a section"), format!("write <{word}>, its lines, and </{word}>"))
+        }
         None => (format!("{shown} is one word"), "write KEY VALUE".to_owned()),
     }
 }
