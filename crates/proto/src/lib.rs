@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod auth;
+pub mod conf;
 pub mod console;
 pub mod event;
 pub mod gtid;

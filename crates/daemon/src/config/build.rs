@@ -12,10 +12,10 @@ use super::model::{
 };
 use super::reader::{At, Reader};
 use super::secret::Secret;
-use super::tree::{Tree, Value};
+use super::tree::{Form, Tree, Value};
 use super::value::{self, Bad};
 use super::words::{self, Check, HostMode, HostName, MonitorMode, RoleMode, Span};
-use super::{Program, checked};
+use super::{Program, checked, legacy};
 
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Linux takes no longer path for a Unix socket.
@@ -40,6 +40,9 @@ pub(super) fn build(reader: &mut Reader<'_>) -> Config {
         checked::check(reader, &config);
         config
     };
+    if reader.tree.form == Form::Conf {
+        legacy::required(reader);
+    }
     config.given = std::mem::take(&mut reader.given);
     config
 }

@@ -5,7 +5,10 @@
 mod build;
 mod checked;
 mod describe;
+mod files;
+mod import;
 mod keys;
+mod legacy;
 mod model;
 mod reader;
 mod report;
@@ -18,6 +21,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use describe::describe;
+pub use import::{Imported, Refused, import};
 pub use model::{
     Account, CheckTimes, Checks, Config, FenceEscalation, Host, IsolatedWriter, LogLevel, Monitor,
     Moving, Role,
@@ -26,6 +30,7 @@ pub use report::{Mistake, Place, Report};
 pub use secret::Secret;
 
 use report::tidy;
+use tree::Form;
 
 /// Which program reads the files: what must be there differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +55,33 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
-/// Reads a configuration file and all that it includes.
+/// Reads a configuration file and all that it includes: TOML, or the original's form when the name
+/// ends in `.conf`.
 ///
 /// # Errors Every mistake in all files, each with its place and remedy; never a secret. Rules that
 /// look at several keys are left out while a file cannot be read or is not TOML.
 pub fn load(path: &Path, program: Program) -> Result<Loaded, Report> {
-    let read = toml_file::read(path);
+    let mut read = files::read(path);
+    let form = read.tree.form;
+    if form == Form::Conf {
+        legacy::finish(&mut read.tree);
+    }
     let mut reader = reader::Reader::new(&read.tree, path, program);
     reader.known_keys();
     let config = (!read.incomplete).then(|| build::build(&mut reader));
+    let in_form = |mut note: Mistake| {
+        if form == Form::Conf {
+            note.what = legacy::with_conf_tags(&note.what);
+            note.remedy = legacy::in_conf_words(&note.remedy);
+        }
+        note
+    };
     let mut mistakes = read.mistakes;
-    mistakes.append(&mut reader.mistakes);
+    mistakes.extend(reader.mistakes.into_iter().map(in_form));
+    let mut warnings = read.warnings;
+    warnings.extend(reader.warnings.into_iter().map(in_form));
     let mistakes = tidy(mistakes, &read.files);
-    let warnings = tidy(reader.warnings, &read.files);
+    let warnings = tidy(warnings, &read.files);
     match config {
         Some(config) if mistakes.is_empty() => {
             let files = read.files.iter().map(|file| file.to_path_buf()).collect();

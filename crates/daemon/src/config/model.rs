@@ -67,6 +67,18 @@ impl Config {
         self.role(&self.active_master_role)
     }
 
+    /// Whether a program does the same with both, whichever of the values are defaults.
+    pub fn means_same_as(&self, other: &Self, program: super::Program) -> bool {
+        let mut mine = self.clone();
+        mine.given.clone_from(&other.given);
+        if program == super::Program::Agent {
+            // An agent neither checks nor serves consoles.
+            mine.monitor = other.monitor.clone();
+            mine.checks = other.checks;
+        }
+        mine == *other
+    }
+
     /// Whether the files give this key, such as `monitor.port`, themselves or through a template.
     pub fn is_given(&self, key: &str) -> bool {
         self.given.contains(key)

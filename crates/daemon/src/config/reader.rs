@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use super::Program;
 use super::keys::{self, Kind, Preset};
+use super::legacy;
 use super::report::{Mistake, Place};
 use super::secret::{self, Secret};
-use super::tree::{Entry, Section, Tree, Value};
+use super::tree::{Entry, Form, Section, Tree, Value};
 use super::value::{self, Bad};
+
+/// Begins the one line that names what a `.conf` gives in vain.
+pub(super) const UNUSED: &str = "keys of the original without use here";
 
 /// A section to read from, whether or not the files have it.
 #[derive(Clone, Copy)]
@@ -148,7 +152,8 @@ impl<'t> Reader<'t> {
         key: &str,
         parse: impl FnOnce(&Value) -> Result<T, Bad>,
     ) -> Option<T> {
-        let preset = keys::find(at.kind, key).and_then(keys::Key::default);
+        let preset = legacy::default_of(self.tree, at.kind, key)
+            .or_else(|| keys::find(at.kind, key).and_then(keys::Key::default));
         let entry = at.entry(key).map(|(_, entry)| &entry.value);
         if entry.is_some() {
             self.given.insert(at.path(key));
@@ -205,6 +210,13 @@ impl<'t> Reader<'t> {
         }
         let or = if shared { " here or in [host.default]" } else { "" };
         self.wrong(at, key, Bad::new("is missing", format!("write {written}{or}")));
+    }
+
+    /// A key that must be there though it has no use, or a default.
+    pub(super) fn demand(&mut self, at: At<'_>, key: &str, sample: &str) {
+        if at.entry(key).is_none() {
+            self.lacking(at, key, &format!("{key} = {sample}"));
+        }
     }
 
     /// Whether an unknown key stands there that means this one.
@@ -318,6 +330,7 @@ impl<'t> Reader<'t> {
     /// Names every key and section that does not exist, and those that have no use.
     pub(super) fn known_keys(&mut self) {
         let tree = self.tree;
+        let mut unused = BTreeSet::new();
         for section in &tree.sections {
             let seen = matches!(section.kind, Kind::Top | Kind::Monitor);
             if self.program == Program::Control && !seen {
@@ -339,6 +352,11 @@ impl<'t> Reader<'t> {
                         let remedy = keys::remedy_for_unknown(section.kind, &entry.key);
                         self.mistakes.push(note(what, remedy));
                     }
+                    // Told in one line: whoever keeps the original's files keeps its keys.
+                    Some(Preset::Unused(_)) if tree.form == Form::Conf => {
+                        let name = format!("{} {}", section.kind.word(), entry.key);
+                        unused.insert(name.trim_start().to_owned());
+                    }
                     Some(Preset::Unused(why)) => {
                         let remedy = format!("{why}; the line can go");
                         self.warnings.push(note("not used", remedy));
@@ -346,6 +364,15 @@ impl<'t> Reader<'t> {
                     Some(_) => {}
                 }
             }
+        }
+        if !unused.is_empty() {
+            let names: Vec<String> = unused.into_iter().collect();
+            self.warnings.push(Mistake {
+                place: Place::file(&self.main),
+                key: String::new(),
+                what: format!("{UNUSED}: {}", names.join(", ")),
+                remedy: "nothing to do".to_owned(),
+            });
         }
     }
 }

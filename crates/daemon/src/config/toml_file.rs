@@ -1,44 +1,17 @@
-//! TOML files into a [`Tree`]: opening, permissions, includes, syntax. No key has a meaning here
-//! but `include`, and a secret is told only by its name.
+//! TOML files into a [`Tree`]: includes, permissions, syntax. No key has a meaning here but
+//! `include`, and a secret is told only by its name. Opening a file is in `files`.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use mmm_proto::conf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use zeroize::Zeroizing;
 
+use super::files::{Chain, Files, Opened};
 use super::keys::{self, Kind};
-use super::report::{Mistake, Place};
+use super::report::Place;
 use super::tree::{Entry, Tree, Value};
-
-const FILE_MAX: u64 = 1024 * 1024;
-const FILES_MAX: usize = 64;
-
-/// What the files say.
-#[derive(Default)]
-pub(super) struct Files {
-    pub(super) tree: Tree,
-    /// Every file that was opened, in the order of reading.
-    pub(super) files: Vec<Arc<Path>>,
-    pub(super) mistakes: Vec<Mistake>,
-    /// A file is missing from the tree, because it cannot be read or is not TOML.
-    pub(super) incomplete: bool,
-}
-
-/// A file being read: its real path for telling a cycle, and how it was named.
-type Chain = Vec<(PathBuf, Arc<Path>)>;
-
-/// Reads a file and all that it includes.
-pub(super) fn read(path: &Path) -> Files {
-    let mut files = Files::default();
-    let tree = files.file(path, None, &mut Vec::new());
-    files.tree = tree;
-    files
-}
 
 struct Document<'t> {
     file: Arc<Path>,
@@ -64,49 +37,19 @@ impl Document<'_> {
 }
 
 impl Files {
-    fn mistake(&mut self, place: Place, key: &str, what: String, remedy: impl Into<String>) {
-        self.mistakes.push(Mistake { place, key: key.to_owned(), what, remedy: remedy.into() });
-    }
-
-    /// One file with its includes; what it says itself wins over what it includes.
-    fn file(&mut self, path: &Path, asked: Option<&Place>, chain: &mut Chain) -> Tree {
-        let place = asked.cloned().unwrap_or_else(|| Place::file(path));
-        let key = if asked.is_some() { "include" } else { "" };
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if let Some(at) = chain.iter().position(|(seen, _)| *seen == real) {
-            let mut names: Vec<_> =
-                chain[at..].iter().map(|(_, name)| name.display().to_string()).collect();
-            names.push(path.display().to_string());
-            let what = format!("the files include each other: {}", names.join(" -> "));
-            self.mistake(place, key, what, "remove one of these includes");
-            self.incomplete = true;
-            return Tree::default();
-        }
-        if self.files.len() >= FILES_MAX {
-            let what = format!("more than {FILES_MAX} files are included");
-            self.mistake(place, key, what, "include fewer files");
-            self.incomplete = true;
-            return Tree::default();
-        }
-        let (text, mode) = match open(path) {
-            Ok(opened) => opened,
-            Err((what, remedy)) => {
-                self.mistake(place, key, what, remedy);
-                self.incomplete = true;
+    /// One TOML file with its includes; what it says itself wins over what it includes.
+    pub(super) fn toml(&mut self, opened: &Opened, chain: &mut Chain) -> Tree {
+        let file = &opened.file;
+        let text = match std::str::from_utf8(&opened.bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let sound = &opened.bytes[..error.valid_up_to()];
+                let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let what = format!("{} is not UTF-8 in line {line}", file.display());
+                self.unread(opened.asked.as_ref(), file, what, "save it as UTF-8");
                 return Tree::default();
             }
         };
-        let file: Arc<Path> = Arc::from(path);
-        if !self.files.contains(&file) {
-            self.files.push(Arc::clone(&file));
-        }
-        chain.push((real, Arc::clone(&file)));
-        let tree = self.document(&file, &text, mode, chain);
-        chain.pop();
-        tree
-    }
-
-    fn document(&mut self, file: &Arc<Path>, text: &str, mode: u32, chain: &mut Chain) -> Tree {
         let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(newlines).collect();
         let document = Document { file: Arc::clone(file), line_starts, text };
@@ -127,11 +70,19 @@ impl Files {
             } else if key.span().start < sound_to {
                 for (name, place) in self.include_names(value, &document) {
                     let path = place.resolve(&name);
+                    if conf::is_conf(&path) {
+                        let what = format!("{name:?} is a file of the original's form");
+                        let remedy = "a TOML file includes TOML files: translate it with \
+                                      `mmm-control config import`";
+                        self.mistake(place, "include", what, remedy);
+                        self.incomplete = true;
+                        continue;
+                    }
                     tree.overlay(self.file(&path, Some(&place), chain));
                 }
             }
         }
-        self.permissions(file, mode, &own);
+        self.permissions(file, opened.mode, &own);
         if errors.is_empty() {
             tree.overlay(own);
         } else {
@@ -273,38 +224,4 @@ fn convert(value: &Spanned<DeValue<'_>>, document: &Document<'_>) -> Value {
         ),
         DeValue::Table(_) => Value::Table,
     }
-}
-
-/// The text and the mode of a file, or what is wrong and what to do.
-fn open(path: &Path) -> Result<(Zeroizing<String>, u32), (String, String)> {
-    let shown = path.display();
-    let cannot = |error: std::io::Error| {
-        let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound => "create it, or name the right file",
-            std::io::ErrorKind::PermissionDenied => {
-                "run as a user who may read it, such as a member of its group"
-            }
-            _ => "check the file and its file system",
-        };
-        (format!("cannot read {shown}: {error}"), remedy.to_owned())
-    };
-    // Asked before opening: opening a FIFO would wait for a writer.
-    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
-        return Err((format!("{shown} is not a regular file"), "name a TOML file".to_owned()));
-    }
-    let file = File::open(path).map_err(cannot)?;
-    let facts = file.metadata().map_err(cannot)?;
-    let size = facts.len().min(FILE_MAX);
-    // Full size at once, so that growing leaves no copies of secrets behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size + 2).unwrap_or(0)));
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > FILE_MAX {
-        let what = format!("{shown} has more than {FILE_MAX} bytes");
-        return Err((what, "name a configuration file".to_owned()));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        (format!("{shown} is not UTF-8 in line {line}"), "save it as UTF-8".to_owned())
-    })?;
-    Ok((Zeroizing::new(text.to_owned()), facts.permissions().mode()))
 }

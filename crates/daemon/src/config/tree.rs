@@ -82,9 +82,19 @@ impl Section {
     }
 }
 
+/// How the files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    #[default]
+    Toml,
+    /// The original's.
+    Conf,
+}
+
 /// All files together, in configured order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
+    pub(super) form: Form,
     pub(super) sections: Vec<Section>,
 }
 

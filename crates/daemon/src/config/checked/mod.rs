@@ -8,6 +8,7 @@ mod roles;
 use super::keys::{self, Kind};
 use super::model::{Config, Host, IsolatedWriter};
 use super::reader::{At, Reader};
+use super::tree::Form;
 use super::value::Bad;
 use super::words::{self, HostMode, HostName, Span};
 
@@ -111,7 +112,8 @@ impl<'t> Check<'_, 't> {
             return;
         }
         if *peer == host.name {
-            self.wrong(at, "peer", "a host is not its own peer", "name the other master");
+            let remedy = "name the other master, or remove the line if there is none";
+            self.wrong(at, "peer", "a host is not its own peer", remedy);
             return;
         }
         let Some(other) = self.config.host(peer) else {
@@ -206,6 +208,13 @@ impl<'t> Check<'_, 't> {
         let socket = tree.find(Kind::Socket, "").and_then(|section| section.entry("type"));
         if socket.is_some_and(|entry| entry.value.quoted() == "\"ssl\"") {
             let at = self.at(Kind::Socket, "");
+            if tree.form == Form::Conf {
+                let what = "TLS is not in this version: links are NOT encrypted";
+                let remedy = "give all hosts the same cluster_key_file, which authenticates links, \
+                              and keep them in a network of their own";
+                self.warn(at, "type", what, remedy);
+                return;
+            }
             let what = "links are authenticated, but not encrypted by the programs themselves";
             self.wrong(
                 at,

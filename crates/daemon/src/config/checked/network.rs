@@ -134,6 +134,16 @@ impl Check<'_, '_> {
                               reaches";
                 self.wrong(top, "cluster_key", what, remedy);
             }
+            (Some(ip), false, true) if !config.is_given("insecure") => {
+                let what = format!(
+                    "without a cluster key, as in the original, anybody who reaches a daemon's \
+                     port on {ip} can take addresses away and make servers writable"
+                );
+                let remedy = "write cluster_key_file = \"cluster.key\" in what all hosts share \
+                              (make the key with: openssl rand -base64 32), or insecure = true on \
+                              a network that nobody else reaches";
+                self.warn(top, "cluster_key", what, remedy);
+            }
             (Some(_), false, true) => {
                 let what = "whoever reaches the daemons' ports can move the writer";
                 self.warn(top, "insecure", what, "write a cluster_key_file instead");
