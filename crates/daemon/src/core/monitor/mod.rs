@@ -150,7 +150,12 @@ impl Monitor {
             return Span::ms(20);
         }
         if !self.calm() {
-            return Span::ms(100);
+            let claims = self.vips.iter().flat_map(|vip| &vip.claims);
+            let ended = claims.filter(|claim| claim.taken.is_some()).map(|claim| claim.over);
+            let deadlines = ended.chain([self.quiet_until, self.retry_at]);
+            let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
+            let first = ahead.min().unwrap_or(self.now.boot + Span::ms(100));
+            return first.since(self.now.boot).min(Span::ms(100));
         }
         let limit = self.answer_limit();
         let heard = self.hosts.iter().filter_map(|host| host.heard.as_ref());
