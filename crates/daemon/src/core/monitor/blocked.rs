@@ -103,7 +103,8 @@ impl Monitor {
                 } else {
                     format!("{name} may still have it: {}", self.agent_trouble(claim.host))
                 };
-                self.blocked(why, Some(claim.over), "its agent says that it has let go")
+                let over = claim.over.max(self.now.boot);
+                self.blocked(why, Some(over), "its agent says that it has let go")
             })
             .collect()
     }

@@ -151,7 +151,9 @@ impl Monitor {
         }
         if !self.calm() {
             let claims = self.vips.iter().flat_map(|vip| &vip.claims);
-            let ended = claims.filter(|claim| claim.taken.is_some()).map(|claim| claim.over);
+            // A grant may be over already when it is taken away.
+            let taken = claims.filter(|claim| claim.taken.is_some());
+            let ended = taken.map(|claim| claim.over.max(self.now.boot));
             let deadlines = ended.chain([self.quiet_until, self.retry_at]);
             let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
             let first = ahead.min().unwrap_or(self.now.boot + Span::ms(100));
