@@ -9,6 +9,7 @@ mod commands;
 mod failover;
 mod memory;
 mod modes;
+mod network;
 mod partition;
 mod placing;
 mod planned;
