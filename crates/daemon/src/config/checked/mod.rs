@@ -193,10 +193,6 @@ impl<'t> Check<'_, 't> {
             let what = "not run by this version: a lost host is waited for until its grant is over";
             self.warn(monitor, "kill_host_bin", what, "nothing to do");
         }
-        if !self.config.monitor.careful_startup {
-            let what = "has no effect in this version: a conflict always starts PASSIVE";
-            self.warn(monitor, "careful_startup", what, "remove the line");
-        }
         let tree = self.reader.tree;
         for name in ["ping", "mysql", "rep_threads"] {
             if tree.find(Kind::Check, name).is_some_and(|own| own.entry("max_backlog").is_some()) {

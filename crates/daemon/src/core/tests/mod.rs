@@ -8,12 +8,16 @@ mod server;
 mod commands;
 mod failover;
 mod memory;
+mod modes;
+mod network;
 mod partition;
 mod placing;
 mod planned;
+mod preferred;
 mod restart;
 mod starting;
 mod states;
+mod votes;
 mod weather;
 mod why;
 
