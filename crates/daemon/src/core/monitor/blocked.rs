@@ -95,7 +95,12 @@ impl Monitor {
                 } else {
                     format!("{name} may still have it: {}", self.agent_trouble(claim.host))
                 };
-                self.blocked(why, Some(claim.over), "its agent says that it has let go")
+                let until = if self.hook_runs(claim.host) {
+                    "its agent says that it has let go, or kill_host_bin cuts it off"
+                } else {
+                    "its agent says that it has let go"
+                };
+                self.blocked(why, Some(claim.over), until)
             })
             .collect()
     }
