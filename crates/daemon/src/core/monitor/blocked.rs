@@ -103,8 +103,12 @@ impl Monitor {
                 } else {
                     format!("{name} may still have it: {}", self.agent_trouble(claim.host))
                 };
-                let over = claim.over.max(self.now.boot);
-                self.blocked(why, Some(over), "its agent says that it has let go")
+                let until = if self.hook_runs(claim.host) {
+                    "its agent says that it has let go, or kill_host_bin cuts it off"
+                } else {
+                    "its agent says that it has let go"
+                };
+                self.blocked(why, Some(claim.over.max(self.now.boot)), until)
             })
             .collect()
     }

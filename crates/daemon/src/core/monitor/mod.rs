@@ -14,6 +14,7 @@ mod evidence;
 mod failover;
 mod halting;
 mod hearing;
+mod hook;
 pub mod hosts;
 mod moves;
 mod pass;
@@ -98,6 +99,8 @@ pub struct Monitor {
     preference_failed: u32,
     /// What a lost writer had that its successor lacked, to be compared when it is back.
     parted: Vec<Parted>,
+    /// Runs of the kill-host hook, for hosts that were not heard since.
+    hooks: Vec<hook::Hook>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
     /// Something came in that rules may have to act on.
@@ -215,6 +218,7 @@ impl Monitor {
             Input::LinkDown { host, why } => self.take_link_down(host, &why),
             Input::Said { host, at, message } => self.take_said(host, at, message),
             Input::Asked { asker, request } => self.take_request(asker, request),
+            Input::Hooked { host, ok, why } => self.take_hooked(host, ok, &why),
             Input::StoreFailed { why } => {
                 self.event(Level::Error, "monitor", "cannot write its status file", &why);
                 self.store_why = why;
@@ -237,6 +241,7 @@ impl Monitor {
             if self.now.boot >= self.quiet_until {
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+                self.mind_hooks();
             }
             self.go_on_with_the_move();
             self.place();

@@ -144,6 +144,7 @@ impl Monitor {
             calm_until: now.boot + CALM,
             preference_failed: 0,
             parted,
+            hooks: Vec::new(),
             decided: true,
             stirred: true,
             look_at: now.boot,

@@ -41,7 +41,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// A claim of the start is held by nobody, as far as anybody knows: its end is no news.
-    fn is_news(&self) -> bool {
+    pub(super) fn is_news(&self) -> bool {
         self.taken.is_some_and(|taken| taken.seq > 0)
     }
 }

@@ -7,6 +7,7 @@ mod server;
 
 mod commands;
 mod failover;
+mod hook;
 mod memory;
 mod modes;
 mod network;
@@ -103,6 +104,7 @@ fn topology() -> Topology {
             step_timeout: Span::secs(3),
             max_transaction: Span::secs(5),
         },
+        kill_host: None,
         mode: MonitorMode::Active,
         careful_startup: true,
     }
