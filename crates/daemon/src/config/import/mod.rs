@@ -105,7 +105,9 @@ impl Work {
 /// Every mistake in the files with its place and remedy, or what stands in the way of writing.
 /// Nothing is written then.
 pub fn import(dir: &Path, out: &Path, force: bool) -> Result<Imported, Refused> {
-    let mut work = find(dir)?;
+    // Relative paths in the files must mean the same from the new folder.
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let mut work = find(&dir)?;
     check(&mut work)?;
     read(&mut work)?;
     let mut pages = Vec::new();
