@@ -55,8 +55,8 @@ impl Flags {
     }
 }
 
-/// Runs a daemon to its end; `stem` is the name of its file without cluster and ending. Exit codes: 0 ended as told, 1 could not start or go on, 2 wrong usage
-/// or configuration.
+/// Runs a daemon to its end; `stem` is the name of its file without cluster and ending. Exit codes:
+/// 0 ended as told, 1 could not start or go on, 2 wrong usage or configuration.
 pub fn start<F>(
     flags: Flags,
     program: Program,
@@ -114,7 +114,7 @@ where
 
 /// The command line of `mmm-mond config-import`.
 #[derive(Debug, Parser)]
-#[command(name = "mmm-mond config-import", version)]
+#[command(version, override_usage = "mmm-mond config-import DIR --out DIR [--force]")]
 struct Import {
     /// The folder of the original's files: mmm_common.conf, mmm_agent.conf, mmm_mon.conf ...
     dir: PathBuf,
@@ -129,11 +129,11 @@ struct Import {
 /// Translates the original's files, if that is what the command line asks for: `config-import DIR
 /// --out DIR [--force]`. Exit codes: 0 written, 1 nothing written, 2 wrong usage.
 pub fn import(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    let program = words.next()?;
+    words.next()?;
     if words.next()? != "config-import" {
         return None;
     }
-    let import = match Import::try_parse_from(std::iter::once(program).chain(words)) {
+    let import = match Import::try_parse_from(std::iter::once("mmm-mond".into()).chain(words)) {
         Ok(import) => import,
         Err(error) => {
             // A closed pipe is no failure.

@@ -31,8 +31,8 @@ pub fn run(words: &[String]) -> Outcome {
         }
     };
     let text = |bytes: Vec<u8>| {
-        let said = format!("mmm-control {USAGE}");
-        String::from_utf8_lossy(&bytes).replace("mmm-mond config-import <DIR> --out <DIR>", &said)
+        let said = String::from_utf8_lossy(&bytes);
+        said.replace("mmm-mond config-import", "mmm-control config import")
     };
     let (out, err) = (text(output.stdout), text(output.stderr));
     // Ended by a signal: nothing is known but that it is not done.
