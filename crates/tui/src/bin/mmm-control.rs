@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use mmm_proto::{Verb, Wall};
 use mmm_tui::control::{self, Options, Outcome, exit};
+use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
@@ -16,7 +17,7 @@ use mmm_tui::shell::target::TargetArgs;
 /// Exit codes: 0 done, 1 refused or failed, 2 usage, 3 monitor not reachable, 4 outcome unknown, 5
 /// failed and undone.
 #[derive(Parser, Debug)]
-#[command(name = "mmm-control", version, after_help = mmm_proto::verb::help())]
+#[command(name = "mmm-control", version, after_help = help())]
 struct Args {
     #[command(flatten)]
     target: TargetArgs,
@@ -34,11 +35,20 @@ struct Args {
     words: Vec<String>,
 }
 
+/// The verbs, and what is done without a monitor.
+fn help() -> String {
+    let import = "translate the original's .conf files into TOML";
+    format!("{}\nWithout a monitor:\n    {} - {import}", mmm_proto::verb::help(), import::USAGE)
+}
+
 fn main() -> ExitCode {
     let mut args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
+    if let Some(words) = config(&mut args) {
+        return print(&import::run(&words), "config", args.json);
+    }
     let (cluster, verb) = match parse(&mut args) {
         Ok(parsed) => parsed,
         Err(outcome) => return print(&outcome, "", args.json),
@@ -59,6 +69,17 @@ fn main() -> ExitCode {
         Err(why) => Outcome::failure(exit::USAGE, &why),
     };
     print(&outcome, verb.word(), args.json)
+}
+
+/// The words behind `config`, if that is the verb. It works on files, and no monitor is asked.
+fn config(args: &mut Args) -> Option<Vec<String>> {
+    if args.words.first().is_none_or(|word| word != "config") {
+        return None;
+    }
+    let (ours, words): (Vec<String>, Vec<String>) =
+        args.words.drain(1..).partition(|word| word == "--json");
+    args.json |= !ours.is_empty();
+    Some(words)
 }
 
 /// The cluster behind `@` and the verb. Our own options are also taken from behind the verb, where

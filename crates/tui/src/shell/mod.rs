@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod hangup;
+pub mod import;
 pub mod input;
 pub mod link;
 pub mod mailbox;
