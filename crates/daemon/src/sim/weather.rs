@@ -74,6 +74,7 @@ fn cluster(draw: &mut Draw) -> WorldConfig {
     config.durable = draw.chance(7, 8);
     config.escalate = draw.chance(7, 8);
     config.boots_writable = draw.chance(1, 8);
+    config.careful_startup = draw.chance(1, 2);
     config
 }
 
