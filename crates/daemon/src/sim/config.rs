@@ -58,6 +58,7 @@ pub struct WorldConfig {
     pub escalate: bool,
     /// Servers come up writable, against the advice.
     pub boots_writable: bool,
+    pub careful_startup: bool,
     /// The cluster is in service at the beginning: everything ONLINE, `db1` the writer.
     pub in_service: bool,
 }
@@ -94,6 +95,7 @@ impl Default for WorldConfig {
             durable: true,
             escalate: true,
             boots_writable: false,
+            careful_startup: true,
             in_service: true,
         }
     }
@@ -161,8 +163,7 @@ impl WorldConfig {
             writer: 0,
             timing: self.timing(),
             mode: self.mode,
-            kill_host: None,
-            careful_startup: true,
+            careful_startup: self.careful_startup,
         }
     }
 
@@ -253,7 +254,7 @@ struct SwitchField {
     set: fn(&mut WorldConfig, bool),
 }
 
-switches! { report semi_sync durable escalate boots_writable in_service }
+switches! { report semi_sync durable escalate boots_writable careful_startup in_service }
 
 impl WorldConfig {
     /// Reads `hosts=3 ttl=3s semi_sync=on`; what is not named is as by default.

@@ -300,6 +300,41 @@ impl World {
             })
     }
 
+    /// What is missing to [`World::settled`], in words.
+    pub fn unsettled(&self) -> String {
+        let Some(view) = self.view() else {
+            return "the monitor is dead".to_owned();
+        };
+        let mut words = vec![format!("mode {} {}", view.mode, view.mode_cause)];
+        match self.open_host() {
+            Some(host) => words.push(format!("{} takes writes", super::text::host_word(host))),
+            None => words.push("nobody takes writes".to_owned()),
+        }
+        let writer = &view.writer;
+        words.push(format!("writer {:?} {:?} {}", writer.host, writer.state, writer.why));
+        if let Some(running) = &view.running {
+            words.push(format!("plan {} runs: {}", running.plan, running.title));
+        }
+        for host in &view.hosts {
+            words.push(format!(
+                "{} {} ({}) duty {} {}",
+                host.name, host.state, host.why, host.agent.duty, host.agent.trouble
+            ));
+        }
+        for vip in view.roles.iter().flat_map(|role| &role.vips) {
+            if vip.host.is_none() || vip.seen_on.len() != 1 {
+                let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
+                words.push(format!("{} given to {host:?}, seen on {seen:?} {note}", vip.ip));
+            }
+        }
+        words.join("; ")
+    }
+
+    /// How much time was simulated in all.
+    pub fn simulated(&self) -> Span {
+        Span(self.us / 1000)
+    }
+
     fn wall_now(&self) -> Wall {
         Wall(WALL + (self.us / 1000) as i64 + self.wall)
     }
