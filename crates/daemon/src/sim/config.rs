@@ -60,6 +60,9 @@ pub struct WorldConfig {
     pub boots_writable: bool,
     /// The cluster is in service at the beginning: everything ONLINE, `db1` the writer.
     pub in_service: bool,
+    /// What takes time takes a little more or less each time, and clocks drift. Without it every
+    /// length is the middle one.
+    pub jitter: bool,
 }
 
 impl Default for WorldConfig {
@@ -95,6 +98,7 @@ impl Default for WorldConfig {
             escalate: true,
             boots_writable: false,
             in_service: true,
+            jitter: true,
         }
     }
 }
@@ -252,7 +256,7 @@ struct SwitchField {
     set: fn(&mut WorldConfig, bool),
 }
 
-switches! { report semi_sync durable escalate boots_writable in_service }
+switches! { report semi_sync durable escalate boots_writable in_service jitter }
 
 impl WorldConfig {
     /// Reads `hosts=3 ttl=3s semi_sync=on`; what is not named is as by default.

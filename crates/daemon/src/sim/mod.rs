@@ -17,6 +17,7 @@ mod net;
 mod queue;
 pub mod script;
 mod server;
+pub mod story;
 pub mod text;
 mod watch;
 mod world;
