@@ -36,6 +36,9 @@ const LINE: &str = "----\n";
 /// Differing lines that are shown of one file.
 const SHOWN: usize = 12;
 
+/// Changes of duty in a row that are told one by one.
+const DUTIES: usize = 8;
+
 struct File {
     /// Theme and name.
     name: String,
@@ -93,6 +96,7 @@ fn run(file: &File) -> Run {
     }
     world.run_until(Time(script.end.as_ms()));
     teller.go_on(&world);
+    teller.skip_duties();
     teller.text.push('\n');
     teller.picture(&world, "the end");
     let violation = world.violation().map(ToString::to_string);
@@ -107,6 +111,8 @@ fn run(file: &File) -> Run {
 #[derive(Default)]
 struct Teller {
     told: usize,
+    /// Changes of duty in a row, and the last of them.
+    duties: (usize, Option<Time>),
     text: String,
     modes: BTreeSet<&'static str>,
 }
@@ -119,6 +125,14 @@ impl Teller {
     fn go_on(&mut self, world: &World) {
         let told = &world.story().unwrap().told;
         for (at, told) in &told[self.told..] {
+            if matches!(told, Told::Duty(..)) {
+                self.duties = (self.duties.0 + 1, Some(*at));
+                if self.duties.0 > DUTIES {
+                    continue;
+                }
+            } else {
+                self.skip_duties();
+            }
             self.say(*at, &words(told));
             if matches!(told, Told::Event(0, event, _) if event.subject == "mode") {
                 self.mode(world);
@@ -126,6 +140,15 @@ impl Teller {
         }
         self.told = told.len();
         self.mode(world);
+    }
+
+    /// Agents that try the same again and again are told of once.
+    fn skip_duties(&mut self) {
+        let (count, last) = std::mem::take(&mut self.duties);
+        if let Some(last) = last.filter(|_| count > DUTIES) {
+            let more = count - DUTIES;
+            self.say(last, &format!("  agents: and so on, {more} more changes like these"));
+        }
     }
 
     /// One thing that was told; further lines are indented below it.
@@ -138,6 +161,7 @@ impl Teller {
     }
 
     fn picture(&mut self, world: &World, title: &str) {
+        self.skip_duties();
         let text = match world.view() {
             Some(view) => picture(&view, world.open_host()),
             None => "the monitor is dead\n".to_owned(),
@@ -158,12 +182,12 @@ fn words(told: &Told) -> String {
         }
         Told::Duty(host, duty) => {
             let what = match duty {
-                Duty::None => "is not the writer (any more)",
+                Duty::None => "is not the writer",
                 Duty::Opening => "opens as writer",
                 Duty::Serving => "serves as writer",
                 Duty::Freezing => "freezes: ends sessions, sets read_only",
                 Duty::Frozen => "is frozen: read-only, the VIP refuses",
-                Duty::Fencing => "fences itself",
+                Duty::Fencing => "fences itself: read-only, no VIP",
             };
             format!("  agent on {}: {what}", host_word(*host))
         }
