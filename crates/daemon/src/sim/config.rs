@@ -61,6 +61,9 @@ pub struct WorldConfig {
     pub careful_startup: bool,
     /// The cluster is in service at the beginning: everything ONLINE, `db1` the writer.
     pub in_service: bool,
+    /// What takes time takes a little more or less each time, and clocks drift. Without it every
+    /// length is the middle one.
+    pub jitter: bool,
 }
 
 impl Default for WorldConfig {
@@ -97,6 +100,7 @@ impl Default for WorldConfig {
             boots_writable: false,
             careful_startup: true,
             in_service: true,
+            jitter: true,
         }
     }
 }
@@ -164,6 +168,7 @@ impl WorldConfig {
             timing: self.timing(),
             mode: self.mode,
             careful_startup: self.careful_startup,
+            kill_host: None,
         }
     }
 
@@ -254,7 +259,7 @@ struct SwitchField {
     set: fn(&mut WorldConfig, bool),
 }
 
-switches! { report semi_sync durable escalate boots_writable careful_startup in_service }
+switches! { report semi_sync durable escalate boots_writable careful_startup in_service jitter }
 
 impl WorldConfig {
     /// Reads `hosts=3 ttl=3s semi_sync=on`; what is not named is as by default.

@@ -19,6 +19,7 @@ pub mod run;
 pub mod script;
 mod server;
 pub mod shrink;
+pub mod story;
 pub mod text;
 mod watch;
 pub mod weather;

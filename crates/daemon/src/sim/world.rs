@@ -10,6 +10,7 @@ mod hands;
 mod links;
 mod monitor;
 mod repair;
+mod telling;
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
@@ -23,6 +24,7 @@ use super::due::Due;
 use super::host::Host;
 use super::net::Net;
 use super::queue::Queue;
+use super::story::{Story, Told};
 use super::watch::{Violation, Watch};
 use crate::core::Now;
 use crate::core::agent::Roster;
@@ -64,6 +66,7 @@ pub struct World {
     events: Vec<(Time, Event)>,
     watch: Watch,
     trace: Option<Vec<(Time, String)>>,
+    story: Option<Story>,
     steps: u64,
 }
 
@@ -71,7 +74,7 @@ impl World {
     /// A cluster as configured; everything that is left to chance is drawn from `seed`. With
     /// `in_service` it is in service already, and its time counts from then on.
     pub fn new(config: WorldConfig, seed: u64) -> Self {
-        let mut draw = Draw::new(seed);
+        let mut draw = if config.jitter { Draw::new(seed) } else { Draw::still() };
         let addresses = vips(&config);
         let mut host = |index: usize| {
             let own = draw.between(60_000, 10_000_000);
@@ -106,6 +109,7 @@ impl World {
             events: Vec::new(),
             watch: Watch::new(&config),
             trace: None,
+            story: None,
             steps: 0,
             draw,
             config,
@@ -362,6 +366,7 @@ impl World {
         if self.trace.is_some() {
             self.note(format!("> {action}"));
         }
+        self.tell(|| Told::Did(action.clone()));
         self.watch.acted(self.us, action);
         self.perform(action);
         self.look();
@@ -369,7 +374,12 @@ impl World {
 
     fn look(&mut self) {
         if self.watch.violation.is_none() {
+            let before = self.watch.open;
             self.watch.look(self.us, self.origin, &self.hosts);
+            let open = self.watch.open;
+            if open != before {
+                self.tell(|| Told::Open(open));
+            }
             if self.watch.opened {
                 self.judge_opening();
             }
