@@ -295,7 +295,7 @@ impl World {
     pub fn settled(&self) -> bool {
         let Some(view) = self.view() else { return false };
         let Some(open) = self.open_host() else { return false };
-        let writer = view.writer.host.as_ref().map(|host| host.as_str());
+        let writer = view.writer.host.as_ref().map(mmm_proto::HostName::as_str);
         writer == Some(super::text::host_word(open))
             && view.writer.state == mmm_proto::view::WriterState::Serving
             && view.running.is_none()

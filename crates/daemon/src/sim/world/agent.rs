@@ -116,10 +116,8 @@ impl World {
                 self.written(host, kept, effects, failed, retrying);
                 self.pump(host);
             }
-            Due::AgentSaved { kept, .. } => {
-                if self.hosts[host].disk_ok {
-                    self.hosts[host].disk = Some(*kept);
-                }
+            Due::AgentSaved { kept, .. } if self.hosts[host].disk_ok => {
+                self.hosts[host].disk = Some(*kept);
             }
             _ => {}
         }

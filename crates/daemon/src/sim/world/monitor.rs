@@ -340,6 +340,8 @@ impl World {
             Effect::Probe { host } => self.probe(mon, host),
             Effect::Answer { to, answer } => self.answered(to.id, answer),
             Effect::Event(event) => self.told(mon, event),
+            // No simulated cluster has a kill-host program.
+            Effect::RunHook { .. } => {}
         }
     }
 
