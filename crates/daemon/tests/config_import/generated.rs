@@ -196,7 +196,7 @@ impl Cluster {
                 format!("include {}\n", name("mmm_common"))
             };
             // The original may include at either end.
-            if toml || self.include % 2 == 0 {
+            if toml || self.include.is_multiple_of(2) {
                 writer.text.push_str(&include);
             }
             if let Some(debug) = self.debug {
