@@ -209,6 +209,12 @@ impl Cluster {
         self.monitor.as_ref().and_then(|monitor| monitor.row_of(host))
     }
 
+    /// Whether a server replicates from another one, both threads on.
+    pub(super) fn follows(&self, host: usize, source: usize) -> bool {
+        let server = &self.hosts[host].server;
+        server.source == Some(source) && server.io && server.sql
+    }
+
     /// The readers of a host by decision.
     pub(super) fn readers(&self, host: usize) -> usize {
         let view = self.view();
