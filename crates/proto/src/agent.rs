@@ -238,7 +238,7 @@ pub struct Server {
     pub longest: Option<Blocker>,
     /// What a pair of masters must agree on; none before the first look, or from an older agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
+    pub settings: Option<Box<Settings>>,
 }
 
 /// The settings of a server that matter to a pair of masters.

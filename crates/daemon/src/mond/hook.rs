@@ -175,9 +175,9 @@ async fn read(
         };
         if part.is_empty() {
             if from_out {
-                out = None
+                out = None;
             } else {
-                err = None
+                err = None;
             }
             continue;
         }

@@ -54,9 +54,9 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
 }
 
 /// What a pair of masters must agree on; none when the answer lacks any of it.
-fn settings<R: Columns>(vars: &R) -> Option<Settings> {
+fn settings<R: Columns>(vars: &R) -> Option<Box<Settings>> {
     let flag = |name: &str| vars.text(name).map(|value| value != "0");
-    Some(Settings {
+    Some(Box::new(Settings {
         auto_increment_increment: vars.number("auto_increment_increment")?,
         auto_increment_offset: vars.number("auto_increment_offset")?,
         log_bin: flag("log_bin")?,
@@ -64,7 +64,7 @@ fn settings<R: Columns>(vars: &R) -> Option<Settings> {
         binlog_format: vars.text("binlog_format")?,
         gtid_strict_mode: flag("gtid_strict_mode"),
         gtid_domain_id: vars.number("gtid_domain_id"),
-    })
+    }))
 }
 
 /// Everything that the server has. Its binary log may know more than `gtid_current_pos`: events of

@@ -5,8 +5,8 @@ use mmm_proto::agent::Settings;
 
 use super::cluster::Cluster;
 
-fn settings(offset: u32) -> Option<Settings> {
-    Some(Settings {
+fn settings(offset: u32) -> Option<Box<Settings>> {
+    Some(Box::new(Settings {
         auto_increment_increment: 2,
         auto_increment_offset: offset,
         log_bin: true,
@@ -14,7 +14,7 @@ fn settings(offset: u32) -> Option<Settings> {
         binlog_format: "MIXED".to_owned(),
         gtid_strict_mode: Some(true),
         gtid_domain_id: Some(0),
-    })
+    }))
 }
 
 /// A pair without anything to say about it.
@@ -39,7 +39,8 @@ fn change(c: &mut Cluster, host: usize, change: fn(&mut Settings)) {
 
 #[test]
 fn each_setting_that_should_be_otherwise_is_told_once_and_once_more_when_it_is_settled() {
-    let cases: [(fn(&mut Settings), &str); 8] = [
+    type Spoil = fn(&mut Settings);
+    let cases: [(Spoil, &str); 8] = [
         (|s| s.auto_increment_increment = 3, "auto_increment_increment is 2 and 3"),
         (|s| s.auto_increment_offset = 1, "auto_increment_offset is 1 on both"),
         (|s| s.auto_increment_offset = 3, "auto_increment_offset 3 is beyond"),

@@ -35,7 +35,7 @@ pub(super) struct Toy {
     pub(super) apply_stuck: bool,
     /// Nothing arrives, as on a slow line.
     pub(super) receive_stuck: bool,
-    pub(super) settings: Option<Settings>,
+    pub(super) settings: Option<Box<Settings>>,
     pub(super) sessions: u32,
     /// An open transaction since then.
     pub(super) blocker_since: Option<u64>,
