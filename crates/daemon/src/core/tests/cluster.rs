@@ -78,6 +78,8 @@ pub(super) struct Cluster {
     /// The runs of the hook: when, for whom, whether it answered pings.
     pub(super) hooked: Vec<(u64, usize, bool)>,
     hooks: Vec<(u64, usize, bool)>,
+    /// How often in a row something was seen that nothing is in the way of.
+    idle_looks: u32,
     pub(super) events: Vec<(u64, Event)>,
     answers: Vec<(u64, Answer)>,
     asked: u64,
@@ -117,6 +119,7 @@ impl Cluster {
             hook: None,
             hooked: Vec::new(),
             hooks: Vec::new(),
+            idle_looks: 0,
             events: Vec::new(),
             answers: Vec::new(),
             asked: 0,
