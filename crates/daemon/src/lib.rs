@@ -14,5 +14,6 @@ pub mod log;
 pub mod mond;
 pub mod net;
 pub mod signals;
+pub mod sim;
 pub mod start;
 pub mod store;

@@ -29,6 +29,11 @@ pub struct GtidPos(BTreeMap<u32, Gtid>);
 pub struct GtidError(pub String);
 
 impl GtidPos {
+    /// The position of a server with one domain.
+    pub fn of(domain: u32, last: Gtid) -> Self {
+        Self(BTreeMap::from([(domain, last)]))
+    }
+
     /// Whether everything up to `other` is contained in this position.
     pub fn includes(&self, other: &Self) -> bool {
         other.missing_from(self) == 0

@@ -22,6 +22,12 @@ pub enum Verb {
         check: Option<Check>,
     },
     Mode,
+    /// Why things are as they are: of the cluster, of a host or of a role. Made from the picture,
+    /// never sent.
+    Explain {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<HostName>,
+    },
     SetOnline {
         host: HostName,
     },
@@ -72,6 +78,7 @@ pub const WORDS: &[Word] = &[
     word("ping", "", "ping monitor"),
     word("show", "", "show status"),
     word("checks", "[<host>|all [<check>|all]]", "show checks status"),
+    word("explain", "[<host>|<role>]", "tell why things are as they are, and what is in the way"),
     act("set_online", "<host>", "set host <host> online"),
     act("set_offline", "<host>", "set host <host> offline"),
     word("mode", "", "print current mode"),
@@ -112,6 +119,7 @@ impl Verb {
             Self::Show => "show",
             Self::Checks { .. } => "checks",
             Self::Mode => "mode",
+            Self::Explain { .. } => "explain",
             Self::SetOnline { .. } => "set_online",
             Self::SetOffline { .. } => "set_offline",
             Self::SetActive => "set_active",
@@ -141,6 +149,7 @@ impl fmt::Display for Verb {
                 }
                 check.map_or(Ok(()), |check| write!(f, " {check}"))
             }
+            Self::Explain { name } => name.as_ref().map_or(Ok(()), |name| write!(f, " {name}")),
             Self::SetOnline { host } | Self::SetOffline { host } => write!(f, " {host}"),
             Self::MoveRole { role, host, force, kill } => {
                 let force = if *force { " --force" } else { "" };
@@ -177,6 +186,9 @@ fn parse(words: &[&str]) -> Result<Verb, String> {
         ("ping", []) => Ok(Verb::Ping),
         ("show", []) => Ok(Verb::Show),
         ("mode", []) => Ok(Verb::Mode),
+        ("explain", []) => Ok(Verb::Explain { name: None }),
+        // Hosts and roles are named alike; the picture knows which it is.
+        ("explain", [name]) => Ok(Verb::Explain { name: Some(host(name)?) }),
         ("set_active", []) => Ok(Verb::SetActive),
         ("set_manual", []) => Ok(Verb::SetManual),
         ("set_passive", []) => Ok(Verb::SetPassive),
@@ -267,6 +279,8 @@ mod tests {
             "checks all rep_backlog",
             "checks db1 mysql",
             "mode",
+            "explain",
+            "explain db2",
             "set_online db1",
             "set_offline db-2.x",
             "set_active",

@@ -31,6 +31,10 @@ pub struct ClusterView {
     /// Why the mode is what it is, where that is worth telling (PASSIVE, WAIT, MANUAL).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode_cause: String,
+    /// Who had which votes for the writer role when the monitor started: a heading, then one line a
+    /// host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<String>,
     /// Why no decision is taken just now (the monitor has no network, its disk is full); empty when
     /// it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -48,6 +52,9 @@ pub struct ClusterView {
     pub last: Option<Progress>,
     /// What a person should look at, worst first, each a sentence.
     pub attention: Vec<String>,
+    /// What may be asked of the monitor itself, or why not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionView>,
     /// The number of the newest event.
     pub last_event: u64,
 }
@@ -64,6 +71,44 @@ pub struct WriterView {
     /// Why nobody has it, or what is under way.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// Why nobody else is made writer at this moment, though the present one gives reason for it:
+    /// never empty while nobody serves. Empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Blocked>,
+}
+
+/// Something that stands in the way, and what ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    pub why: String,
+    /// When time alone ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Wall>,
+    /// What ends it, or ends it earlier.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub until: String,
+}
+
+/// Whether a host could become writer now, if the present one were lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    pub able: bool,
+    /// Its place among those that could, from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// Transactions that the writer is known to have and this host has not received; none when
+    /// that cannot be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<u64>,
+    /// Those of them that no other host could give it: lost if the writer never came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<u64>,
+    /// Why `lacks` and `loss` are not known, or how far they can be trusted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// What makes it unable, or when it is able, what makes others go before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<Blocked>,
 }
 
 /// How it is about the writer.
@@ -110,8 +155,12 @@ pub struct HostView {
     pub server: ServerView,
     /// The VIPs that this host has by the monitor's decision.
     pub roles: Vec<VipRef>,
-    /// What may be asked of this host, or why not. The console never works this out by itself.
+    /// What may be asked of this host, or why not. The console never works this out by itself. Of
+    /// `set_ip` there is one for each role, with its first VIP: the others get the same answer.
     pub actions: Vec<ActionView>,
+    /// Whether it could become writer; none from a monitor that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Readiness>,
 }
 
 /// One check of a host.
@@ -215,11 +264,31 @@ pub struct VipView {
     /// Why nobody has it, or what it waits for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Why it is given to nobody at this moment. Empty while somebody serves it, and for the
+    /// writer's, of which [`WriterView::blocked`] tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Blocked>,
+    /// Everybody who may still have it besides the one that has it, and until when at the latest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimView>,
+}
+
+/// A host that may still have a VIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    pub host: HostName,
+    /// When every grant of it is surely over.
+    pub over: Wall,
 }
 
 impl ClusterView {
     /// The host of that name.
     pub fn host(&self, name: &str) -> Option<&HostView> {
         self.hosts.iter().find(|host| host.name.as_str() == name)
+    }
+
+    /// The role of that name.
+    pub fn role(&self, name: &str) -> Option<&RoleView> {
+        self.roles.iter().find(|role| role.name.as_str() == name)
     }
 }

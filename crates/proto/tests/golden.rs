@@ -87,6 +87,7 @@ words! {
     }
     "verb": Verb {
         Help = "help", Ping = "ping", Show = "show", Checks = "checks", Mode = "mode",
+        Explain = "explain",
         SetOnline = "set_online", SetOffline = "set_offline", SetActive = "set_active",
         SetManual = "set_manual", SetPassive = "set_passive", MoveRole = "move_role",
         SetIp = "set_ip",

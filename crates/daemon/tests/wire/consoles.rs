@@ -59,6 +59,7 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
         version: "0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        votes: Vec::new(),
         held: "x".repeat(padding),
         writer: WriterView {
             role: RoleName::parse("writer").unwrap(),
@@ -67,12 +68,14 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
             host: None,
             since: Wall(0),
             why: String::new(),
+            blocked: Vec::new(),
         },
         hosts: Vec::new(),
         roles: Vec::new(),
         running: None,
         last: None,
         attention: Vec::new(),
+        actions: Vec::new(),
         last_event: 0,
     })
 }

@@ -60,6 +60,8 @@ pub enum Layer {
     Help,
     Actions,
     Mode,
+    /// Why the cluster, or the role of that name, is as it is.
+    Explain(Option<HostName>),
     Prompt(Prompt),
     Dialog(Box<Dialog>),
 }

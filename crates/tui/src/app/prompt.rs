@@ -62,6 +62,10 @@ fn arguments(before: &str, view: Option<&ClusterView>) -> Vec<String> {
     let Some(view) = view else {
         return Vec::new();
     };
+    if wants.contains("host") && wants.contains("role") {
+        let hosts = view.hosts.iter().map(|host| host.name.to_string());
+        return hosts.chain(view.roles.iter().map(|role| role.name.to_string())).collect();
+    }
     if wants.contains("role") {
         return view.roles.iter().map(|role| role.name.to_string()).collect();
     }

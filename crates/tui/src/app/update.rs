@@ -2,7 +2,7 @@
 //! here, and an acting request leaves only by way of a confirmed plan.
 
 use mmm_proto::console::ToMonitor;
-use mmm_proto::{Span, Time, Verb};
+use mmm_proto::{HostName, Span, Time, Verb};
 
 use super::acting::{act_on_host, ask_plan, on_dialog_key, stop};
 use super::cmd::Cmd;
@@ -79,7 +79,7 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
         None => on_screen_key(model, key),
         Some(Layer::Dialog(dialog)) => on_dialog_key(model, dialog, key),
         Some(Layer::Prompt(prompt)) => on_prompt_key(model, prompt, key),
-        Some(layer @ (Layer::Help | Layer::Actions | Layer::Mode)) => {
+        Some(layer @ (Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode)) => {
             on_menu_key(model, layer, key)
         }
     }
@@ -171,7 +171,7 @@ fn scroll(model: &mut Model, by: isize) {
 fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
     match (&layer, key) {
         (_, Key::Esc | Key::Char('q')) | (Layer::Help, Key::Char('?')) => Vec::new(),
-        (Layer::Help, _) => {
+        (Layer::Help | Layer::Explain(_), _) => {
             match keys::find(key, &Screen::Overview) {
                 Some(Action::Down) => model.scroll = (model.scroll + 1).min(100),
                 Some(Action::Up) => model.scroll = model.scroll.saturating_sub(1),
@@ -220,6 +220,22 @@ fn on_prompt_key(model: &mut Model, mut prompt: Prompt, key: Key) -> Vec<Cmd> {
     Vec::new()
 }
 
+/// A host is explained by its detail, everything else by a text above the screen.
+fn explain(model: &mut Model, name: Option<HostName>) {
+    let Some(view) = &model.view else { return };
+    let host = name.as_ref().filter(|name| view.host(name.as_str()).is_some());
+    if let Some(host) = host.cloned() {
+        return go(model, Screen::Detail(host));
+    }
+    match crate::control::explain::explain(view, name.as_ref()) {
+        Ok(_) => {
+            model.scroll = 0;
+            model.layer = Some(Layer::Explain(name));
+        }
+        Err(why) => model.say(Tone::Error, why),
+    }
+}
+
 /// Carries out a `:` line. What changes anything becomes a plan first.
 fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -237,6 +253,7 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
         Ok(Verb::Checks { host: None, .. }) => {
             model.say(Tone::Info, "the checks of a host are in its detail: :checks HOST");
         }
+        Ok(Verb::Explain { name }) => explain(model, name),
         Ok(Verb::Mode) => {
             let mode = model.view.as_ref().map_or("?", |view| view.mode.word());
             model.say(Tone::Info, mode);

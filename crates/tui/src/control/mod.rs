@@ -2,6 +2,7 @@
 //!
 //! What the original printed is in `show`; this file talks to the monitor and sorts the outcomes.
 
+pub mod explain;
 mod progress;
 pub mod show;
 
@@ -95,7 +96,7 @@ pub async fn run(
         Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
     };
     match verb {
-        Verb::Show | Verb::Checks { .. } | Verb::Mode => {
+        Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
             match snapshot(&mut wire, deadline).await {
                 Ok(view) => look(&view, verb, date),
                 Err(outcome) => outcome,
@@ -114,6 +115,13 @@ fn look(view: &ClusterView, verb: &Verb, date: &dyn Fn(Wall) -> String) -> Outco
         },
         Verb::Mode => {
             Outcome::fine(format!("{}\n", view.mode.word()), ("mode", json!(view.mode.word())))
+        }
+        Verb::Explain { name } => {
+            let text = explain::explain(view, name.as_ref());
+            match text.and_then(|text| Ok((text, explain::values(view, name.as_ref())?))) {
+                Ok((text, values)) => Outcome::fine(text, ("explain", values)),
+                Err(why) => Outcome::failure(exit::REFUSED, &why),
+            }
         }
         _ => Outcome::fine(show::show(view), ("view", json!(view))),
     }

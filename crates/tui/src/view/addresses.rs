@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::text::{clip, fit, title};
 use super::theme::{Meaning, Theme};
 use crate::app::Model;
+use crate::control::explain;
 
 /// The pane in at most `rows` lines; nothing when not even one VIP would be seen.
 pub(super) fn lines(
@@ -29,15 +30,19 @@ pub(super) fn lines(
     let ip = all.iter().map(|(_, vip)| vip.ip.to_string().len()).max();
     let columns = (name.unwrap_or(0).clamp(6, 12), ip.unwrap_or(0).clamp(15, 39));
     for (role, vip) in all.iter().take(shown) {
-        lines.push(row(model, role, vip, columns, theme, width));
+        // The first thing in the way says more than the note; `explain` tells all of them.
+        let blocked = if role.writer { &view.writer.blocked } else { &vip.blocked };
+        let blocked = blocked.first().filter(|_| vip.host.is_none());
+        let note = blocked
+            .map_or_else(|| vip.note.clone(), |blocked| explain::blocked(model.wall(), blocked));
+        lines.push(row(model, (role, vip, &note), columns, theme, width));
     }
     lines
 }
 
 fn row(
     model: &Model,
-    role: &RoleView,
-    vip: &VipView,
+    (role, vip, note): (&RoleView, &VipView, &str),
     (name, ip): (usize, usize),
     theme: Theme,
     width: usize,
@@ -56,8 +61,8 @@ fn row(
         [one] if Some(*one) == expected => (Meaning::Fine, format!("seen on {one}")),
         many => (Meaning::Late, format!("! seen on {}", many.join(" and "))),
     };
-    if !vip.note.is_empty() {
-        text = format!("{text}: {}", vip.note);
+    if !note.is_empty() {
+        text = format!("{text}: {note}");
     }
     let left = format!("  {role}  {ip}  {host} {}", fit(&held, 9));
     let room = width.saturating_sub(left.len());

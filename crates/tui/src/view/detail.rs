@@ -1,5 +1,5 @@
-//! All about one host: state and why, checks, replication, roles and agent, what may be done, its
-//! events.
+//! All about one host: state and why, checks, replication, roles and agent, what may be done, how
+//! ready it is to become writer, its events.
 
 use mmm_proto::agent::{Reach, Thread};
 use mmm_proto::view::{CheckView, HostView, Verdict};
@@ -10,6 +10,7 @@ use super::text::{clip, clock, fit, labelled, title};
 use super::theme::{Meaning, Theme};
 use super::{events, hosts, menu};
 use crate::app::Model;
+use crate::control::explain;
 
 /// The whole page; the caller scrolls it.
 pub(super) fn lines(
@@ -29,6 +30,7 @@ pub(super) fn lines(
     lines.extend(server(model, host, theme, width));
     lines.push(title(&format!("Actions on {name}"), "", width, theme));
     lines.extend(menu::rows(model, host, theme, width));
+    lines.extend(as_writer(model, view, host, theme, width));
     lines.push(title(&format!("Events of {name}"), "2 all", width, theme));
     lines.extend(events::of_host(model, name.as_str(), theme, width, 20));
     lines
@@ -49,6 +51,34 @@ fn state(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Line
     }
     if !host.ends.is_empty() {
         lines.extend(labelled("  ends  ", &host.ends, width));
+    }
+    lines
+}
+
+/// Whether it could become writer, and what is in the way.
+fn as_writer(
+    model: &Model,
+    view: &ClusterView,
+    host: &HostView,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let Some(ready) = &host.readiness else {
+        return Vec::new();
+    };
+    let writer = explain::is_writer(view, host);
+    let (meaning, sign) = match (writer, ready.able) {
+        (true, _) => (Meaning::Fine, " "),
+        (_, true) => (Meaning::Fine, "+"),
+        (_, false) => (Meaning::Unknown, "-"),
+    };
+    let text = format!("  {sign} {}", explain::readiness(ready, writer));
+    let mut lines = vec![
+        title("As writer", "", width, theme),
+        Line::styled(clip(&text, width), theme.style(meaning)),
+    ];
+    for one in ready.blockers.iter().filter(|_| !writer) {
+        lines.extend(labelled("    ", &explain::blocked(model.wall(), one), width));
     }
     lines
 }

@@ -45,7 +45,9 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             };
             return Line::raw(clip(&line, width));
         }
-        Some(Layer::Help | Layer::Actions | Layer::Mode) => return Line::raw(" Esc closes"),
+        Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode) => {
+            return Line::raw(" Esc closes");
+        }
         None => {}
     }
     let off = model.off().is_some();

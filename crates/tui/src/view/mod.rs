@@ -68,6 +68,11 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     }
     match &model.layer {
         Some(Layer::Help) => boxed(&help::lines(model), "Help", "Esc closes", theme, area, buf),
+        Some(Layer::Explain(name)) => {
+            let title = name.as_ref().map_or("the cluster", |name| name.as_str());
+            let lines = help::explained(model, name.as_ref());
+            boxed(&lines, &format!("Explained: {title}"), "Esc closes", theme, area, buf);
+        }
         Some(Layer::Actions) => menu::actions(model, theme, area, buf),
         Some(Layer::Mode) => menu::mode(model, theme, area, buf),
         Some(Layer::Dialog(dialog)) => dialog::draw(model, dialog, theme, area, buf),

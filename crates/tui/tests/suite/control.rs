@@ -108,6 +108,28 @@ fn checks_are_listed_as_in_the_original() {
 }
 
 #[test]
+fn explain_prints_text_or_values_and_refuses_unknown_names() {
+    let monitor = FakeMonitor::start(obedient);
+    let ran = ask(&monitor, &["explain"]);
+    assert_eq!((ran.exit, ran.out.lines().next()), (0, Some("Cluster shop-prod: ACTIVE")));
+    let ran = ask(&monitor, &["explain", "db3"]);
+    assert!(ran.out.starts_with("Host db3: slave (192.168.0.33:3306)\n"), "{}", ran.out);
+    let ran = ask(&monitor, &["explain", "db9"]);
+    assert_eq!((ran.exit, ran.out.as_str()), (1, ""));
+    assert!(ran.err.starts_with("ERROR: Unknown name 'db9'! Hosts are db1, db2"), "{}", ran.err);
+    let ran = ask(&monitor, &["--json", "explain", "writer"]);
+    let value: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(value["explain"]["writer"]["state"], "serving", "{}", ran.out);
+    assert_eq!(value["explain"]["role"]["hosts"][1], "db2");
+    assert_eq!(ask(&monitor, &["explain", "a", "b"]).exit, 2);
+    // It never asks the monitor to act.
+    let runs = |seen: &mmm_proto::console::ToMonitor| {
+        matches!(seen, mmm_proto::console::ToMonitor::Snapshot { .. })
+    };
+    assert!(monitor.seen().iter().all(runs));
+}
+
+#[test]
 fn help_and_ping_answer_in_the_originals_words() {
     let monitor = FakeMonitor::start(obedient);
     let ran = ask(&monitor, &["ping"]);

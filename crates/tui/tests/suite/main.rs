@@ -4,6 +4,7 @@
 
 mod console;
 mod control;
+mod explain;
 mod fake_monitor;
 mod properties;
 mod pty;

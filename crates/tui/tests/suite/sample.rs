@@ -6,8 +6,8 @@ use mmm_proto::plan::{
     CheckVerdict, Level, Plan, PlanCheck, PlanOutcome, PlanStep, Progress, StepProgress, StepState,
 };
 use mmm_proto::view::{
-    ActionView, AgentView, CheckView, HostView, RoleView, ServerView, Verdict, VipRef, VipView,
-    WriterState, WriterView,
+    ActionView, AgentView, Blocked, CheckView, HostView, Readiness, RoleView, ServerView, Verdict,
+    VipRef, VipView, WriterState, WriterView,
 };
 use mmm_proto::{
     Check, ClusterName, ClusterView, Event, GtidPos, HostMode, HostName, HostState, Lag,
@@ -109,7 +109,39 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
             .map(|(word, ip)| VipRef { role: role(word), ip: ip.parse().unwrap() })
             .collect(),
         actions: actions(&name(text), "db is already ONLINE", "", "", Level::Key),
+        readiness: None,
     }
+}
+
+pub(crate) fn blocked(why: &str, ends: Option<Wall>, until: &str) -> Blocked {
+    Blocked { why: why.to_owned(), ends, until: until.to_owned() }
+}
+
+fn not_ready(lacks: Option<u64>, note: &str, why: Blocked) -> Option<Readiness> {
+    let (loss, note) = (lacks.map(|_| 0), note.to_owned());
+    Some(Readiness { able: false, rank: None, lacks, loss, note, blockers: vec![why] })
+}
+
+/// What the monitor makes of each of the five as the next writer.
+fn readiness() -> [Option<Readiness>; 5] {
+    let slave = |host: &str| {
+        let why = format!("{host} is not one of the hosts of writer (db1, db2)");
+        blocked(&why, None, "the configuration is changed")
+    };
+    [
+        not_ready(None, "", blocked("db1 is the writer", None, "")),
+        Some(Readiness {
+            able: true,
+            rank: Some(1),
+            lacks: Some(0),
+            loss: Some(0),
+            note: String::new(),
+            blockers: Vec::new(),
+        }),
+        not_ready(Some(33_299), "", slave("db3")),
+        not_ready(None, "its agent has not reported what it received", slave("db4")),
+        not_ready(Some(120_412), "", slave("db5")),
+    ]
 }
 
 fn hosts() -> Vec<HostView> {
@@ -152,7 +184,11 @@ fn hosts() -> Vec<HostView> {
         (replication.io, replication.sql) = (Thread::No, Thread::No);
     }
     db5.actions = actions(&db5.name, "", "db5 is ADMIN_OFFLINE", "db5 is a slave", Level::Key);
-    vec![db1, db2, db3, db4, db5]
+    let mut all = vec![db1, db2, db3, db4, db5];
+    for (host, ready) in all.iter_mut().zip(readiness()) {
+        host.readiness = ready;
+    }
+    all
 }
 
 fn vip(ip: &str, on: &str, held: i64, may: &[&str]) -> VipView {
@@ -163,6 +199,8 @@ fn vip(ip: &str, on: &str, held: i64, may: &[&str]) -> VipView {
         seen_on: vec![name(on)],
         may_go_to: may.iter().map(|host| name(host)).collect(),
         note: String::new(),
+        blocked: Vec::new(),
+        claims: Vec::new(),
     }
 }
 
@@ -177,6 +215,7 @@ pub(crate) fn view() -> ClusterView {
         version: "0.1.0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        votes: Vec::new(),
         held: String::new(),
         writer: WriterView {
             role: role("writer"),
@@ -185,6 +224,7 @@ pub(crate) fn view() -> ClusterView {
             host: Some(name("db1")),
             since: ago(273_600),
             why: String::new(),
+            blocked: Vec::new(),
         },
         hosts: hosts(),
         roles: vec![
@@ -215,6 +255,11 @@ pub(crate) fn view() -> ClusterView {
         attention: vec![
             "db4 HARD_OFFLINE: ping and mysql failed for 3.0 s".to_owned(),
             "db3 REPLICATION_DELAY: lag 252 s > 60 s".to_owned(),
+        ],
+        actions: vec![
+            action(Verb::SetActive, "the monitor is ACTIVE already", Level::Key),
+            action(Verb::SetManual, "", Level::Key),
+            action(Verb::SetPassive, "", Level::Typed),
         ],
         last_event: 6,
     }

@@ -150,11 +150,15 @@ impl Agent {
 
     /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
-        let mut next = self.now.boot + Span::ms(50);
-        if let Some(lease) = self.lease {
-            next = next.min(lease.fence_at().max(self.now.boot));
-        }
-        next.max(self.now.boot + Span::ms(1))
+        let now = self.now.boot;
+        let lease = self.lease.map(|lease| [lease.fence_at(), lease.ends()]);
+        let report = self.reported_at.map(|at| at + self.heartbeat());
+        let retries = [self.write_retry, self.replicate_retry];
+        let addresses = self.address_retry.values().copied();
+        // What is past was looked at in this very step.
+        let ahead = lease.into_iter().flatten().chain(report).chain(retries).chain(addresses);
+        let next = ahead.filter(|at| *at > now).min();
+        next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
     }
 
     fn take(&mut self, input: Input) {

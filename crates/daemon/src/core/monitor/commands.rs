@@ -96,11 +96,13 @@ impl Monitor {
         let who = asker.who.clone();
         let text = match verb {
             Verb::Ping => "Pinged successfully!".to_owned(),
-            Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode => self.mode.to_string(),
+            Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
+                self.mode.to_string()
+            }
             Verb::SetOnline { host } => self.set_online(host, &who),
             Verb::SetOffline { host } => match self.top.host(host) {
                 Some(host) => match self.successor(host) {
-                    Some(to) => return self.start_planned(asker, host, to, false, true),
+                    Some(to) => return self.start_planned(Some(asker), host, to, false, true),
                     None => self.set_offline(host, &who),
                 },
                 None => return,
@@ -118,7 +120,9 @@ impl Monitor {
                     self.force_writer(to, &who)
                 } else {
                     match self.writer() {
-                        Some(from) => return self.start_planned(asker, from, to, *kill, false),
+                        Some(from) => {
+                            return self.start_planned(Some(asker), from, to, *kill, false);
+                        }
                         None => {
                             let vip = self.writer_vip();
                             self.vips[vip].chosen = Some(to);
@@ -141,17 +145,28 @@ impl Monitor {
         self.answer(asker, Answer::Done { text, took: Span::ZERO });
     }
 
-    fn start_planned(&mut self, asker: Asker, from: usize, to: usize, kill: bool, offline: bool) {
+    /// Starts a planned move; without an asker it is the monitor's own.
+    pub(super) fn start_planned(
+        &mut self,
+        asker: Option<Asker>,
+        from: usize,
+        to: usize,
+        kill: bool,
+        offline: bool,
+    ) {
         let found = self.examine_move(from, to, kill);
         if let Some(refusal) = found.refusal {
-            return self.answer(asker, Answer::Refused { refusal });
+            if let Some(asker) = asker {
+                self.answer(asker, Answer::Refused { refusal });
+            }
+            return;
         }
         let title = format!("move writer {} -> {}", self.name(from), self.name(to));
         let title =
             if offline { format!("{title}, then set {} offline", self.name(from)) } else { title };
         let steps = planned_steps(self, from, to);
         let first = (Phase::Drain, self.top.timing.drain_timeout);
-        self.start_move(Kind::Planned, &title, steps, Some(from), Some(to), Some(asker), first);
+        self.start_move(Kind::Planned, &title, steps, Some(from), Some(to), asker, first);
         if let Some(running) = &mut self.running {
             running.kill = kill;
             running.then_offline = offline;
@@ -174,8 +189,13 @@ impl Monitor {
                 let exclusive = self.top.roles[role].mode == RoleMode::Exclusive;
                 let there =
                     self.vips.iter().any(|v| v.role == role && v.holder == Some(host_index));
-                (exclusive && there && self.mode != MonitorMode::Passive && self.running.is_none())
-                    .then(|| format!("Role is already on '{host}'. Skipping command."))
+                let online = self.hosts[host_index].state == HostState::Online;
+                (exclusive
+                    && there
+                    && online
+                    && self.mode != MonitorMode::Passive
+                    && self.running.is_none())
+                .then(|| format!("Role is already on '{host}'. Skipping command."))
             }
             Verb::SetActive if self.mode == MonitorMode::Active => {
                 Some("Already in active mode.".to_owned())
@@ -214,18 +234,16 @@ impl Monitor {
     fn switch(&mut self, mode: MonitorMode, word: &str, who: &str) -> String {
         let cause = match mode {
             MonitorMode::Passive => "an operator set it so: nothing is changed on any host",
-            MonitorMode::Manual => "roles of failed hosts stay where they are",
+            MonitorMode::Manual => {
+                "roles of failed hosts stay where they are, and the writer moves by hand only"
+            }
             _ => "",
         };
         self.set_mode(mode, cause, Some(who));
-        if mode == MonitorMode::Active {
-            for host in 0..self.hosts.len() {
-                if self.hosts[host].state != HostState::Online {
-                    let why = format!("{} is {}", self.name(host), self.hosts[host].state);
-                    self.drop_roles(host, &why);
-                }
-            }
+        if mode == MonitorMode::Passive {
+            self.halt_the_move(who);
         }
+        self.clear_roles();
         if mode != MonitorMode::Passive {
             self.obey_choices();
         }
@@ -237,24 +255,20 @@ impl Monitor {
         let name = self.top.roles[role].name.clone();
         let balanced = self.top.roles[role].mode == RoleMode::Balanced;
         for vip in 0..self.vips.len() {
-            let Some(holder) = self.vips[vip].holder else {
-                continue;
-            };
-            if self.vips[vip].role != role || (balanced && holder != host) {
+            let holder = self.vips[vip].holder;
+            if self.vips[vip].role != role || (balanced && holder != Some(host)) {
                 continue;
             }
             self.withdraw(vip, &format!("moved by {who}"));
             if !balanced {
                 self.vips[vip].chosen = Some(host);
+                self.decide();
             }
-            let (word, from) = (self.vip_word(vip), self.name(holder));
-            self.event_by(
-                Level::Info,
-                &word,
-                &format!("taken from {from}"),
-                "move_role",
-                Some(who),
-            );
+            if let Some(holder) = holder {
+                let (word, from) = (self.vip_word(vip), self.name(holder));
+                let what = format!("taken from {from}");
+                self.event_by(Level::Info, &word, &what, "move_role", Some(who));
+            }
         }
         if balanced {
             format!("Roles '{name}' on '{}' have been cleared.", self.name(host))

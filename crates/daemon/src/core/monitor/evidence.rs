@@ -21,12 +21,17 @@ impl Monitor {
         let (now, wall) = (self.now.boot, self.now.wall);
         let state = &mut self.hosts[host].checks[check.index()];
         let before = (state.good, state.verdict);
+        let failed = (state.failing, state.hard);
         state.take(found, began, now, wall, trap);
         state.took = Some(took);
-        let (good, message) = (state.good, state.message.clone());
-        if before == (state.good, state.verdict) {
+        let same = before == (state.good, state.verdict);
+        self.stirred |= !same || failed != (state.failing, state.hard);
+        self.notice_doubt(host, check);
+        if same {
             return;
         }
+        let state = &self.hosts[host].checks[check.index()];
+        let (good, message) = (state.good, state.message.clone());
         self.generation += 1;
         // The writer's own replication is nobody's trouble: it may well be stopped.
         let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
@@ -39,6 +44,48 @@ impl Monitor {
                 self.event(Level::Warn, &name, &format!("check {check} failed"), &why);
             }
         }
+    }
+
+    /// A check that cannot be found out changes nothing, but somebody should know. Not where the
+    /// server does not answer at all: that is known already.
+    fn notice_doubt(&mut self, host: usize, check: Check) {
+        let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
+        if !idle
+            && let Some(why) = self.doubt(host, check)
+            && !self.hosts[host].checks[check.index()].unknown_told
+        {
+            self.hosts[host].checks[check.index()].unknown_told = true;
+            let name = self.name(host);
+            self.event(Level::Warn, &name, &format!("check {check} cannot be found out"), &why);
+        }
+    }
+
+    /// Why a check counts as not to be found out: for its trap period without a break, while the
+    /// server is up. The lag of a replication that does not run is nothing to find out.
+    fn doubt(&self, host: usize, check: Check) -> Option<String> {
+        let record = &self.hosts[host];
+        let state = &record.checks[check.index()];
+        let long = self.now.boot.since(state.unknown_since?);
+        let up = match check {
+            Check::Ping | Check::Mysql => true,
+            Check::RepThreads => record.good(Check::Mysql),
+            Check::RepBacklog => record.good(Check::Mysql) && record.good(Check::RepThreads),
+        };
+        let counts = up && record.server_up() && long >= self.top.timing.trap_of(check);
+        counts.then(|| format!("for {}: {}", long.coarse(), state.message))
+    }
+
+    /// What cannot be found out about a host, in words, for people.
+    pub(super) fn doubts(&self, host: usize) -> Vec<String> {
+        let idle = |check: &Check| {
+            self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog)
+        };
+        let all = Check::ALL.into_iter().filter(|check| !idle(check));
+        all.filter_map(|check| Some((check, self.doubt(host, check)?)))
+            .map(|(check, why)| {
+                format!("{}: check {check} cannot be found out {why}", self.name(host))
+            })
+            .collect()
     }
 
     /// The agent says that its server is gone: look from here at once, so that both sides' word is
@@ -123,8 +170,12 @@ impl Monitor {
 
     /// Whether the agent can be talked to now: the link is up and it reported within half a grant.
     pub(super) fn agent_answers(&self, host: usize) -> bool {
-        let limit = Span::ms(self.top.timing.ttl.as_ms() / 2).max(self.top.timing.heartbeat * 3);
-        self.hosts[host].fresh(self.now.boot, limit).is_some()
+        self.hosts[host].fresh(self.now.boot, self.answer_limit()).is_some()
+    }
+
+    /// How old the latest report may be of an agent that can be talked to.
+    pub(super) fn answer_limit(&self) -> Span {
+        Span::ms(self.top.timing.ttl.as_ms() / 2).max(self.top.timing.heartbeat * 3)
     }
 
     /// Why the agent cannot be talked to, in words.

@@ -26,7 +26,7 @@ impl Monitor {
         {
             return;
         }
-        if self.candidates().iter().all(|(_, why)| why.is_some()) {
+        if self.candidates().iter().all(|(host, why)| why.is_some() || !self.may_give_to(*host)) {
             return;
         }
         let from = self.vips[vip].last;
@@ -37,6 +37,18 @@ impl Monitor {
         };
         let limit = self.secure_limit();
         self.start_move(Kind::Failover, &title, steps, from, None, None, (Phase::Secure, limit));
+    }
+
+    /// Whether the monitor may give the vacant writer role to a host: in MANUAL and WAIT only to the
+    /// one that somebody chose.
+    pub(super) fn may_give_to(&self, host: usize) -> bool {
+        match self.mode {
+            MonitorMode::Active => true,
+            MonitorMode::Manual | MonitorMode::Wait => {
+                self.vips[self.writer_vip()].chosen == Some(host)
+            }
+            MonitorMode::Passive => false,
+        }
     }
 
     fn secure_limit(&self) -> Span {
@@ -87,7 +99,10 @@ impl Monitor {
         let failed = running.failed.clone();
         let candidates = self.candidates();
         let able = candidates.iter().find(|(host, why)| {
-            why.is_none() && !silent.contains(host) && failed.iter().all(|(f, _)| f != host)
+            why.is_none()
+                && self.may_give_to(*host)
+                && !silent.contains(host)
+                && failed.iter().all(|(f, _)| f != host)
         });
         let Some((to, _)) = able.cloned() else {
             let mut reasons: Vec<String> =

@@ -18,17 +18,22 @@ impl Monitor {
     }
 
     pub(super) fn take_said(&mut self, host: usize, at: Time, message: FromAgent) {
+        self.stirred |= !matches!(message, FromAgent::Report(_));
         match message {
             FromAgent::Report(report) => {
                 let wall = self.now.wall_of(at);
                 let record = &mut self.hosts[host];
                 if record.state == HostState::Online {
-                    record.last_uptime = Some(report.uptime);
+                    match &mut record.last_uptime {
+                        Some((boot, last)) if *boot == report.boot_id => *last = report.uptime,
+                        other => *other = Some((report.boot_id.clone(), report.uptime)),
+                    }
                 }
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
                 record.heard = Some(Heard { at, wall, report: *report });
                 if changed {
                     self.generation += 1;
+                    self.stirred = true;
                 }
                 self.confirm_if_gone(host);
                 self.release_claims(host);
@@ -78,7 +83,9 @@ impl Monitor {
 
 /// Whether a report tells people something new; clocks, ages and growing positions do not.
 fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bool {
-    old.vips != new.vips
+    old.seen != new.seen
+        || old.boot_id != new.boot_id
+        || old.vips != new.vips
         || old.duty != new.duty
         || old.server.reach != new.server.reach
         || old.server.read_only != new.server.read_only

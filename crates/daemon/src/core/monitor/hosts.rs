@@ -25,6 +25,12 @@ pub struct CheckState {
     pub since: Wall,
     pub message: String,
     pub took: Option<Span>,
+    /// When what decisions read last changed.
+    pub changed: Time,
+    /// Since when it could not be found out, without a break.
+    pub unknown_since: Option<Time>,
+    /// That it cannot be found out was reported.
+    pub unknown_told: bool,
     /// When the first of the present row of failures began.
     pub failing_since: Option<Time>,
     /// When it was last found to hold.
@@ -36,9 +42,12 @@ pub struct CheckState {
 }
 
 impl CheckState {
-    fn new(wall: Wall) -> Self {
+    fn new(now: Time, wall: Wall) -> Self {
         Self {
             good: None,
+            changed: now,
+            unknown_since: None,
+            unknown_told: false,
             verdict: Verdict::Unknown,
             since: wall,
             message: "not checked yet".to_owned(),
@@ -54,6 +63,12 @@ impl CheckState {
     /// `trap` without a break; before the first result there is nothing to protect, so the first
     /// one counts at once.
     pub fn take(&mut self, found: Found, began: Time, now: Time, wall: Wall, trap: Span) {
+        let before = self.good;
+        if matches!(found, Found::Unknown(_)) {
+            self.unknown_since.get_or_insert(began);
+        } else {
+            (self.unknown_since, self.unknown_told) = (None, false);
+        }
         let verdict = match found {
             Found::Ok(message) => {
                 self.message = message;
@@ -79,13 +94,23 @@ impl CheckState {
                 if self.good == Some(false) { Verdict::Bad } else { Verdict::Unknown }
             }
         };
+        if self.good != before {
+            self.changed = now;
+        }
         self.set(verdict, wall);
     }
 
+    /// Takes it for good until its results say otherwise for the trap period: the host is ONLINE by
+    /// what was written down, or the monitor itself was blind.
+    pub fn presume(&mut self) {
+        self.good = Some(true);
+        self.forgive();
+    }
+
     /// Other evidence decided that it failed.
-    pub fn condemn(&mut self, why: &str, wall: Wall) {
+    pub fn condemn(&mut self, why: &str, now: Time, wall: Wall) {
         if self.good != Some(false) {
-            self.good = Some(false);
+            (self.good, self.changed) = (Some(false), now);
             why.clone_into(&mut self.message);
             self.set(Verdict::Bad, wall);
         }
@@ -128,12 +153,14 @@ pub struct Host {
     pub heard: Option<Heard>,
     /// The last grant sent on the present link, to send again only what changed.
     pub granted: Option<Grant>,
-    /// Uptime of the machine at the latest report that came while the host was ONLINE.
-    pub last_uptime: Option<Span>,
+    /// Boot id and uptime of the machine at the latest report that came while the host was ONLINE.
+    pub last_uptime: Option<(String, Span)>,
     /// Drops from ONLINE in the present flap window, and when it opened.
     pub flaps: u32,
     pub flap_window: Option<Time>,
     pub flapping: bool,
+    /// The row of the state table that held in the latest pass.
+    pub row: Option<&'static str>,
     /// The silence of its agent was reported.
     pub silence_told: bool,
 }
@@ -147,7 +174,7 @@ impl Host {
             since: now,
             why: why.to_owned(),
             online_since: (state == HostState::Online).then_some(now),
-            checks: [(); 4].map(|()| CheckState::new(wall)),
+            checks: [(); 4].map(|()| CheckState::new(now, wall)),
             link: None,
             link_why: "not connected yet".to_owned(),
             heard: None,
@@ -156,6 +183,7 @@ impl Host {
             flaps: 0,
             flap_window: None,
             flapping: false,
+            row: None,
             silence_told: false,
         }
     }
@@ -216,7 +244,7 @@ mod tests {
 
     #[test]
     fn going_bad_takes_the_trap_period_and_going_good_takes_one_ok() {
-        let mut check = CheckState::new(Wall(0));
+        let mut check = CheckState::new(Time(0), Wall(0));
         ok(&mut check, 0);
         fail(&mut check, 1_000);
         fail(&mut check, 3_900);
@@ -230,7 +258,7 @@ mod tests {
     #[test]
     fn a_failure_that_never_trapped_leaves_nothing_behind() {
         // The original's stuck case: bad from the start, then failing, then OK must be good.
-        let mut check = CheckState::new(Wall(0));
+        let mut check = CheckState::new(Time(0), Wall(0));
         fail(&mut check, 0);
         assert_eq!(check.good, Some(false), "the first result counts at once");
         fail(&mut check, 100);
@@ -244,7 +272,7 @@ mod tests {
 
     #[test]
     fn unknown_changes_nothing_and_breaks_the_row() {
-        let mut check = CheckState::new(Wall(0));
+        let mut check = CheckState::new(Time(0), Wall(0));
         ok(&mut check, 0);
         fail(&mut check, 1_000);
         check.take(Found::Unknown("busy".into()), Time(2_000), Time(2_000), Wall(0), TRAP);

@@ -6,23 +6,32 @@
 //! `placement`), who may become writer (`candidate`), moving it (`moves`, `planned`, `failover`),
 //! people (`commands`, `plan`, `view`).
 
+mod actions;
+mod blocked;
 mod candidate;
 mod commands;
 mod evidence;
 mod failover;
+mod halting;
 mod hearing;
+mod hook;
 pub mod hosts;
 mod moves;
+mod pass;
 mod permit;
 mod placement;
 mod plan;
 mod planned;
+mod preference;
 mod promotion;
+mod readiness;
 mod startup;
 mod states;
+mod table;
 pub mod topology;
 mod view;
 mod vips;
+mod votes;
 mod words;
 
 #[cfg(test)]
@@ -32,12 +41,13 @@ use mmm_proto::agent::{Grant, Order, Stamp, Step, ToAgent};
 use mmm_proto::console::{Answer, Refusal, RefusalCode};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::plan::{Plan, Progress};
-use mmm_proto::{Check, MonitorMode, Span, Time};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
 use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
+pub use table::{ROWS, Row};
 use topology::Topology;
 use vips::Vip;
 pub use words::{Asker, Effect, Input, Request};
@@ -79,10 +89,24 @@ pub struct Monitor {
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
     avoided: Vec<(usize, Time)>,
+    /// The count at the start is done.
+    voted: bool,
+    /// What was counted, as a table: one line a host, under a heading.
+    votes: Vec<String>,
+    /// Until then the writer is not moved to its preferred host.
+    calm_until: Time,
+    /// How many moves to the preferred host failed in a row.
+    preference_failed: u32,
     /// What a lost writer had that its successor lacked, to be compared when it is back.
     parted: Vec<Parted>,
+    /// Runs of the kill-host hook, for hosts that were not heard since.
+    hooks: Vec<hook::Hook>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
+    /// Something came in that rules may have to act on.
+    stirred: bool,
+    /// When every rule looks again though nothing came in.
+    look_at: Time,
     out: Vec<Effect>,
 }
 
@@ -104,7 +128,12 @@ impl Monitor {
         self.notice_absence(now);
         self.now = now;
         self.take(input);
-        self.look_at_everything();
+        // Most of what comes in says that all is as before: a report at each heartbeat, a check
+        // that holds again. Rules look when something changed, and when time alone may matter.
+        if std::mem::take(&mut self.stirred) || self.running.is_some() || now.boot >= self.look_at {
+            self.look_at_everything();
+            self.look_at = now.boot + self.rest();
+        }
         let mut effects = std::mem::take(&mut self.out);
         if std::mem::take(&mut self.decided) {
             effects.insert(0, Effect::Persist(Box::new(self.stored())));
@@ -112,10 +141,51 @@ impl Monitor {
         effects
     }
 
-    /// When to call again even if nothing comes in: deadlines are looked at in steps of this.
+    /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
-        let step = if self.running.is_some() { 20 } else { 100 };
-        self.now.boot + Span::ms(step)
+        self.look_at.max(self.now.boot + Span::ms(1))
+    }
+
+    /// How long no rule can come to another result by the passing of time alone: short steps while
+    /// anything is unusual, else until the first agent would count as silent.
+    fn rest(&self) -> Span {
+        if self.running.is_some() {
+            return Span::ms(20);
+        }
+        if !self.calm() {
+            let claims = self.vips.iter().flat_map(|vip| &vip.claims);
+            // A grant may be over already when it is taken away.
+            let taken = claims.filter(|claim| claim.taken.is_some());
+            let ended = taken.map(|claim| claim.over.max(self.now.boot));
+            let deadlines = ended.chain([self.quiet_until, self.retry_at]);
+            let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
+            let first = ahead.min().unwrap_or(self.now.boot + Span::ms(100));
+            return first.since(self.now.boot).min(Span::ms(100));
+        }
+        let limit = self.answer_limit();
+        let heard = self.hosts.iter().filter_map(|host| host.heard.as_ref());
+        let first = heard.map(|heard| heard.at + limit).min().unwrap_or(self.now.boot);
+        first.since(self.now.boot).clamp(Span::ms(20), Span::secs(1))
+    }
+
+    /// Whether all is as it should be, so that only silence could change anything.
+    fn calm(&self) -> bool {
+        let host = |host: &Host| {
+            matches!(host.state, HostState::Online | HostState::AdminOffline)
+                && host.heard.is_some()
+                && host.checks.iter().all(|check| check.good == Some(true) && !check.failing)
+        };
+        let vip = |vip: &Vip| vip.holder.is_some() && vip.claims.len() == 1;
+        let prefer = self.top.roles[self.top.writer].prefer;
+        self.mode == MonitorMode::Active
+            && self.voted
+            && self.now.boot >= self.quiet_until
+            && prefer.is_none_or(|prefer| self.is_writer(prefer))
+            && self.network
+            && self.store_why.is_empty()
+            && self.parted.is_empty()
+            && self.hosts.iter().all(host)
+            && self.vips.iter().all(vip)
     }
 
     /// The stamp of the latest decision.
@@ -124,6 +194,9 @@ impl Monitor {
     }
 
     fn take(&mut self, input: Input) {
+        // Routine says itself that it is routine.
+        let routine = matches!(input, Input::Tick | Input::Checked { .. } | Input::Said { .. });
+        self.stirred |= !routine;
         match input {
             Input::Tick => {}
             Input::Checked { host, check, found, began, took } => {
@@ -145,6 +218,7 @@ impl Monitor {
             Input::LinkDown { host, why } => self.take_link_down(host, &why),
             Input::Said { host, at, message } => self.take_said(host, at, message),
             Input::Asked { asker, request } => self.take_request(asker, request),
+            Input::Hooked { host, ok, why } => self.take_hooked(host, ok, &why),
             Input::StoreFailed { why } => {
                 self.event(Level::Error, "monitor", "cannot write its status file", &why);
                 self.store_why = why;
@@ -163,10 +237,11 @@ impl Monitor {
         self.end_claims();
         self.notice_sight();
         if self.held().is_empty() {
+            self.vote_at_start();
             if self.now.boot >= self.quiet_until {
-                self.adopt_what_is_found();
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+                self.mind_hooks();
             }
             self.go_on_with_the_move();
             self.place();
@@ -234,6 +309,11 @@ impl Monitor {
             for check in &mut host.checks {
                 check.forgive();
             }
+            if host.state == HostState::Online {
+                // It was well when it was last seen.
+                host.checks[Check::Ping.index()].presume();
+                host.checks[Check::Mysql.index()].presume();
+            }
         }
     }
 
@@ -270,14 +350,20 @@ impl Monitor {
 
     /// Sends a grant to every host whose duties changed since the last one.
     fn tell_agents(&mut self) {
-        for host in 0..self.hosts.len() {
+        let mut holds = vec![Vec::new(); self.hosts.len()];
+        for (index, vip) in self.vips.iter().enumerate() {
+            if let Some(holder) = vip.holder {
+                holds[holder].push(index);
+            }
+        }
+        for (host, holds) in holds.iter().enumerate() {
             if self.hosts[host].link.is_none() {
                 continue;
             }
             let Some(granted) = &self.hosts[host].granted else {
                 continue;
             };
-            if granted.want != self.want(host) {
+            if granted.want != self.want_of(host, holds) {
                 self.renew(host);
             }
         }

@@ -276,13 +276,14 @@ impl Monitor {
         }));
     }
 
-    fn end_move(&mut self, outcome: PlanOutcome) {
+    pub(super) fn end_move(&mut self, outcome: PlanOutcome) {
         let Some(mut running) = self.running.take() else {
             return;
         };
         let now = self.now.boot;
         let took = now.since(running.began);
         self.forced = None;
+        self.calm_down(&running, &outcome);
         running.progress.took = took;
         running.progress.outcome = outcome.clone();
         let title = running.progress.title.clone();
@@ -342,30 +343,6 @@ impl Monitor {
             (_, _, Some(to)) => format!("Role '{role}' has been given to '{}'.", self.name(to)),
             _ => format!("plan {} ended", running.progress.plan),
         }
-    }
-
-    /// Leaves a move where it is: this monitor has no say any more.
-    pub(super) fn drop_the_move(&mut self, why: &str) {
-        if self.running.is_some() {
-            self.end_step(StepState::Failed, why);
-            let why = why.to_owned();
-            self.end_move(PlanOutcome::Failed { why });
-        }
-    }
-
-    /// The host loses its roles while a move is under way.
-    pub(super) fn abandon_move_of(&mut self, host: usize, why: &str) {
-        let Some(running) = &self.running else { return };
-        if running.from != Some(host) && running.to != Some(host) {
-            return;
-        }
-        if running.phase == Phase::Release && running.from == Some(host) {
-            return;
-        }
-        let why = format!("{} was lost on the way: {why}", self.name(host));
-        self.end_step(StepState::Failed, &why);
-        self.end_move(PlanOutcome::Failed { why });
-        self.retry_at = self.now.boot;
     }
 
     /// The VIP that a host must keep frozen, if a move left it so.

@@ -27,7 +27,7 @@ impl Monitor {
                 }
                 self.permit_move(self.role_of(role)?, self.host_of(host)?, *force, *kill)
             }
-            Verb::SetIp { ip, host } => self.permit_ip(*ip, self.host_of(host)?),
+            Verb::SetIp { ip, host } => self.permit_ip(*ip, host),
             Verb::SetActive | Verb::SetManual if self.cause.starts_with("superseded") => {
                 Err(refuse(
                     RefusalCode::State,
@@ -75,7 +75,30 @@ impl Monitor {
                 return Err(refuse(RefusalCode::Unreachable, reason));
             }
         }
+        self.permit_beside_the_peer(host)?;
         self.need_agent(host)
+    }
+
+    /// The original lets no host in while the replication of its ONLINE peer is bad. Not where the
+    /// peer is the writer: that follows nobody who is out, so it could never end.
+    fn permit_beside_the_peer(&self, host: usize) -> Result<(), Refusal> {
+        let online =
+            |peer: &usize| self.hosts[*peer].state == HostState::Online && !self.is_writer(*peer);
+        let Some(peer) = self.top.hosts[host].peer.filter(online) else {
+            return Ok(());
+        };
+        for check in [Check::RepThreads, Check::RepBacklog] {
+            let state = &self.hosts[peer].checks[check.index()];
+            if state.good == Some(false) {
+                let reason = format!(
+                    "Some replication checks failed on peer '{}'. We can't set '{}' online now. Please, \
+                     wait some time. ({check}: {})",
+                    self.top.hosts[peer].name, self.top.hosts[host].name, state.message
+                );
+                return Err(refuse(RefusalCode::State, reason));
+            }
+        }
+        Ok(())
     }
 
     fn permit_offline(&self, host: usize) -> Result<(), Refusal> {
@@ -92,6 +115,13 @@ impl Monitor {
             return Err(refuse(RefusalCode::State, reason));
         }
         self.need_agent(host)?;
+        if self.is_writer(host) && self.mode == MonitorMode::Passive {
+            let reason = format!(
+                "Host '{name}' is the writer, and in passive mode nothing is moved. Leave it first \
+                 (set_active, set_manual)."
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
         if self.is_writer(host) && self.successor(host).is_none() {
             let reasons: Vec<String> = self
                 .candidates()
@@ -116,36 +146,13 @@ impl Monitor {
         kill: bool,
     ) -> Result<(), Refusal> {
         let spec = &self.top.roles[role];
-        let name = &self.top.hosts[host].name;
-        if !spec.hosts.contains(&host) {
-            let reason = format!(
-                "Role '{}' can't be moved to host '{name}'. Following hosts are possible: {}",
-                spec.name,
-                self.top.names(&spec.hosts)
-            );
-            return Err(refuse(RefusalCode::Role, reason));
+        if spec.mode == RoleMode::Balanced && !force {
+            return self.permit_member(role, host);
         }
-        if spec.mode == RoleMode::Balanced {
-            return Ok(());
+        if force {
+            return self.permit_force(role, host);
         }
         let state = self.hosts[host].state;
-        if force {
-            if role != self.top.writer {
-                let reason = format!(
-                    "Only the active master role '{}' can be forced.",
-                    self.top.roles[self.top.writer].name
-                );
-                return Err(refuse(RefusalCode::Role, reason));
-            }
-            if !matches!(state, HostState::ReplicationFail | HostState::ReplicationDelay) {
-                let reason = format!(
-                    "Can't force role to host with state '{state}'. It should be REPLICATION_FAIL or \
-                     REPLICATION_DELAY."
-                );
-                return Err(refuse(RefusalCode::State, reason));
-            }
-            return self.need_agent(host);
-        }
         if state != HostState::Online {
             let reason = format!(
                 "Can't move role to host with state '{state}'. It should be ONLINE. ({})",
@@ -153,14 +160,60 @@ impl Monitor {
             );
             return Err(refuse(RefusalCode::State, reason));
         }
+        self.permit_member(role, host)?;
         self.need_agent(host)?;
+        if let Some(preferred) =
+            self.on_preferred_host(role).filter(|_| self.mode == MonitorMode::Active)
+        {
+            let reason = format!(
+                "Role '{}' is assigned to preferred host '{}'. Can't move it! (In active mode it would \
+                 return by itself; set_manual first.)",
+                spec.name, self.top.hosts[preferred].name
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
         match self.writer().filter(|from| role == self.top.writer && *from != host) {
             Some(from) => self.examine_move(from, host, kill).refusal.map_or(Ok(()), Err),
             None => Ok(()),
         }
     }
 
-    fn permit_ip(&self, ip: std::net::IpAddr, host: usize) -> Result<(), Refusal> {
+    /// Whether the role may be on that host at all.
+    fn permit_member(&self, role: usize, host: usize) -> Result<(), Refusal> {
+        let spec = &self.top.roles[role];
+        if spec.hosts.contains(&host) {
+            return Ok(());
+        }
+        let reason = format!(
+            "Role '{}' can't be moved to host '{}'. Following hosts are possible: {}",
+            spec.name,
+            self.top.hosts[host].name,
+            self.top.names(&spec.hosts)
+        );
+        Err(refuse(RefusalCode::Role, reason))
+    }
+
+    fn permit_force(&self, role: usize, host: usize) -> Result<(), Refusal> {
+        if role != self.top.writer {
+            let reason = format!(
+                "Only the active master role '{}' can be forced.",
+                self.top.roles[self.top.writer].name
+            );
+            return Err(refuse(RefusalCode::Role, reason));
+        }
+        let state = self.hosts[host].state;
+        if !matches!(state, HostState::ReplicationFail | HostState::ReplicationDelay) {
+            let reason = format!(
+                "Can't force role to host with state '{state}'. It should be REPLICATION_FAIL or \
+                 REPLICATION_DELAY."
+            );
+            return Err(refuse(RefusalCode::State, reason));
+        }
+        self.permit_member(role, host)?;
+        self.need_agent(host)
+    }
+
+    fn permit_ip(&self, ip: std::net::IpAddr, host: &HostName) -> Result<(), Refusal> {
         if self.mode != MonitorMode::Passive {
             let reason = "This command is only allowed in passive mode.";
             return Err(refuse(RefusalCode::State, reason));
@@ -171,6 +224,7 @@ impl Monitor {
                 format!("The IP '{ip}' is not a VIP of any role."),
             ));
         };
+        let host = self.host_of(host)?;
         let role = &self.top.roles[vip.role];
         let name = &self.top.hosts[host].name;
         if !role.hosts.contains(&host) {

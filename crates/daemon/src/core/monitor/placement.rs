@@ -13,11 +13,12 @@ impl Monitor {
             return;
         }
         self.start_failover_if_needed();
+        let mut pass = self.pass();
         for mode in [RoleMode::Exclusive, RoleMode::Balanced] {
             for vip in 0..self.vips.len() {
                 let role = self.vips[vip].role;
                 if role != self.top.writer && self.top.roles[role].mode == mode {
-                    self.place_orphan(vip);
+                    self.place_orphan(vip, &mut pass);
                 }
             }
         }
@@ -26,67 +27,73 @@ impl Monitor {
         }
         for role in 0..self.top.roles.len() {
             if self.top.roles[role].mode == RoleMode::Balanced {
-                self.balance(role);
+                self.balance(role, &pass);
             }
         }
     }
 
-    fn place_orphan(&mut self, vip: usize) {
+    /// Looked up once for all hosts: with a thousand hosts each VIP would ask for a thousand.
+    fn pass(&self) -> Pass {
+        let hosts = 0..self.hosts.len();
+        let mut load = vec![0; self.hosts.len()];
+        for vip in &self.vips {
+            if let Some(holder) = vip.holder {
+                load[holder] += self.weight(vip.role);
+            }
+        }
+        Pass { able: hosts.map(|host| self.can_serve(host)).collect(), load }
+    }
+
+    /// The load in halves of a VIP: the writer's counts one half, as in the original.
+    fn weight(&self, role: usize) -> usize {
+        if role == self.top.writer { 1 } else { 2 }
+    }
+
+    fn place_orphan(&mut self, vip: usize, pass: &mut Pass) {
         let record = &self.vips[vip];
         if record.holder.is_some() {
             return;
         }
-        let heirs = self.heirs(vip);
-        let prefer = self.top.roles[record.role].prefer;
-        let chosen = record.chosen.filter(|host| heirs.contains(host));
-        let preferred = prefer.filter(|host| heirs.contains(host));
-        let Some(host) = chosen.or(preferred).or_else(|| self.least_loaded(&heirs)) else {
+        let role = &self.top.roles[record.role];
+        let able = |host: &usize| role.hosts.contains(host) && pass.able[*host];
+        let chosen = record.chosen.filter(able);
+        // In MANUAL and WAIT only balanced roles are given by the monitor itself.
+        let by_hand = role.mode == RoleMode::Exclusive && self.mode != MonitorMode::Active;
+        if by_hand && chosen.is_none() {
+            return;
+        }
+        let wish = chosen.or_else(|| role.prefer.filter(able));
+        let Some(host) = wish.or_else(|| pass.least_loaded(&role.hosts)) else {
             return;
         };
         if record.other_claim(Some(host)).is_some() {
             return;
         }
-        let why = if heirs.len() == 1 { "the only host that can serve it" } else { "least loaded" };
+        let alone = role.hosts.iter().filter(|host| pass.able[**host]).nth(1).is_none();
+        let why = if alone { "the only host that can serve it" } else { "least loaded" };
         let name = self.name(host);
+        pass.load[host] += self.weight(record.role);
         self.give(vip, host);
         self.vip_event(Level::Info, vip, &format!("given to {name}"), why);
     }
 
-    /// Exclusive roles other than the writer's go to their preferred host as soon as it can serve.
-    fn obey_preferences(&mut self) {
-        for vip in 0..self.vips.len() {
-            let role = self.vips[vip].role;
-            let spec = &self.top.roles[role];
-            if role == self.top.writer || spec.mode != RoleMode::Exclusive {
-                continue;
-            }
-            let Some(prefer) = spec.prefer.filter(|host| self.can_serve(*host)) else {
-                continue;
-            };
-            if self.vips[vip].holder.is_some_and(|holder| holder != prefer) {
-                let why = format!("{} is its preferred host", self.top.hosts[prefer].name);
-                self.withdraw(vip, &why);
-            }
-        }
-    }
-
     /// Moves one VIP from the fullest to the emptiest host while they differ by more than one.
-    fn balance(&mut self, role: usize) {
-        let able: Vec<usize> =
-            self.top.roles[role].hosts.iter().copied().filter(|h| self.can_serve(*h)).collect();
-        let all_given = self.vips.iter().all(|vip| vip.role != role || vip.holder.is_some());
-        let Some(emptiest) = self.least_loaded(&able) else {
+    fn balance(&mut self, role: usize, pass: &Pass) {
+        let hosts = &self.top.roles[role].hosts;
+        let mut holds = vec![false; self.hosts.len()];
+        for vip in self.vips.iter().filter(|vip| vip.role == role) {
+            let Some(holder) = vip.holder else { return };
+            holds[holder] = true;
+        }
+        let Some(emptiest) = pass.least_loaded(hosts) else {
             return;
         };
-        let Some(fullest) = able
-            .iter()
-            .copied()
-            .filter(|host| self.vips.iter().any(|v| v.role == role && v.holder == Some(*host)))
-            .max_by_key(|host| (self.load(*host), std::cmp::Reverse(*host)))
-        else {
+        // Ties: the first in configured order, which is the last that is looked at.
+        let full = hosts.iter().rev().copied().filter(|host| pass.able[*host] && holds[*host]);
+        let Some(fullest) = full.max_by_key(|host| pass.load[*host]) else {
             return;
         };
-        if !all_given || self.load(fullest) <= self.load(emptiest) + 2 {
+        if pass.load[fullest] <= pass.load[emptiest] + 2 {
             return;
         }
         let vip = (0..self.vips.len())
@@ -98,17 +105,19 @@ impl Monitor {
             self.vip_event(Level::Info, vip, &format!("taken from {from}"), "balancing");
         }
     }
+}
 
+/// What one pass of placing reads of every host.
+struct Pass {
+    able: Vec<bool>,
+    /// In halves of a VIP.
+    load: Vec<usize>,
+}
+
+impl Pass {
+    /// The able host with the least load; the first of several.
     fn least_loaded(&self, hosts: &[usize]) -> Option<usize> {
-        hosts.iter().copied().min_by_key(|host| self.load(*host))
-    }
-
-    /// The load in halves of a VIP: the writer's counts one half, as in the original.
-    fn load(&self, host: usize) -> usize {
-        self.vips
-            .iter()
-            .filter(|vip| vip.holder == Some(host))
-            .map(|vip| if vip.role == self.top.writer { 1 } else { 2 })
-            .sum()
+        let able = hosts.iter().copied().filter(|host| self.able[*host]);
+        able.min_by_key(|host| self.load[*host])
     }
 }

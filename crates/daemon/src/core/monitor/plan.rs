@@ -141,6 +141,9 @@ impl Monitor {
             expires: PLAN_EXPIRES,
         };
         match verb {
+            Verb::MoveRole { host, force: true, .. } => {
+                self.fill_forced(&mut plan, self.host_of(host)?);
+            }
             Verb::MoveRole { role, host, kill, .. } => {
                 let (role, to) = (self.role_of(role)?, self.host_of(host)?);
                 match self.writer().filter(|_| role == self.top.writer) {
@@ -187,6 +190,18 @@ impl Monitor {
         plan.if_it_fails =
             format!("steps 1 to 3 are undone, {old} stays writer, you are told here");
         Ok(())
+    }
+
+    /// A forced move takes what the target has: nothing is waited for but the old writer's grant.
+    fn fill_forced(&self, plan: &mut Plan, to: usize) {
+        let (name, lacks) = (self.name(to), self.lacks(to));
+        plan.title = format!("force the writer onto {name}");
+        plan.steps = failover_steps(self, self.writer());
+        plan.effect =
+            format!("{lacks} transactions that {name} lacks are lost if it cannot get them");
+        let text = format!("{name} is {}: {}", self.hosts[to].state, self.hosts[to].why);
+        plan.checks.push(PlanCheck { verdict: CheckVerdict::Warn, text });
+        plan.if_it_fails = "a failover finds a writer".to_owned();
     }
 
     fn fill_simple(&self, plan: &mut Plan, verb: &Verb) {

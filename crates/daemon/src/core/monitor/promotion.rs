@@ -3,7 +3,7 @@
 use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
-use mmm_proto::{GtidPos, HostState, Span};
+use mmm_proto::{GtidPos, HostState, MonitorMode, Span};
 
 use super::moves::{Flow, Kind, Phase};
 use super::{Monitor, Parted};
@@ -99,6 +99,10 @@ impl Monitor {
         self.end_step(StepState::Failed, &why);
         let vip = self.writer_vip();
         self.withdraw(vip, &why);
+        // In MANUAL and WAIT nobody else is looked for: it goes back where it was.
+        if self.mode != MonitorMode::Active {
+            self.vips[vip].chosen = self.running.as_ref().and_then(|running| running.from);
+        }
         self.avoided.retain(|(host, _)| *host != to);
         self.avoided.push((to, self.now.boot + Span::secs(60)));
         Flow::End(PlanOutcome::Failed { why })

@@ -3,12 +3,12 @@
 //! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody
 //! who may have had it; nobody is promoted before those claims are answered for or surely over.
 
-use mmm_proto::agent::{Duty, Stamp};
-use mmm_proto::event::Level;
-use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time};
+use mmm_proto::agent::Stamp;
+use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
+use super::preference::CALM;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now, Parted};
@@ -51,6 +51,19 @@ pub struct StoredHost {
     pub why: String,
     #[serde(default)]
     pub flapping: bool,
+    /// Drops from ONLINE in the present flap window, and when it opened.
+    #[serde(default)]
+    pub flaps: u32,
+    #[serde(default)]
+    pub flap_window: Option<Wall>,
+    /// Since when it has this state, and is ONLINE: timers go on over a restart.
+    #[serde(default)]
+    pub since: Option<Wall>,
+    #[serde(default)]
+    pub online_since: Option<Wall>,
+    /// Boot id and uptime of the machine when it was last heard while ONLINE.
+    #[serde(default)]
+    pub last_uptime: Option<(String, Span)>,
 }
 
 /// A VIP, as written down.
@@ -65,6 +78,9 @@ pub struct StoredVip {
     pub last: Option<String>,
     /// Everybody who may have it.
     pub claims: Vec<String>,
+    /// Who is to have it by an operator's choice.
+    #[serde(default)]
+    pub chosen: Option<String>,
 }
 
 impl Monitor {
@@ -123,8 +139,15 @@ impl Monitor {
             forced: None,
             retry_at: now.boot,
             avoided: Vec::new(),
+            voted: false,
+            votes: Vec::new(),
+            calm_until: now.boot + CALM,
+            preference_failed: 0,
             parted,
+            hooks: Vec::new(),
             decided: true,
+            stirred: true,
+            look_at: now.boot,
             out: Vec::new(),
             top,
         }
@@ -159,6 +182,11 @@ impl Monitor {
                     state: host.state,
                     why: host.why.clone(),
                     flapping: host.flapping,
+                    flaps: host.flaps,
+                    flap_window: host.flap_window.map(|at| self.now.wall_of(at)),
+                    since: Some(self.now.wall_of(host.since)),
+                    online_since: host.online_since.map(|at| self.now.wall_of(at)),
+                    last_uptime: host.last_uptime.clone(),
                 })
                 .collect(),
             vips: self
@@ -170,52 +198,9 @@ impl Monitor {
                     holder: vip.holder.map(name),
                     last: vip.last.map(name),
                     claims: vip.claims.iter().map(|claim| name(claim.host)).collect(),
+                    chosen: vip.chosen.map(name),
                 })
                 .collect(),
-        }
-    }
-
-    /// Whether it is not known yet if this host is to stay the writer: nothing is said to it until
-    /// then.
-    pub(super) fn undecided_about(&self, host: usize) -> bool {
-        self.now.boot < self.quiet_until
-            && self.writer().is_none()
-            && self.hosts[host].duty() == Duty::Serving
-    }
-
-    /// Without a written holder, the host that is found serving keeps the role: the status file was
-    /// lost, the cluster is well. Two that serve are a conflict that only a person can end.
-    pub(super) fn adopt_what_is_found(&mut self) {
-        let vip = self.writer_vip();
-        if self.vips[vip].holder.is_some() || self.running.is_some() {
-            return;
-        }
-        let serving: Vec<usize> = (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].duty() == Duty::Serving && self.agent_answers(*host))
-            .collect();
-        // Only a host that was never told otherwise in this term.
-        let untold = |host: &usize| {
-            self.vips[vip]
-                .claim_of(*host)
-                .is_some_and(|claim| claim.taken == Some(Stamp { term: self.term, seq: 0 }))
-        };
-        match serving.as_slice() {
-            [host] if untold(host) => {
-                let (host, name) = (*host, self.name(*host));
-                self.give(vip, host);
-                self.event(Level::Warn, "writer", &format!("found on {name}, adopted"), "");
-                if self.hosts[host].state != HostState::Online {
-                    self.set_state(host, HostState::Online, "it is found serving as writer", None);
-                }
-            }
-            [_, _, ..] if self.mode != MonitorMode::Passive => {
-                let cause = format!(
-                    "the writer role is found on {}; choose with set_ip, then set_active",
-                    self.top.names(&serving)
-                );
-                self.set_mode(MonitorMode::Passive, &cause, None);
-            }
-            _ => {}
         }
     }
 }
@@ -226,15 +211,31 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
         stored.and_then(|s| s.hosts.iter().find(|host| spec.name == *host.name.as_str()))
     };
     let host = |spec: &HostSpec| {
-        let known = known(spec);
-        let mut host = match known {
-            Some(known) => Host::new(known.state, &known.why, now.boot, now.wall),
-            None => Host::new(HostState::Unknown, "first seen", now.boot, now.wall),
+        let Some(known) = known(spec) else {
+            return Host::new(HostState::Unknown, "first seen", now.boot, now.wall);
         };
-        host.flapping = known.is_some_and(|known| known.flapping);
+        let mut host = Host::new(known.state, &known.why, now.boot, now.wall);
+        let at = |wall: Wall| time_of(now, wall);
+        host.since = known.since.map_or(now.boot, at);
+        (host.flapping, host.flaps) = (known.flapping, known.flaps);
+        host.flap_window = known.flap_window.map(at);
+        host.last_uptime.clone_from(&known.last_uptime);
+        if known.state == HostState::Online {
+            host.online_since = Some(known.online_since.map_or(now.boot, at));
+            for check in &mut host.checks {
+                check.presume();
+            }
+        }
         host
     };
     top.hosts.iter().map(host).collect()
+}
+
+/// The instant of a stamp of the calendar, as far as this boot's clock goes back. Only timers that
+/// harm nobody when they are wrong are kept like this: flapping, grace, `auto_set_online`.
+fn time_of(now: Now, wall: Wall) -> Time {
+    let ago = u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0);
+    now.boot - Span::ms(ago)
 }
 
 /// The VIPs, each with a claim for everybody who may have it. False when somebody may have one that
@@ -258,6 +259,9 @@ fn vips_as_stored(
             let last = known
                 .and_then(|known| known.last.as_deref())
                 .and_then(|name| top.hosts.iter().position(|host| host.name == *name));
+            let chosen = known
+                .and_then(|known| known.chosen.as_deref())
+                .and_then(|name| spec.hosts.iter().copied().find(|h| top.hosts[*h].name == *name));
             // Who is written down may have it; who is not may still have it from a time of
             // which the file does not know, so everybody must answer once.
             let mut claimants = spec.hosts.clone();
@@ -281,7 +285,7 @@ fn vips_as_stored(
                 since: now.boot,
                 why: "the monitor has just started".to_owned(),
                 claims,
-                chosen: None,
+                chosen,
             });
         }
     }

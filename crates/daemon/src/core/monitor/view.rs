@@ -3,10 +3,10 @@
 use mmm_proto::agent::Duty;
 use mmm_proto::plan::{PlanOutcome, Progress, StepState};
 use mmm_proto::view::{
-    ActionView, AgentView, CheckView, ClusterView, HostView, RoleView, ServerView, VipRef, VipView,
+    AgentView, CheckView, ClusterView, HostView, Readiness, RoleView, ServerView, VipRef, VipView,
     WriterState, WriterView,
 };
-use mmm_proto::{Check, HostMode, HostState, Lag, MonitorMode, RoleMode, Span, Verb};
+use mmm_proto::{Check, HostMode, HostState, Lag, MonitorMode, Span};
 
 use super::Monitor;
 
@@ -22,13 +22,20 @@ impl Monitor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: self.mode,
             mode_cause: self.cause.clone(),
+            votes: self.votes.clone(),
             held: self.held(),
             writer: self.writer_view(),
-            hosts: (0..self.hosts.len()).map(|host| self.host_view(host)).collect(),
+            hosts: self
+                .readiness()
+                .into_iter()
+                .enumerate()
+                .map(|(host, ready)| self.host_view(host, ready))
+                .collect(),
             roles: (0..self.top.roles.len()).map(|role| self.role_view(role)).collect(),
             running: self.running_view(),
             last: self.last.clone(),
             attention: self.attention(),
+            actions: self.monitor_actions(),
             last_event: self.next_event,
         }
     }
@@ -47,9 +54,7 @@ impl Monitor {
 
     fn writer_view(&self) -> WriterView {
         let vip = &self.vips[self.writer_vip()];
-        let holders: Vec<usize> = (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].duty() == Duty::Serving)
-            .collect();
+        let holders = self.found_serving();
         let fresh = |host: usize| {
             self.hosts[host].fresh(self.now.boot, self.top.timing.ttl).map(|report| report.duty)
         };
@@ -92,6 +97,7 @@ impl Monitor {
             host: vip.holder.map(|host| self.top.hosts[host].name.clone()),
             since: self.now.wall_of(vip.since),
             why,
+            blocked: self.writer_blocked(),
         }
     }
 
@@ -117,7 +123,7 @@ impl Monitor {
         }
     }
 
-    fn host_view(&self, host: usize) -> HostView {
+    fn host_view(&self, host: usize, ready: Readiness) -> HostView {
         let (spec, record) = (&self.top.hosts[host], &self.hosts[host]);
         let writer_position = self
             .writer()
@@ -152,6 +158,7 @@ impl Monitor {
                 .map(|vip| VipRef { role: self.top.roles[vip.role].name.clone(), ip: vip.ip })
                 .collect(),
             actions: self.actions(host),
+            readiness: Some(ready),
         }
     }
 
@@ -201,7 +208,7 @@ impl Monitor {
     }
 
     /// What ends the present state of a host.
-    fn what_ends(&self, host: usize) -> String {
+    pub(super) fn what_ends(&self, host: usize) -> String {
         let record = &self.hosts[host];
         let auto = self.top.timing.auto_set_online;
         let waits =
@@ -231,53 +238,6 @@ impl Monitor {
             }
             HostState::ReplicationFail => "both replication threads run".to_owned(),
             HostState::Unknown => "the first results of its checks".to_owned(),
-        }
-    }
-
-    /// What may be asked of a host, or why not.
-    fn actions(&self, host: usize) -> Vec<ActionView> {
-        let name = self.top.hosts[host].name.clone();
-        let mut verbs =
-            vec![Verb::SetOffline { host: name.clone() }, Verb::SetOnline { host: name.clone() }];
-        for (index, role) in self.top.roles.iter().enumerate() {
-            let exclusive = role.mode == RoleMode::Exclusive;
-            let writer = index == self.top.writer;
-            if writer || (exclusive && role.hosts.contains(&host)) {
-                verbs.push(Verb::MoveRole {
-                    role: role.name.clone(),
-                    host: name.clone(),
-                    force: false,
-                    kill: false,
-                });
-            }
-        }
-        verbs
-            .into_iter()
-            .map(|verb| {
-                let off = self.why_off(host, &verb);
-                ActionView { off, level: self.level(&verb), verb }
-            })
-            .collect()
-    }
-
-    fn why_off(&self, host: usize, verb: &Verb) -> String {
-        let name = &self.top.hosts[host].name;
-        let state = self.hosts[host].state;
-        match verb {
-            Verb::SetOnline { .. } if state == HostState::Online => {
-                format!("{name} is ONLINE already")
-            }
-            Verb::SetOffline { .. } if state == HostState::AdminOffline => {
-                format!("{name} is set offline already")
-            }
-            Verb::MoveRole { role, .. }
-                if self.top.role(role).is_some_and(|role| {
-                    self.vips.iter().any(|vip| vip.role == role && vip.holder == Some(host))
-                }) =>
-            {
-                format!("{role} is on {name} already")
-            }
-            _ => self.permit(verb).err().map_or(String::new(), |refusal| refusal.reason),
         }
     }
 
@@ -318,6 +278,8 @@ impl Monitor {
                     seen_on: names(&seen),
                     may_go_to: names(&heirs),
                     note,
+                    blocked: self.vip_blocked(index),
+                    claims: self.claims_view(index),
                 }
             })
             .collect();
@@ -345,7 +307,10 @@ impl Monitor {
         match self.mode {
             MonitorMode::Active => {}
             mode if self.cause.is_empty() => all.push(format!("the monitor is {mode}")),
-            mode => all.push(format!("the monitor is {mode}: {}", self.cause)),
+            mode => {
+                let cause = self.cause.lines().next().unwrap_or_default();
+                all.push(format!("the monitor is {mode}: {cause}"));
+            }
         }
         if let Some(last) = &self.last
             && let PlanOutcome::Failed { why } = &last.outcome
@@ -373,9 +338,8 @@ impl Monitor {
         if self.may_have_parted(host) && record.state != HostState::Online && record.server_up() {
             all.push(format!("{name} may have transactions that the writer lacks"));
         }
-        if let Some(why) = self.one_sided(host) {
-            all.push(why);
-        }
+        all.extend(self.one_sided(host));
+        all.extend(self.doubts(host));
         if let Some(report) = record.report().filter(|report| !report.troubles.is_empty()) {
             all.push(format!("{name}: {}", report.troubles.join("; ")));
         }

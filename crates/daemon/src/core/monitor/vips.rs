@@ -41,7 +41,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// A claim of the start is held by nobody, as far as anybody knows: its end is no news.
-    fn is_news(&self) -> bool {
+    pub(super) fn is_news(&self) -> bool {
         self.taken.is_some_and(|taken| taken.seq > 0)
     }
 }
@@ -228,14 +228,19 @@ impl Monitor {
 
     /// What a host should look like now.
     pub(super) fn want(&self, host: usize) -> Want {
+        let mine = |vip: &usize| self.vips[*vip].holder == Some(host);
+        let held: Vec<usize> = (0..self.vips.len()).filter(mine).collect();
+        self.want_of(host, &held)
+    }
+
+    /// The same where the VIPs that it holds are known, in their order.
+    pub(super) fn want_of(&self, host: usize, held: &[usize]) -> Want {
         let frozen = self.frozen_hold(host);
+        let kept = frozen.filter(|frozen| !held.contains(frozen));
         let mut holds: Vec<Hold> = Vec::new();
-        for (index, vip) in self.vips.iter().enumerate() {
-            let stance = match frozen {
-                Some(of) if of == index => Stance::Frozen,
-                _ if vip.holder == Some(host) => Stance::Serve,
-                _ => continue,
-            };
+        for index in kept.into_iter().chain(held.iter().copied()) {
+            let vip = &self.vips[index];
+            let stance = if frozen == Some(index) { Stance::Frozen } else { Stance::Serve };
             let role = &self.top.roles[vip.role];
             holds.push(Hold {
                 role: role.name.clone(),
@@ -255,10 +260,13 @@ impl Monitor {
 
     /// Where a host should replicate from.
     fn replicate(&self, host: usize) -> Replicate {
+        if self.mode == MonitorMode::Passive {
+            return Replicate::AsIs;
+        }
         if self.hosts[host].state == HostState::AdminOffline {
             return Replicate::Off;
         }
-        if self.mode == MonitorMode::Passive || self.positions_matter() {
+        if self.positions_matter() {
             return Replicate::AsIs;
         }
         let Some(writer) = self.writer() else {

@@ -59,10 +59,19 @@ impl Cluster {
 
     /// The monitor's check of a host fails by a time-out, whatever the host is like.
     pub(in crate::core::tests) fn fail_check(&mut self, host: usize, check: Check) {
+        self.end_check(host, check, Found::Failed { why: "no answer".to_owned(), hard: false });
+    }
+
+    /// A check of a host ends like that; from now on only the test says what its checks find.
+    pub(in crate::core::tests) fn end_check(&mut self, host: usize, check: Check, found: Found) {
         self.checks.retain(|p| p.host != host || p.check != check);
-        let found = Found::Failed { why: "no answer".to_owned(), hard: false };
         let began = self.now;
         self.checks.push(Pending { due: began, host, check, found, began });
         self.lossy[host] = true;
+    }
+
+    /// The hosts' checks find again what is so.
+    pub(in crate::core::tests) fn trust_checks(&mut self) {
+        self.lossy = [false; 3];
     }
 }

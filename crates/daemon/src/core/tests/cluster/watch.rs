@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
+use mmm_proto::Span;
 use mmm_proto::agent::Duty;
+use mmm_proto::view::{VipView, WriterState};
 
 use super::{Cluster, MOVE_LIMIT};
+use crate::core::monitor::Monitor;
 use crate::core::tests::host::ToyHost;
 use crate::core::tests::{host_name, reader_vip, writer_vip};
 
@@ -19,6 +22,9 @@ impl Cluster {
         self.gap = if open.is_empty() { self.gap + 1 } else { 0 };
         self.longest_gap = self.longest_gap.max(self.gap);
         self.look_at_openings();
+        if self.now.is_multiple_of(100) && !self.paused {
+            self.look_at_reasons();
+        }
         for host in 0..3 {
             // Each host may begin a handful of acts at once, but not go on like that.
             let begun = &self.hosts[host].begun;
@@ -35,6 +41,31 @@ impl Cluster {
             && let Some(running) = self.monitor.as_ref().and_then(|m| m.view().running)
         {
             assert!(running.took.as_ms() < MOVE_LIMIT, "{running:?}\n{}", self.tail());
+        }
+    }
+
+    /// While nobody serves by the monitor's word, the picture says what is waited for; and of each
+    /// VIP that is with nobody. What was to end has ended.
+    fn look_at_reasons(&self) {
+        let Some(view) = self.monitor.as_ref().map(Monitor::view) else { return };
+        let serving = view.writer.state == WriterState::Serving;
+        let told = serving || !view.writer.blocked.is_empty();
+        assert!(told, "nobody serves, and no reason: {:?}\n{}", view.writer, self.tail());
+        let free = |vip: &&VipView| vip.host.is_none() && vip.blocked.is_empty();
+        let roles = view.roles.iter().filter(|role| !role.writer);
+        if let Some(vip) = roles.flat_map(|role| &role.vips).find(free) {
+            panic!("{} is with nobody, and no reason\n{}", vip.ip, self.tail());
+        }
+        let ready = view.hosts.iter().filter_map(|host| host.readiness.as_ref());
+        let blockers = ready.flat_map(|ready| &ready.blockers);
+        for blocked in view.writer.blocked.iter().chain(blockers) {
+            let old = blocked.ends.is_some_and(|ends| view.now.since(ends) > Span::ms(200));
+            assert!(
+                !old && !blocked.why.is_empty(),
+                "{blocked:?} at {:?}\n{}",
+                view.now,
+                self.tail()
+            );
         }
     }
 

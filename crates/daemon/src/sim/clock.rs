@@ -1,0 +1,86 @@
+//! The boot clock of one machine, seen from outside: it begins at its own boot and runs a little
+//! fast or slow, within the bound that grants reckon with.
+
+use mmm_proto::Time;
+
+/// The bound of `core/lease.rs`: one part in a thousand.
+pub(super) const DRIFT_PPM: i64 = 1_000;
+
+/// A boot clock. World time is in microseconds since the world began, the clock's own in
+/// milliseconds since its boot.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    /// World time and own time, in microseconds, at which the present rate began.
+    from: u64,
+    own: u64,
+    /// Parts in a million that it runs fast; negative is slow.
+    ppm: i64,
+}
+
+impl Clock {
+    /// A clock that shows `own` milliseconds at world time `now`.
+    pub(super) fn new(now: u64, own: u64, ppm: i64) -> Self {
+        Self { from: now, own: own * 1000, ppm: ppm.clamp(-DRIFT_PPM, DRIFT_PPM) }
+    }
+
+    fn micros(&self, now: u64) -> u64 {
+        let passed = now.saturating_sub(self.from) as i64;
+        self.own
+            + (passed + passed / 1_000_000 * self.ppm + passed % 1_000_000 * self.ppm / 1_000_000)
+                as u64
+    }
+
+    /// What it shows.
+    pub(super) fn now(&self, now: u64) -> Time {
+        Time(self.micros(now) / 1000)
+    }
+
+    /// The first world time at which it shows `time` or later, and not before `now`.
+    pub(super) fn when(&self, now: u64, time: Time) -> u64 {
+        let wanted = time.0.saturating_mul(1000);
+        let mine = self.micros(now);
+        if wanted <= mine {
+            return now;
+        }
+        let left = wanted - mine;
+        let guess = (u128::from(left) * 1_000_000 / (1_000_000 + self.ppm) as u128) as u64;
+        // Rounding: a few microseconds at most.
+        let mut at = now.saturating_add(guess.saturating_sub(2));
+        while self.micros(at) < wanted {
+            at += 1;
+        }
+        at
+    }
+
+    /// Another rate from now on.
+    pub(super) fn drift(&mut self, now: u64, ppm: i64) {
+        self.own = self.micros(now);
+        self.from = now;
+        self.ppm = ppm.clamp(-DRIFT_PPM, DRIFT_PPM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_is_the_first_moment_at_which_the_clock_shows_it() {
+        for ppm in [-1000, -3, 0, 999, 1000] {
+            let mut clock = Clock::new(5_000, 70_000, ppm);
+            clock.drift(1_234_567, ppm / 2);
+            for ahead in [0, 1, 49, 500, 3_000, 3_600_000] {
+                let wanted = Time(clock.now(2_000_000).0 + ahead);
+                let at = clock.when(2_000_000, wanted);
+                assert!(clock.now(at) >= wanted, "{ppm} {ahead}");
+                assert!(at == 2_000_000 || clock.now(at - 1) < wanted, "{ppm} {ahead}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fast_clock_gains_a_second_in_a_thousand() {
+        let clock = Clock::new(0, 0, 1000);
+        assert_eq!(clock.now(1_000_000_000), Time(1_001_000));
+    }
+}

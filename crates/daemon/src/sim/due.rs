@@ -1,0 +1,136 @@
+//! Everything that can come due in a world.
+
+use mmm_proto::Check;
+use mmm_proto::agent::{FromAgent, Server, ToAgent};
+
+use super::action::Action;
+use crate::core::agent::{Effect as AgentEffect, Input as AgentInput, Kept};
+use crate::core::monitor::hosts::Found;
+use crate::core::monitor::{Effect, Input, Stored};
+
+/// What travels on a link.
+#[derive(Debug, Clone)]
+pub(super) enum Packet {
+    Down(ToAgent),
+    Back(FromAgent),
+    /// The other end closed.
+    End(&'static str),
+}
+
+/// Something that is due. `life` counts starts of the process that it belongs to.
+#[derive(Debug)]
+pub(super) enum Due {
+    AgentWake {
+        host: usize,
+        life: u32,
+    },
+    AgentInput {
+        host: usize,
+        life: u32,
+        input: AgentInput,
+    },
+    Look {
+        host: usize,
+        life: u32,
+    },
+    LookEnd {
+        host: usize,
+        life: u32,
+        began: mmm_proto::Time,
+        server: Box<Server>,
+    },
+    Addresses {
+        host: usize,
+        life: u32,
+    },
+    /// The next part of an act.
+    Phase {
+        host: usize,
+        life: u32,
+        id: u64,
+    },
+    /// A synced write ended; the rest of the step follows.
+    AgentWritten {
+        host: usize,
+        life: u32,
+        kept: Box<Kept>,
+        effects: Vec<AgentEffect>,
+        failed: Option<&'static str>,
+        retrying: bool,
+    },
+    /// A write in the background ended.
+    AgentSaved {
+        host: usize,
+        life: u32,
+        kept: Box<Kept>,
+    },
+    MonitorWake {
+        mon: usize,
+        life: u32,
+    },
+    MonitorInput {
+        mon: usize,
+        life: u32,
+        input: Input,
+    },
+    MonitorWritten {
+        mon: usize,
+        life: u32,
+        stored: Box<Stored>,
+        effects: Vec<Effect>,
+    },
+    Dial {
+        mon: usize,
+        host: usize,
+        life: u32,
+    },
+    Linked {
+        conn: usize,
+    },
+    Packet {
+        conn: usize,
+        down: bool,
+        packet: Packet,
+    },
+    /// What was held up on a link goes on.
+    Flush {
+        conn: usize,
+        down: bool,
+    },
+    Silence {
+        conn: usize,
+        down: bool,
+    },
+    /// A grant that comes once more.
+    Again {
+        host: usize,
+        message: Box<ToAgent>,
+    },
+    Check {
+        mon: usize,
+        host: usize,
+        check: Check,
+        life: u32,
+    },
+    CheckEnd {
+        mon: usize,
+        host: usize,
+        check: Check,
+        life: u32,
+        found: Found,
+        began: mmm_proto::Time,
+    },
+    Network {
+        mon: usize,
+        life: u32,
+    },
+    Write,
+    Pull {
+        host: usize,
+    },
+    Apply {
+        host: usize,
+    },
+    /// A program that was to be started and could not be is tried again.
+    Restart(Action),
+}

@@ -1,0 +1,275 @@
+//! What must be true after every step, whatever was done to the cluster. Rules that need a rare
+//! look at more (what a new writer lacks) live in `world/repair.rs`, the numbers are kept here.
+
+mod people;
+
+use mmm_proto::agent::Stamp;
+use mmm_proto::event::Event;
+use mmm_proto::{Span, Time};
+
+use super::config::WorldConfig;
+use super::history::History;
+use super::host::Host;
+use super::text::host_word;
+
+/// More acts of one host within a second than this are a loop.
+const ACTS_A_SECOND: u32 = 150;
+/// More events within ten seconds than this, for each host, are noise.
+const EVENTS_IN_TEN_SECONDS: u32 = 120;
+
+/// A rule that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub at: Time,
+    /// The rule, in words that do not change from run to run.
+    pub rule: &'static str,
+    pub what: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}: {}", self.rule, super::text::span_word(Span(self.at.0)), self.what)
+    }
+}
+
+/// The one plan that runs.
+#[derive(Debug)]
+struct Plan {
+    id: u64,
+    title: String,
+    began: u64,
+}
+
+/// The rules and what they remember.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) violation: Option<Violation>,
+    /// Who takes writes through the writer's VIP.
+    pub(super) open: Option<usize>,
+    /// Somebody has begun to, since that was last judged.
+    pub(super) opened: bool,
+    last_open: Option<usize>,
+    /// Everything that clients were promised to be kept.
+    pub(super) promised: History,
+    hosts: usize,
+    vips: usize,
+    /// By VIP, the hosts that may have it.
+    allowed: Vec<usize>,
+    move_limit: u64,
+    began: u64,
+    plan: Option<Plan>,
+    stamps: [Stamp; 2],
+    terms: Vec<u64>,
+    /// By host: the highest stamp seen in this life of its agent.
+    seen: Vec<Stamp>,
+    events: (u64, u32),
+    /// World time until which a monitor that stood still or was dead is excused.
+    away: bool,
+    people: people::People,
+    broken: Option<(&'static str, String)>,
+}
+
+impl Watch {
+    pub(super) fn new(config: &WorldConfig) -> Self {
+        let mut allowed = vec![config.masters];
+        allowed.extend(vec![config.hosts; config.readers + usize::from(config.report)]);
+        Self {
+            violation: None,
+            open: None,
+            opened: false,
+            last_open: None,
+            promised: History::default(),
+            hosts: config.hosts,
+            vips: allowed.len(),
+            allowed,
+            move_limit: config.move_limit().as_ms() * 1000,
+            began: 0,
+            plan: None,
+            stamps: [Stamp::default(); 2],
+            terms: Vec::new(),
+            seen: vec![Stamp::default(); config.hosts],
+            events: (0, 0),
+            away: false,
+            people: people::People::new(config),
+            broken: None,
+        }
+    }
+
+    pub(super) fn begin(&mut self, us: u64) {
+        self.began = us;
+    }
+
+    pub(super) fn break_rule(&mut self, us: u64, origin: u64, rule: &'static str, what: String) {
+        let at = Time(us.saturating_sub(origin) / 1000);
+        self.violation.get_or_insert(Violation { at, rule, what });
+    }
+
+    fn broke(&mut self, rule: &'static str, what: String) {
+        self.broken.get_or_insert((rule, what));
+    }
+
+    /// Looks at everything that can be looked at cheaply.
+    pub(super) fn look(&mut self, us: u64, origin: u64, hosts: &[Host]) {
+        let mut open = None;
+        for (index, host) in hosts.iter().enumerate() {
+            if !host.accepts(us) {
+                continue;
+            }
+            if let Some(other) = open {
+                let (one, two) = (host_word(other), host_word(index));
+                let what = format!("{one} and {two} take writes at once");
+                self.broke("one writer at most", what);
+            }
+            open = Some(index);
+        }
+        if let Some(now) = open
+            && self.last_open != Some(now)
+        {
+            (self.last_open, self.opened) = (Some(now), true);
+        }
+        self.open = open;
+        for vip in 0..self.vips {
+            self.look_at_vip(us, vip, hosts);
+        }
+        if let Some(plan) = &self.plan
+            && us - plan.began > self.move_limit
+            && !self.away
+        {
+            let what = format!("plan {} has run for {} s", plan.id, (us - plan.began) / 1_000_000);
+            self.broke("every wait has a deadline", what);
+        }
+        if let Some((rule, what)) = self.broken.take() {
+            self.break_rule(us, origin, rule, what);
+        }
+    }
+
+    fn look_at_vip(&mut self, us: u64, vip: usize, hosts: &[Host]) {
+        let mut on = None;
+        for (index, host) in hosts.iter().enumerate() {
+            let there = &host.vips[vip];
+            if there.until <= us || there.by_hand || !host.on {
+                continue;
+            }
+            if index >= self.allowed[vip] {
+                let what = format!("{} has VIP {vip}, which is not its", host_word(index));
+                self.broke("no role on a host that must not have it", what);
+            }
+            // The writer's may be on a frozen host as well; a machine that stands still answers
+            // nobody.
+            if vip == 0 || host.stopped {
+                continue;
+            }
+            if let Some(other) = on {
+                let (one, two) = (host_word(other), host_word(index));
+                let what = format!("VIP {vip} is on {one} and {two}");
+                self.broke("a VIP is on one host at most", what);
+            }
+            on = Some(index);
+        }
+    }
+
+    /// Clients were told that everything up to there is committed.
+    pub(super) fn acknowledged(&mut self, log: &History, upto: u64) {
+        if self.promised.len() < upto {
+            self.promised.take_from(log, upto);
+        }
+    }
+
+    /// What was lost is lost; from now on the new writer's history counts.
+    pub(super) fn forget_lost(&mut self, log: &History) {
+        let same = self.promised.same(log);
+        self.promised.cut(same);
+    }
+
+    pub(super) fn agent_started(&mut self, host: usize) {
+        self.seen[host] = Stamp::default();
+    }
+
+    pub(super) fn agent_stepped(&mut self, _us: u64, host: usize, record: &Host) {
+        if record.seen < self.seen[host] {
+            let (name, now, before) = (host_word(host), record.seen, self.seen[host]);
+            let what = format!("{name} has seen {now} after {before}");
+            self.broke("stamps never go back", what);
+        }
+        self.seen[host] = record.seen;
+    }
+
+    pub(super) fn act_begun(&mut self, us: u64, host: usize, record: &mut Host, limit: Span) {
+        if limit == Span::ZERO {
+            let what = format!("{} began an act without a limit", host_word(host));
+            self.broke("every wait has a deadline", what);
+        }
+        if record.begun.0 + 1_000_000 < us {
+            record.begun = (us, 0);
+        }
+        record.begun.1 += 1;
+        if record.begun.1 > ACTS_A_SECOND {
+            let what = format!("{} began {ACTS_A_SECOND} acts in a second", host_word(host));
+            self.broke("no hot loops", what);
+        }
+    }
+
+    pub(super) fn monitor_started(&mut self, us: u64, mon: usize, term: u64) {
+        if self.terms.iter().any(|before| *before >= term) && !self.people.forgot() {
+            let what = format!("term {term} comes after {:?}", self.terms);
+            self.broke("terms never repeat", what);
+        }
+        self.terms.push(term);
+        self.stamps[mon] = Stamp { term, seq: 0 };
+        if mon == 0 {
+            // What ran before died with the process.
+            (self.plan, self.away) = (None, false);
+            self.people.monitor_started(us);
+        }
+    }
+
+    pub(super) fn monitor_ended(&mut self, mon: usize) {
+        if mon == 0 {
+            (self.plan, self.away) = (None, true);
+        }
+    }
+
+    pub(super) fn monitor_stepped(&mut self, _us: u64, mon: usize, stamp: Stamp) {
+        if stamp < self.stamps[mon] {
+            let what = format!("a monitor decided {stamp} after {}", self.stamps[mon]);
+            self.broke("stamps never go back", what);
+        }
+        self.stamps[mon] = stamp;
+    }
+
+    /// The monitor told something.
+    pub(super) fn told(&mut self, us: u64, event: &Event) {
+        if self.events.0 + 10_000_000 < us {
+            self.events = (us, 0);
+        }
+        self.events.1 += 1;
+        if self.events.1 > EVENTS_IN_TEN_SECONDS * self.hosts as u32 {
+            let what = format!("{} events in ten seconds: {}", self.events.1, event.line());
+            self.broke("no event spam", what);
+        }
+        let Some(id) = event.plan else { return };
+        let Some(rest) = event.what.strip_prefix(&format!("plan {id} ")) else {
+            return;
+        };
+        if let Some(title) = rest.strip_prefix("accepted: ") {
+            if let Some(other) = &self.plan {
+                let what = format!("plan {id} was begun while plan {} runs", other.id);
+                self.broke("one move at a time", what);
+            }
+            self.plan = Some(Plan { id, title: title.to_owned(), began: us });
+        } else {
+            self.plan = None;
+        }
+    }
+
+    /// The number of the plan that runs.
+    pub(super) fn plan(&self) -> Option<u64> {
+        self.plan.as_ref().map(|plan| plan.id)
+    }
+
+    /// The planned move that runs, if one does.
+    pub(super) fn planned_move(&self) -> Option<(u64, &str)> {
+        let plan = self.plan.as_ref()?;
+        plan.title.starts_with("move ").then_some((plan.id, plan.title.as_str()))
+    }
+}

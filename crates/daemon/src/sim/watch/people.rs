@@ -1,0 +1,153 @@
+//! What operators want is never overridden: ADMIN_OFFLINE stays, PASSIVE changes nothing, MANUAL
+//! leaves roles where they are.
+
+use std::collections::BTreeMap;
+
+use mmm_proto::console::Answer;
+use mmm_proto::{HostState, MonitorMode, Verb};
+
+use super::Watch;
+use crate::core::monitor::{Request, Stored};
+use crate::sim::action::{Action, Node};
+use crate::sim::config::WorldConfig;
+use crate::sim::text::host;
+
+/// After a request of an operator changes are taken for his, for so long in microseconds.
+const HIS: u64 = 90_000_000;
+
+#[derive(Debug)]
+pub(super) struct People {
+    asked: BTreeMap<u64, Verb>,
+    /// By host: an operator set it offline.
+    offline: Vec<bool>,
+    /// An operator set this mode.
+    mode: Option<MonitorMode>,
+    forced_at: Option<u64>,
+    /// When an operator last asked for something that moves roles.
+    acted_at: u64,
+    started_at: u64,
+    forgot: bool,
+}
+
+impl People {
+    pub(super) fn new(config: &WorldConfig) -> Self {
+        Self {
+            asked: BTreeMap::new(),
+            offline: vec![false; config.hosts],
+            mode: None,
+            forced_at: None,
+            acted_at: 0,
+            started_at: 0,
+            forgot: false,
+        }
+    }
+
+    /// A status file was lost or a calendar set back: what was known is not known any more.
+    pub(super) fn forgot(&self) -> bool {
+        self.forgot
+    }
+
+    pub(super) fn monitor_started(&mut self, us: u64) {
+        self.started_at = us;
+    }
+}
+
+impl Watch {
+    pub(in crate::sim) fn acted(&mut self, us: u64, action: &Action) {
+        match action {
+            Action::Forget(Node::Monitor) => {
+                self.people.offline.fill(false);
+                self.people.mode = None;
+                self.people.forgot = true;
+            }
+            Action::Wall(_) | Action::Forget(_) => self.people.forgot = true,
+            Action::Stop(super::super::action::Process::Monitor) => self.away = true,
+            Action::Cont(super::super::action::Process::Monitor) => self.away = false,
+            _ => {}
+        }
+        if self.people.forgot {
+            self.seen.iter_mut().for_each(|seen| *seen = Default::default());
+        }
+        let _ = us;
+    }
+
+    pub(in crate::sim) fn asked(&mut self, us: u64, id: u64, request: &Request) {
+        if let Request::Run(verb) = request {
+            self.people.asked.insert(id, verb.clone());
+            if let Verb::MoveRole { force: true, .. } = verb {
+                self.people.forced_at = Some(us);
+            }
+        }
+        self.people.acted_at = us;
+    }
+
+    /// An operator took the loss lately.
+    pub(in crate::sim) fn forced(&self, us: u64) -> bool {
+        self.people.forced_at.is_some_and(|at| us - at < HIS)
+    }
+
+    pub(in crate::sim) fn answered(&mut self, _us: u64, id: u64, answer: &Answer) {
+        let Answer::Done { .. } = answer else { return };
+        let Some(verb) = self.people.asked.remove(&id) else {
+            return;
+        };
+        match verb {
+            Verb::SetOnline { host: name } => self.set_offline(name.as_str(), false),
+            Verb::SetOffline { host: name } => self.set_offline(name.as_str(), true),
+            Verb::SetActive => self.people.mode = Some(MonitorMode::Active),
+            Verb::SetManual => self.people.mode = Some(MonitorMode::Manual),
+            Verb::SetPassive => self.people.mode = Some(MonitorMode::Passive),
+            _ => {}
+        }
+    }
+
+    fn set_offline(&mut self, name: &str, offline: bool) {
+        if let Ok(host) = host(name) {
+            self.people.offline[host] = offline;
+        }
+    }
+
+    /// The monitor decided something: is it what operators want?
+    pub(in crate::sim) fn decided(&mut self, us: u64, before: Option<&Stored>, now: &Stored) {
+        for (index, host) in now.hosts.iter().enumerate() {
+            let asked = self.people.asked.values().any(
+                |verb| matches!(verb, Verb::SetOnline { host: name } if *name == *host.name.as_str()),
+            );
+            if self.people.offline[index] && host.state != HostState::AdminOffline && !asked {
+                let what = format!(
+                    "{} is {} ({}), an operator had set it offline",
+                    host.name, host.state, host.why
+                );
+                self.broke("what operators want is never overridden", what);
+            }
+            let holds = now.vips.iter().find(|vip| vip.holder.as_ref() == Some(&host.name));
+            if let Some(vip) = holds.filter(|_| host.state == HostState::AdminOffline) {
+                let what = format!("{} is ADMIN_OFFLINE and is given {}", host.name, vip.ip);
+                self.broke("no role on a host that must not have it", what);
+            }
+        }
+        let Some(before) = before else { return };
+        let fresh = us < self.people.started_at + 10_000_000;
+        let his = us < self.people.acted_at + HIS;
+        let moved = |from: &super::super::super::core::monitor::Stored| {
+            from.vips
+                .iter()
+                .zip(&now.vips)
+                .find(|(old, new)| old.holder != new.holder)
+                .map(|(old, new)| (old.ip.clone(), old.holder.clone(), new.holder.clone()))
+        };
+        let held = before.mode == now.mode && before.term == now.term && !fresh;
+        let Some((ip, from, to)) = moved(before).filter(|_| held) else {
+            return;
+        };
+        let by_himself = match now.mode {
+            MonitorMode::Passive => true,
+            MonitorMode::Manual => from.is_some() && !his && self.plan.is_none(),
+            _ => false,
+        };
+        if by_himself {
+            let what = format!("{ip} went from {from:?} to {to:?} in mode {}", now.mode);
+            self.broke("what operators want is never overridden", what);
+        }
+    }
+}

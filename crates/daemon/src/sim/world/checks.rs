@@ -1,0 +1,105 @@
+//! The monitor's own look: ping, the server's port, replication, `ping_ips`.
+
+use mmm_proto::{Check, Lag, Time};
+
+use super::World;
+use crate::core::monitor::Input;
+use crate::core::monitor::hosts::Found;
+use crate::sim::due::Due;
+use crate::sim::server::State;
+
+/// Between two looks at `ping_ips`.
+const NETWORK_EVERY: u64 = 1_000_000;
+/// Answers that take less come in at once.
+const SOON: u64 = 5_000;
+
+impl World {
+    pub(super) fn check(&mut self, mon: usize, host: usize, check: Check) {
+        let life = self.mons[mon].life;
+        let period = self.config.check_period.as_ms() * 1000;
+        self.queue.push(self.us + period, Due::Check { mon, host, check, life });
+        self.run_check(mon, host, check);
+    }
+
+    /// The core wants to know at once.
+    pub(super) fn probe(&mut self, mon: usize, host: usize) {
+        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
+        let (found, takes) = self.find(mon, host, Check::Mysql);
+        let at = self.us + takes.max(500);
+        let due = Due::CheckEnd { mon, host, check: Check::Mysql, life, found, began };
+        self.queue.push(at, due);
+    }
+
+    fn run_check(&mut self, mon: usize, host: usize, check: Check) {
+        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
+        let (found, takes) = self.find(mon, host, check);
+        if takes < SOON {
+            return self.check_ended(mon, host, check, found, began);
+        }
+        let due = Due::CheckEnd { mon, host, check, life, found, began };
+        self.queue.push(self.us + takes, due);
+    }
+
+    pub(super) fn check_ended(
+        &mut self,
+        mon: usize,
+        host: usize,
+        check: Check,
+        found: Found,
+        began: Time,
+    ) {
+        let took = self.mon_time(mon).since(began);
+        self.tell_monitor(mon, Input::Checked { host, check, found, began, took });
+    }
+
+    /// What a check finds, and after how long.
+    fn find(&mut self, mon: usize, host: usize, check: Check) -> (Found, u64) {
+        let machine = self.monitor_machine(mon);
+        let timeout = self.config.check_timeout.as_ms() * 1000;
+        let takes = self.net.takes(&mut self.draw, machine, host)
+            + self.net.takes(&mut self.draw, host, machine);
+        let reaches = self.passes(machine, host) && self.passes(host, machine);
+        let soft = |why: &str| Found::Failed { why: why.to_owned(), hard: false };
+        if check == Check::Ping {
+            let answers = reaches
+                && takes < timeout
+                && self.net.passes(&mut self.draw, machine, host)
+                && self.net.passes(&mut self.draw, host, machine);
+            return if answers { (ok(), takes) } else { (soft("no answer"), timeout) };
+        }
+        let server = &self.hosts[host].server;
+        let answers = reaches && takes < timeout && server.state != State::Silent;
+        let found = match check {
+            Check::Mysql if !answers => return (soft("no answer"), timeout),
+            Check::Mysql if server.state == State::Gone => {
+                Found::Failed { why: "connection refused, twice".to_owned(), hard: true }
+            }
+            _ if !answers || !server.up() => {
+                let found = Found::Unknown("UNKNOWN: no connection".to_owned());
+                return (found, if answers { takes } else { timeout });
+            }
+            Check::Ping | Check::Mysql => ok(),
+            _ if server.source.is_none() => soft("Replication is not set up"),
+            Check::RepThreads if !server.io || !server.sql => soft("Replication is broken"),
+            Check::RepThreads => ok(),
+            Check::RepBacklog => match server.lag(self.us) {
+                Lag::Behind(lag) if lag > self.config.max_backlog => soft("Backlog is too big"),
+                Lag::Behind(_) => ok(),
+                _ => Found::Unknown("Backlog is null".to_owned()),
+            },
+        };
+        (found, takes)
+    }
+
+    pub(super) fn look_at_network(&mut self, mon: usize) {
+        let life = self.mons[mon].life;
+        self.queue.push(self.us + NETWORK_EVERY, Due::Network { mon, life });
+        let up = self.net.gateway;
+        let message = if up { "10.0.0.1 answers" } else { "no answer from 10.0.0.1" };
+        self.tell_monitor(mon, Input::Network { up, message: message.to_owned() });
+    }
+}
+
+fn ok() -> Found {
+    Found::Ok("OK".to_owned())
+}

@@ -1,0 +1,402 @@
+//! What the monitor's shell does (`mond/worker.rs`): inputs one by one into the core, decisions on
+//! disk before they are acted on, then the effects.
+
+use std::collections::VecDeque;
+
+use mmm_proto::agent::ToAgent;
+use mmm_proto::console::Answer;
+use mmm_proto::event::Event;
+use mmm_proto::{Check, Time};
+
+use super::World;
+use crate::core::Now;
+use crate::core::monitor::{Effect, Input, Monitor, Stored};
+use crate::sim::action::{Action, Node, Process};
+use crate::sim::clock::Clock;
+use crate::sim::due::{Due, Packet};
+use crate::sim::text::host_word;
+
+/// Between two tries to write what could not be written, and of systemd to start what ended.
+const STORE_RETRY: u64 = 1_000_000;
+/// How long the status file may take.
+const STORE_LIMIT: u64 = 2_000_000;
+
+/// A monitor: its process, its disk.
+#[derive(Debug)]
+pub(super) struct Mon {
+    pub(super) core: Option<Monitor>,
+    pub(super) clock: Clock,
+    pub(super) life: u32,
+    pub(super) disk: Option<Stored>,
+    pub(super) disk_ok: bool,
+    pub(super) disk_takes: u64,
+    /// The process stands still.
+    pub(super) paused: bool,
+    busy: bool,
+    pumping: bool,
+    inbox: VecDeque<Input>,
+    wake_at: u64,
+    retry_store: Option<u64>,
+    parked: Vec<Due>,
+    /// The latest decisions, as they went to the disk.
+    pub(super) known: Option<Stored>,
+    /// By host: attempts to connect, and the reason last told.
+    pub(super) dials: Vec<(u32, &'static str)>,
+}
+
+impl Mon {
+    pub(super) fn new(clock: Clock, hosts: usize) -> Self {
+        Self {
+            core: None,
+            clock,
+            life: 0,
+            disk: None,
+            disk_ok: true,
+            disk_takes: 0,
+            paused: false,
+            busy: false,
+            pumping: false,
+            inbox: VecDeque::new(),
+            wake_at: u64::MAX,
+            retry_store: None,
+            parked: Vec::new(),
+            known: None,
+            dials: vec![(0, ""); hosts],
+        }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.core.is_some() && !self.paused
+    }
+}
+
+impl World {
+    pub(super) fn mon_now(&self, mon: usize) -> Now {
+        Now { boot: self.mons[mon].clock.now(self.us), wall: self.wall_now() }
+    }
+
+    pub(super) fn start_monitor(&mut self, mon: usize) {
+        if self.mons[mon].core.is_some() {
+            return;
+        }
+        if !self.mons[mon].disk_ok {
+            // It ends with a message, and systemd tries again.
+            let process = if mon == 0 { Process::Monitor } else { Process::Second };
+            self.queue.push(self.us + STORE_RETRY, Due::Restart(Action::Start(process)));
+            return;
+        }
+        let (now, us) = (self.mon_now(mon), self.us);
+        let top = self.top.clone();
+        let record = &mut self.mons[mon];
+        let core = Monitor::new(top, record.disk.clone(), now);
+        let stored = core.stored();
+        record.disk = Some(stored.clone());
+        record.core = Some(core);
+        record.life += 1;
+        (record.paused, record.busy, record.retry_store) = (false, false, None);
+        record.inbox.clear();
+        record.parked.clear();
+        record.dials.fill((0, ""));
+        record.wake_at = us;
+        let life = record.life;
+        self.watch.monitor_started(us, mon, stored.term);
+        self.decided(mon, stored);
+        self.queue.push(us, Due::MonitorWake { mon, life });
+        let period = self.config.check_period.as_ms() * 1000;
+        for host in 0..self.hosts.len() {
+            let first = self.draw.below(5_000);
+            self.queue.push(us + first, Due::Dial { mon, host, life });
+            for check in Check::ALL {
+                let first = self.draw.below(period);
+                self.queue.push(us + first, Due::Check { mon, host, check, life });
+            }
+        }
+        self.queue.push(us + self.draw.below(1_000_000), Due::Network { mon, life });
+    }
+
+    pub(super) fn kill_monitor(&mut self, mon: usize) {
+        let record = &mut self.mons[mon];
+        if record.core.take().is_none() {
+            return;
+        }
+        record.life += 1;
+        (record.paused, record.busy) = (false, false);
+        record.inbox.clear();
+        record.parked.clear();
+        self.watch.monitor_ended(mon);
+        self.monitor_ended(mon);
+    }
+
+    pub(super) fn unpark_monitor(&mut self, mon: usize) {
+        if !self.mons[mon].runs() {
+            return;
+        }
+        let parked = std::mem::take(&mut self.mons[mon].parked);
+        let links = self.us + self.draw.below(3_000);
+        for due in parked {
+            let at = match due {
+                Due::Packet { .. } => links,
+                _ => self.us + self.draw.below(3_000),
+            };
+            self.queue.push(at, due);
+        }
+        let life = self.mons[mon].life;
+        self.mons[mon].wake_at = self.us;
+        self.queue.push(self.us, Due::MonitorWake { mon, life });
+        self.pump_monitor(mon);
+    }
+
+    /// Keeps something for a monitor that stands still.
+    pub(super) fn park_for_monitor(&mut self, mon: usize, due: Due) {
+        self.mons[mon].parked.push(due);
+    }
+
+    pub(super) fn monitor_due(&mut self, due: Due) {
+        let (mon, life) = match &due {
+            Due::MonitorWake { mon, life }
+            | Due::MonitorInput { mon, life, .. }
+            | Due::MonitorWritten { mon, life, .. }
+            | Due::Check { mon, life, .. }
+            | Due::CheckEnd { mon, life, .. }
+            | Due::Network { mon, life } => (*mon, *life),
+            _ => return,
+        };
+        let record = &mut self.mons[mon];
+        if record.life != life || record.core.is_none() {
+            return;
+        }
+        if record.paused {
+            if !matches!(due, Due::MonitorWake { .. }) {
+                record.parked.push(due);
+            }
+            return;
+        }
+        match due {
+            Due::MonitorWake { .. } => self.wake_monitor(mon),
+            Due::MonitorInput { input, .. } => self.tell_monitor(mon, input),
+            Due::MonitorWritten { stored, effects, .. } => {
+                self.mons[mon].busy = false;
+                self.on_disk(mon, *stored, effects);
+                self.pump_monitor(mon);
+            }
+            Due::Check { host, check, .. } => self.check(mon, host, check),
+            Due::CheckEnd { host, check, found, began, .. } => {
+                self.check_ended(mon, host, check, found, began);
+            }
+            Due::Network { .. } => self.look_at_network(mon),
+            _ => {}
+        }
+    }
+
+    fn wake_monitor(&mut self, mon: usize) {
+        let us = self.us;
+        let record = &mut self.mons[mon];
+        if record.wake_at > us {
+            return;
+        }
+        record.wake_at = u64::MAX;
+        let Some(core) = &record.core else { return };
+        let due = record.clock.when(us, core.next_wakeup());
+        if due <= us {
+            self.tell_monitor(mon, Input::Tick);
+        } else {
+            self.wake_monitor_at(mon, due);
+        }
+    }
+
+    fn wake_monitor_at(&mut self, mon: usize, at: u64) {
+        let record = &mut self.mons[mon];
+        if at < record.wake_at {
+            record.wake_at = at;
+            let life = record.life;
+            self.queue.push(at, Due::MonitorWake { mon, life });
+        }
+    }
+
+    /// Puts an input before a monitor; it takes it when it can.
+    pub(super) fn tell_monitor(&mut self, mon: usize, input: Input) {
+        if self.mons[mon].core.is_some() {
+            self.mons[mon].inbox.push_back(input);
+            self.pump_monitor(mon);
+        }
+    }
+
+    fn pump_monitor(&mut self, mon: usize) {
+        if self.mons[mon].pumping {
+            return;
+        }
+        self.mons[mon].pumping = true;
+        while !self.mons[mon].busy && self.mons[mon].runs() {
+            let Some(input) = self.mons[mon].inbox.pop_front() else {
+                break;
+            };
+            self.step_monitor(mon, input);
+        }
+        self.mons[mon].pumping = false;
+    }
+
+    fn step_monitor(&mut self, mon: usize, input: Input) {
+        let now = self.mon_now(mon);
+        if self.mons[mon].retry_store.is_some_and(|at| self.us >= at) {
+            self.retry_store(mon, now);
+        }
+        let Some(core) = &mut self.mons[mon].core else {
+            return;
+        };
+        let effects = core.step(now, input);
+        let (stamp, wake) = (core.stamp(), core.next_wakeup());
+        let at = self.mons[mon].clock.when(self.us, wake);
+        self.watch.monitor_stepped(self.us, mon, stamp);
+        self.wake_monitor_at(mon, at);
+        self.carry_out_decisions(mon, effects);
+    }
+
+    /// What could not be written down is not acted on; the events of the step are told all the
+    /// same.
+    fn carry_out_decisions(&mut self, mon: usize, effects: Vec<Effect>) {
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            let Effect::Persist(stored) = effect else {
+                self.perform_effect(mon, effect);
+                continue;
+            };
+            let record = &mut self.mons[mon];
+            let (takes, life) = (record.disk_takes, record.life);
+            if !record.disk_ok || takes > STORE_LIMIT {
+                let events = effects.filter(|effect| matches!(effect, Effect::Event(_)));
+                for effect in events.collect::<Vec<_>>() {
+                    self.perform_effect(mon, effect);
+                }
+                return self.not_on_disk(mon);
+            }
+            let effects: Vec<Effect> = effects.collect();
+            if takes > 0 {
+                record.busy = true;
+                let due = Due::MonitorWritten { mon, life, stored, effects };
+                self.queue.push(self.us + takes, due);
+                return;
+            }
+            return self.on_disk(mon, *stored, effects);
+        }
+    }
+
+    fn on_disk(&mut self, mon: usize, stored: Stored, effects: Vec<Effect>) {
+        self.mons[mon].disk = Some(stored.clone());
+        self.decided(mon, stored);
+        if self.mons[mon].retry_store.take().is_some() {
+            self.tell_of_store(mon, Input::StoreWorks);
+        }
+        for effect in effects {
+            self.perform_effect(mon, effect);
+        }
+    }
+
+    fn not_on_disk(&mut self, mon: usize) {
+        let first = self.mons[mon].retry_store.is_none();
+        self.mons[mon].retry_store = Some(self.us + STORE_RETRY);
+        if first {
+            let why = "no space left on device".to_owned();
+            self.tell_of_store(mon, Input::StoreFailed { why });
+        }
+    }
+
+    fn retry_store(&mut self, mon: usize, _now: Now) {
+        if !self.mons[mon].disk_ok {
+            self.mons[mon].retry_store = Some(self.us + STORE_RETRY);
+            return;
+        }
+        let Some(stored) = self.mons[mon].core.as_ref().map(Monitor::stored) else {
+            return;
+        };
+        self.on_disk(mon, stored, Vec::new());
+    }
+
+    /// As the shell does: of this step only the events are carried out.
+    fn tell_of_store(&mut self, mon: usize, input: Input) {
+        let now = self.mon_now(mon);
+        let Some(core) = &mut self.mons[mon].core else {
+            return;
+        };
+        for effect in core.step(now, input) {
+            if matches!(effect, Effect::Event(_)) {
+                self.perform_effect(mon, effect);
+            }
+        }
+    }
+
+    fn decided(&mut self, mon: usize, stored: Stored) {
+        if mon == 0 {
+            self.watch.decided(self.us, self.mons[0].known.as_ref(), &stored);
+        }
+        self.mons[mon].known = Some(stored);
+    }
+
+    fn perform_effect(&mut self, mon: usize, effect: Effect) {
+        match effect {
+            Effect::Persist(_) => {}
+            Effect::Send { host, message } => self.send_down(mon, host, message),
+            Effect::Probe { host } => self.probe(mon, host),
+            Effect::Answer { to, answer } => self.answered(to.id, answer),
+            Effect::Event(event) => self.told(mon, event),
+        }
+    }
+
+    fn send_down(&mut self, mon: usize, host: usize, message: ToAgent) {
+        if let ToAgent::Order(order) = &message
+            && self.trace.is_some()
+        {
+            let line = format!("  order to {}: {:?}", host_word(host), order.step);
+            self.note(line);
+        }
+        if let Some(conn) = self.link_of(mon, host) {
+            self.send(conn, true, Packet::Down(message));
+        }
+    }
+
+    fn answered(&mut self, id: u64, answer: Answer) {
+        if self.trace.is_some() {
+            self.note(format!("answer: {}", answer_words(&answer)));
+        }
+        if let Answer::Plan { plan } = &answer {
+            self.last_plan = Some(plan.id);
+        }
+        self.watch.answered(self.us, id, &answer);
+        self.answers.push((id, answer));
+    }
+
+    fn told(&mut self, mon: usize, event: Event) {
+        let now = self.now();
+        if self.trace.is_some() {
+            let who = if mon == 0 { "" } else { "(monitor2) " };
+            self.note(format!("{who}{}", event.line()));
+        }
+        if mon == 0 {
+            self.watch.told(self.us, &event);
+            self.events.push((now, event));
+        }
+    }
+
+    /// The machine of a monitor that people mean.
+    pub(super) fn mon_of(node: Node) -> Option<usize> {
+        match node {
+            Node::Monitor => Some(0),
+            Node::Second => Some(1),
+            Node::Host(_) => None,
+        }
+    }
+
+    pub(super) fn mon_time(&self, mon: usize) -> Time {
+        self.mons[mon].clock.now(self.us)
+    }
+}
+
+fn answer_words(answer: &Answer) -> String {
+    match answer {
+        Answer::Done { text, .. } => text.clone(),
+        Answer::Refused { refusal } => format!("refused: {}", refusal.reason),
+        Answer::Failed { undone, why } => format!("failed (undone: {undone}): {why}"),
+        Answer::Started { plan } => format!("plan {plan} started"),
+        Answer::Plan { plan } => format!("plan {}: {}", plan.id, plan.title),
+        Answer::Snapshot { .. } => "a picture".to_owned(),
+    }
+}

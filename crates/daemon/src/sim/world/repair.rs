@@ -1,0 +1,155 @@
+//! The end of bad times: every fault ends, and an operator puts back what does not come back by
+//! itself. Also the judgement of what a new writer lacks.
+
+use mmm_proto::{HostState, MonitorMode, Span, Verb};
+
+use super::World;
+use crate::core::monitor::Request;
+use crate::sim::action::{Action, Process};
+use crate::sim::server::State;
+use crate::sim::text::host_word;
+
+/// A host counts as well, and had the time to show it, after so long without trouble.
+const WELL: Span = Span::secs(20);
+
+impl World {
+    pub(super) fn calm(&mut self) {
+        self.kill_monitor(1);
+        for mon in &mut self.mons {
+            (mon.disk_ok, mon.disk_takes) = (true, 0);
+        }
+        self.perform(&Action::HealAll);
+        for host in 0..self.hosts.len() {
+            let record = &mut self.hosts[host];
+            (record.disk_ok, record.disk_takes, record.failing) = (true, 0, 0);
+            record.slow = [0; 13];
+            for vip in &mut record.vips {
+                if vip.by_hand {
+                    *vip = Default::default();
+                }
+            }
+            record.server.late = Span::ZERO;
+            record.server.end_sessions();
+            self.perform(&Action::Start(Process::Host(host)));
+            self.perform(&Action::Cont(Process::Host(host)));
+            self.perform(&Action::Cont(Process::Agent(host)));
+            self.perform(&Action::Start(Process::Agent(host)));
+            if self.hosts[host].server.state == State::Gone {
+                self.perform(&Action::Start(Process::Server(host)));
+            }
+            self.perform(&Action::Cont(Process::Server(host)));
+            self.apply_soon(host);
+            self.pull_soon(host, 1_000);
+        }
+        self.writing = true;
+        self.perform(&Action::Cont(Process::Monitor));
+        self.start_monitor(0);
+        self.resend();
+    }
+
+    /// What an operator does who sees the picture: wakes up a monitor that was told to do nothing,
+    /// rebuilds what has parted, starts replication that somebody stopped, sets hosts online.
+    pub(super) fn put_back(&mut self) {
+        let Some(view) = self.view() else { return };
+        if view.mode_cause.starts_with("superseded") {
+            self.kill_monitor(0);
+            self.start_monitor(0);
+            return;
+        }
+        if view.mode != MonitorMode::Active {
+            self.ask(Request::Run(Verb::SetActive));
+        }
+        if self.open_host().is_some() {
+            self.mend_replication();
+        }
+        for host in view.hosts {
+            if matches!(host.state, HostState::AdminOffline | HostState::AwaitingRecovery) {
+                self.ask(Request::Run(Verb::SetOnline { host: host.name }));
+            }
+        }
+    }
+
+    fn mend_replication(&mut self) {
+        let Some(open) = self.open_host() else { return };
+        for host in (0..self.hosts.len()).filter(|host| *host != open) {
+            let (mine, theirs) = (&self.hosts[host].server, &self.hosts[open].server);
+            if !mine.up() {
+                continue;
+            }
+            let parted = mine.log.same(&theirs.log) < mine.log.len().min(theirs.log.len())
+                || mine.log.len() > theirs.log.len();
+            if parted {
+                self.perform(&Action::Rebuild(host));
+            }
+            let server = &mut self.hosts[host].server;
+            if server.source.is_none() {
+                server.follow(open);
+            }
+            server.error.clear();
+            server.thread(false, true);
+            server.thread(true, true);
+            self.pull_soon(host, 1_000);
+            self.apply_soon(host);
+        }
+    }
+
+    pub(super) fn rebuild(&mut self, host: usize) {
+        let from = self.open_host().filter(|open| *open != host);
+        let Some(from) = from.filter(|_| self.hosts[host].server.up()) else {
+            return;
+        };
+        let there =
+            std::mem::replace(&mut self.hosts[from].server, crate::sim::server::Server::new(0));
+        self.hosts[host].server.rebuild(&there);
+        self.hosts[from].server = there;
+        self.pull_soon(host, 1_000);
+    }
+
+    /// A host has begun to take writes: what does it lack of what clients were promised?
+    pub(super) fn judge_opening(&mut self) {
+        self.watch.opened = false;
+        let Some(open) = self.watch.open else { return };
+        let log = &self.hosts[open].server.log;
+        let lost = self.watch.promised.len() - self.watch.promised.same(log);
+        if lost == 0 {
+            return;
+        }
+        let why = self.why_lost_is_wrong(open, lost);
+        let log = &self.hosts[open].server.log;
+        self.watch.forget_lost(log);
+        if let Some(why) = why.filter(|_| self.config.durable) {
+            self.watch.break_rule(self.us, self.origin, "acknowledged writes are kept", why);
+        }
+    }
+
+    fn why_lost_is_wrong(&self, open: usize, lost: u64) -> Option<String> {
+        let name = host_word(open);
+        if let Some((plan, title)) = self.watch.planned_move() {
+            let what = format!("plan {plan}, {title}: {name} lacks {lost} acknowledged writes");
+            return Some(what);
+        }
+        if self.watch.forced(self.us) {
+            return None;
+        }
+        let last = self.watch.promised.len();
+        let run = self.watch.promised.at(last)?.id;
+        let well = |host: usize| self.well_for(host).is_some_and(|well| well >= WELL);
+        if !well(open) || !self.monitor_well() {
+            return None;
+        }
+        let survivor = (0..self.hosts.len()).find(|host| {
+            let server = &self.hosts[*host].server;
+            *host != open && well(*host) && server.applied >= last && server.log.has(run, last)
+        })?;
+        Some(format!(
+            "{name} opened without {lost} acknowledged writes that {} has, and both have been \
+             reachable for {WELL} and more",
+            host_word(survivor)
+        ))
+    }
+
+    fn monitor_well(&self) -> bool {
+        let mon = &self.mons[0];
+        mon.runs() && mon.disk_ok && mon.disk_takes == 0
+    }
+}
