@@ -12,3 +12,4 @@ mod lab_teardown;
 mod lab_tools;
 mod support;
 mod tidy;
+mod transcripts;

@@ -10,6 +10,7 @@ mod hands;
 mod links;
 mod monitor;
 mod repair;
+mod telling;
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
@@ -23,6 +24,7 @@ use super::due::Due;
 use super::host::Host;
 use super::net::Net;
 use super::queue::Queue;
+use super::story::{Story, Told};
 use super::watch::{Violation, Watch};
 use crate::core::Now;
 use crate::core::agent::Roster;
@@ -64,6 +66,7 @@ pub struct World {
     events: Vec<(Time, Event)>,
     watch: Watch,
     trace: Option<Vec<(Time, String)>>,
+    story: Option<Story>,
     steps: u64,
 }
 
@@ -71,7 +74,7 @@ impl World {
     /// A cluster as configured; everything that is left to chance is drawn from `seed`. With
     /// `in_service` it is in service already, and its time counts from then on.
     pub fn new(config: WorldConfig, seed: u64) -> Self {
-        let mut draw = Draw::new(seed);
+        let mut draw = if config.jitter { Draw::new(seed) } else { Draw::still() };
         let addresses = vips(&config);
         let mut host = |index: usize| {
             let own = draw.between(60_000, 10_000_000);
@@ -106,6 +109,7 @@ impl World {
             events: Vec::new(),
             watch: Watch::new(&config),
             trace: None,
+            story: None,
             steps: 0,
             draw,
             config,
@@ -300,6 +304,41 @@ impl World {
             })
     }
 
+    /// What is missing to [`World::settled`], in words.
+    pub fn unsettled(&self) -> String {
+        let Some(view) = self.view() else {
+            return "the monitor is dead".to_owned();
+        };
+        let mut words = vec![format!("mode {} {}", view.mode, view.mode_cause)];
+        match self.open_host() {
+            Some(host) => words.push(format!("{} takes writes", super::text::host_word(host))),
+            None => words.push("nobody takes writes".to_owned()),
+        }
+        let writer = &view.writer;
+        words.push(format!("writer {:?} {:?} {}", writer.host, writer.state, writer.why));
+        if let Some(running) = &view.running {
+            words.push(format!("plan {} runs: {}", running.plan, running.title));
+        }
+        for host in &view.hosts {
+            words.push(format!(
+                "{} {} ({}) duty {} {}",
+                host.name, host.state, host.why, host.agent.duty, host.agent.trouble
+            ));
+        }
+        for vip in view.roles.iter().flat_map(|role| &role.vips) {
+            if vip.host.is_none() || vip.seen_on.len() != 1 {
+                let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
+                words.push(format!("{} given to {host:?}, seen on {seen:?} {note}", vip.ip));
+            }
+        }
+        words.join("; ")
+    }
+
+    /// How much time was simulated in all.
+    pub fn simulated(&self) -> Span {
+        Span(self.us / 1000)
+    }
+
     fn wall_now(&self) -> Wall {
         Wall(WALL + (self.us / 1000) as i64 + self.wall)
     }
@@ -327,6 +366,7 @@ impl World {
         if self.trace.is_some() {
             self.note(format!("> {action}"));
         }
+        self.tell(|| Told::Did(action.clone()));
         self.watch.acted(self.us, action);
         self.perform(action);
         self.look();
@@ -334,7 +374,12 @@ impl World {
 
     fn look(&mut self) {
         if self.watch.violation.is_none() {
+            let before = self.watch.open;
             self.watch.look(self.us, self.origin, &self.hosts);
+            let open = self.watch.open;
+            if open != before {
+                self.tell(|| Told::Open(open));
+            }
             if self.watch.opened {
                 self.judge_opening();
             }

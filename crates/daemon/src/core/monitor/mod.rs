@@ -44,6 +44,7 @@ use mmm_proto::plan::{Plan, Progress};
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
+use crate::core::bugs::{Bug, bug};
 use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
@@ -135,7 +136,7 @@ impl Monitor {
             self.look_at = now.boot + self.rest();
         }
         let mut effects = std::mem::take(&mut self.out);
-        if std::mem::take(&mut self.decided) {
+        if std::mem::take(&mut self.decided) && !bug(Bug::MonitorForgets) {
             effects.insert(0, Effect::Persist(Box::new(self.stored())));
         }
         effects
