@@ -97,6 +97,7 @@ fn run(file: &File) -> Run {
     world.run_until(Time(script.end.as_ms()));
     teller.go_on(&world);
     teller.skip_duties();
+    teller.skip_again();
     teller.text.push('\n');
     teller.picture(&world, "the end");
     let violation = world.violation().map(ToString::to_string);
@@ -113,6 +114,8 @@ struct Teller {
     told: usize,
     /// Changes of duty in a row, and the last of them.
     duties: (usize, Option<Time>),
+    /// The words of the latest event, how often they came again, and when they last did.
+    again: (String, usize, Time),
     text: String,
     modes: BTreeSet<&'static str>,
 }
@@ -133,7 +136,14 @@ impl Teller {
             } else {
                 self.skip_duties();
             }
-            self.say(*at, &words(told));
+            let words = words(told);
+            if words == self.again.0 {
+                self.again = (words, self.again.1 + 1, *at);
+                continue;
+            }
+            self.skip_again();
+            self.say(*at, &words);
+            self.again.0 = words;
             if matches!(told, Told::Event(0, event, _) if event.subject == "mode") {
                 self.mode(world);
             }
@@ -151,6 +161,14 @@ impl Teller {
         }
     }
 
+    /// What is told again and again, word for word, is told once.
+    fn skip_again(&mut self) {
+        let (_, count, last) = std::mem::take(&mut self.again);
+        if count > 0 {
+            self.say(last, &format!("  and the same {count} more times, for the last time now"));
+        }
+    }
+
     /// One thing that was told; further lines are indented below it.
     fn say(&mut self, at: Time, lines: &str) {
         for (number, line) in lines.lines().enumerate() {
@@ -162,6 +180,7 @@ impl Teller {
 
     fn picture(&mut self, world: &World, title: &str) {
         self.skip_duties();
+        self.skip_again();
         let text = match world.view() {
             Some(view) => picture(&view, world.open_host()),
             None => "the monitor is dead\n".to_owned(),
