@@ -13,8 +13,8 @@
 //! below the lines anew; read the difference before you commit it.
 //!
 //! In the head, `# row 12` and `# mode WAIT` promise that the run takes that row and is in that
-//! mode: every row and mode is promised by some file, and promises are looked at. `# open: ...` says
-//! what is not yet as it should be.
+//! mode: every row and mode is promised by some file, and promises are looked at. `# open: ...`
+//! says what is not yet as it should be.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
