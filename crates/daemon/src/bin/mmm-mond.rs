@@ -2,15 +2,32 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Parser, Subcommand};
 use mmm_daemon::config::Program;
-use mmm_daemon::start::{Flags, start};
+use mmm_daemon::sim::demo::DemoFlags;
+use mmm_daemon::start::{Flags, demo, start};
+
+/// Watches the hosts of a MySQL or MariaDB master pair and decides who holds what
+#[derive(Debug, Parser)]
+#[command(name = "mmm-mond", version, args_conflicts_with_subcommands = true)]
+struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play a simulated cluster behind a real socket: nothing to install, nothing to configure
+    Demo(DemoFlags),
+}
 
 fn main() -> ExitCode {
-    let command = Flags::command()
-        .name("mmm-mond")
-        .about("Watches the hosts of a MySQL or MariaDB master pair and decides who holds what");
-    let flags = command.get_matches();
-    let flags = Flags::from_arg_matches(&flags).unwrap_or_else(|error| error.exit());
-    start(flags, Program::Monitor, "/etc/mysql-mmm/mmm_mon.toml", mmm_daemon::mond::worker::run)
+    let args = Args::parse();
+    if let Some(Command::Demo(flags)) = &args.command {
+        return demo(flags);
+    }
+    let run = mmm_daemon::mond::worker::run;
+    start(args.flags, Program::Monitor, "/etc/mysql-mmm/mmm_mon.toml", run)
 }

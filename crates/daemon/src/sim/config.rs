@@ -161,6 +161,7 @@ impl WorldConfig {
             writer: 0,
             timing: self.timing(),
             mode: self.mode,
+            careful_startup: false,
         }
     }
 

@@ -8,6 +8,7 @@ mod checks;
 mod data;
 mod hands;
 mod links;
+mod live;
 mod monitor;
 mod repair;
 
@@ -71,6 +72,11 @@ impl World {
     /// A cluster as configured; everything that is left to chance is drawn from `seed`. With
     /// `in_service` it is in service already, and its time counts from then on.
     pub fn new(config: WorldConfig, seed: u64) -> Self {
+        Self::with_wall(config, seed, 0)
+    }
+
+    /// The same with wall clocks that are so many milliseconds off.
+    fn with_wall(config: WorldConfig, seed: u64, wall: i64) -> Self {
         let mut draw = Draw::new(seed);
         let addresses = vips(&config);
         let mut host = |index: usize| {
@@ -96,7 +102,7 @@ impl World {
             hosts,
             mons: Vec::new(),
             conns: Vec::new(),
-            wall: 0,
+            wall,
             writing: true,
             write_every: config.write_every.as_ms().max(1) * 1000,
             runs: 0,
@@ -229,13 +235,18 @@ impl World {
 
     /// Asks the monitor; the answers come later under the number that this gives.
     pub fn ask(&mut self, request: Request) -> u64 {
+        self.ask_as("ann", request)
+    }
+
+    /// The same in somebody's name.
+    pub fn ask_as(&mut self, who: &str, request: Request) -> u64 {
         self.asked += 1;
         let id = self.asked;
         self.watch.asked(self.us, id, &request);
         if self.trace.is_some() {
             self.note(format!("asked: {request:?}"));
         }
-        let asker = Asker { console: 1, id, who: "ann".to_owned() };
+        let asker = Asker { console: 1, id, who: who.to_owned() };
         self.tell_monitor(0, Input::Asked { asker, request });
         id
     }
