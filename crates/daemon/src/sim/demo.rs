@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use mmm_proto::console::{Answer, Refusal, RefusalCode, ToMonitor};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::hello::{Hello, Program};
-use mmm_proto::{ClusterName, Demo, Span, Time};
+use mmm_proto::{Demo, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 
 use super::action::{Action, Node};
@@ -75,16 +75,15 @@ pub async fn run(flags: &DemoFlags, ready: impl FnOnce(&Path)) -> anyhow::Result
     let mut parent = flags.with_parent.then(place::parent_gone).transpose()?;
     let place = Place::new(flags.socket.as_deref())?;
     let (tx, mut asked) = mpsc::channel(QUEUE);
-    let name = ClusterName::parse("demo").expect("a word of letters is a name");
     let settings = ConsoleSettings {
-        hello: Hello::new(Program::Monitor, name.clone()),
+        hello: Hello::new(Program::Monitor, config(2).topology().cluster),
         socket: Some((place.socket().to_owned(), UnixAccess { mode: 0o600, group: None })),
         tcp: None,
         group: "mmm".to_owned(),
     };
     let hub = ConsoleHub::start(settings, tx).map_err(anyhow::Error::msg)?;
-    let mut stage = Stage::new(flags, name, hub);
-    stage.greet();
+    let mut stage = Stage::new(flags, hub);
+    stage.greet(place.socket());
     ready(place.socket());
     loop {
         stage.go_on();
@@ -115,7 +114,6 @@ struct Stage {
     world: World,
     pace: Pace,
     hub: ConsoleHub,
-    name: ClusterName,
     /// Who waits for which answer of the monitor: console and its own number of the request.
     waiting: BTreeMap<u64, (u64, u64)>,
     /// Events are numbered anew, because some are the demo's own.
@@ -129,7 +127,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(flags: &DemoFlags, name: ClusterName, hub: ConsoleHub) -> Self {
+    fn new(flags: &DemoFlags, hub: ConsoleHub) -> Self {
         let hosts = usize::from(flags.hosts);
         let world = World::live(config(hosts), flags.seed, Clock.wall());
         let now = Clock.now();
@@ -137,7 +135,6 @@ impl Stage {
             world,
             pace: Pace::new(now, flags.speed),
             hub,
-            name,
             waiting: BTreeMap::new(),
             events: 0,
             published: Time(0),
@@ -149,10 +146,12 @@ impl Stage {
     }
 
     /// Says what this is and what to try.
-    fn greet(&mut self) {
+    fn greet(&mut self, socket: &Path) {
+        let shell = format!("or in a shell: mmm-control --socket {} demo faults", socket.display());
         for (what, why) in [
-            ("or in a shell: mmm-control --socket ... demo faults", "lists all that can be broken"),
+            (shell.as_str(), "lists all that can be broken"),
             ("press f and break something", "the writer's server, its network, the monitor ..."),
+            ("press W on db2 to move the writer there", "a planned move loses nothing"),
             ("nothing here is real", "hosts, servers and addresses are simulated in one program"),
         ] {
             self.tell(what.to_owned(), why.to_owned(), None);
@@ -204,7 +203,6 @@ impl Stage {
             return;
         }
         if let Some(mut view) = self.world.view() {
-            view.cluster = self.name.clone();
             view.demo = true;
             view.last_event = self.events;
             self.hub.publish(Arc::new(view));

@@ -9,50 +9,50 @@ use crate::sim::text::{host, host_word};
 
 /// What people may type, and what comes of it. Hosts are examples.
 pub(super) const LIST: &[(&str, &str)] = &[
-    ("kill server writer", "kill -9 of the database server of whoever is writer"),
-    ("kill server db2", "the same on a host by its name; `replica` is one that is not writer"),
-    ("stop server db1", "it hangs: connections are taken and nothing is answered"),
-    ("kill agent db1", "kill -9 of the agent; the kernel drops its addresses in time"),
+    ("kill server writer", "kill -9 of the writer's database server"),
+    ("kill server db2", "the same on a host by its name"),
+    ("stop server db1", "it hangs: takes connections, answers nothing"),
+    ("kill agent db1", "kill -9; the kernel drops its addresses in time"),
     ("stop agent db1", "the agent stands still (SIGSTOP)"),
     ("kill host db1", "the machine loses its power"),
-    ("stop host db1", "the machine stands still for a while, as virtual ones do"),
-    ("kill monitor", "kill -9 of the monitor; consoles hear nothing any more"),
-    ("stop monitor", "it stands still: the console must say that its picture is old"),
-    ("cont monitor", "whatever was stopped goes on; also server, agent, host"),
-    ("start server db1", "whatever was killed is started; also agent, host, monitor"),
-    ("start all", "everything that is dead or stopped is set going; cuts stay"),
-    ("cut writer", "the network between the writer's host and all others is cut"),
+    ("stop host db1", "the machine stands still, as virtual ones do"),
+    ("kill monitor", "kill -9; consoles hear nothing any more"),
+    ("stop monitor", "it stands still: consoles say that they are old"),
+    ("cont monitor", "what was stopped goes on; also server, agent, host"),
+    ("start server db1", "what was killed is started; also agent, host ..."),
+    ("start all", "all that is dead or stopped is set going; cuts stay"),
+    ("cut writer", "the network of the writer's host"),
     ("cut monitor db1", "only the path between these two"),
     ("cut monitor->db1", "one way only"),
     ("delay db1-db2 500ms", "every message takes that much longer"),
-    ("drop 30% monitor-db1", "so many messages are lost and sent again"),
+    ("drop 30% monitor-db1", "that many messages are lost and sent again"),
     ("network down", "nothing that the monitor pings answers; `network up`"),
     ("heal db1", "its cuts and delays end"),
     ("heal all", "every cut and delay ends"),
-    ("lag replica 30s", "it applies every transaction that much later; `lag replica 0s`"),
+    ("lag replica 30s", "it applies everything later; `lag replica 0s`"),
     ("stop io db2", "the receiving thread of replication; `start io db2`"),
     ("stop sql db2", "the applying thread; `start sql db2`"),
     ("break sql db2", "replication stops with an error"),
     ("hold writer 20s", "a statement that holds up a planned move"),
-    ("lock writer", "an idle session with table locks, which does the same; `unlock`"),
-    ("disk full monitor", "the monitor cannot write its decisions down; `disk ok monitor`"),
+    ("lock writer", "so does a session with table locks; `unlock writer`"),
+    ("disk full monitor", "no decision can be kept; `disk ok monitor`"),
     ("fail Open db2", "becoming writable fails there; `works Open db2`"),
     ("slow Freeze writer 3s", "making it read-only takes that long"),
     ("read_only writer on", "an administrator sets read_only by hand"),
     ("write off", "the client stops writing; `write on`"),
     ("calm", "every fault ends, everything that is dead is started"),
-    ("put back", "what an operator does afterwards: rebuild, set online, set active"),
+    ("put back", "what operators then do: rebuild, set online"),
 ];
 
 /// The list as text.
 pub(super) fn list() -> String {
     let width = LIST.iter().map(|(words, _)| words.len()).max().unwrap_or(0);
     let mut text = String::from(
-        "What can be done to this cluster. `writer` is the host that is writer now, `replica` one \
-         that is not.\n",
+        "`demo fault WORDS` breaks and mends this cluster. For db1 write any host, `writer`\n\
+         for the one that is writer now, `replica` for one that is not. WORDS are:\n",
     );
     for (words, meaning) in LIST {
-        let _ = writeln!(text, "    demo fault {words:<width$}  {meaning}");
+        let _ = writeln!(text, "  {words:<width$}  {meaning}");
     }
     text
 }
@@ -148,7 +148,7 @@ mod tests {
             }
         }
         let text = list();
-        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 
     #[test]
