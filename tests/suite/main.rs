@@ -5,9 +5,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 #![allow(clippy::print_stdout)]
 
+mod config_import;
 mod e2e;
 mod lab_itself;
 mod lab_teardown;
 mod lab_tools;
 mod support;
 mod tidy;
+mod transcripts;

@@ -72,6 +72,8 @@ fn topology(hosts: usize) -> Topology {
             max_transaction: Span::secs(5),
         },
         mode: MonitorMode::Active,
+        kill_host: None,
+        careful_startup: true,
     }
 }
 

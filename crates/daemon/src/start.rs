@@ -2,12 +2,14 @@
 //! runtime. The only room of the daemons that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use mmm_proto::conf;
 
 use crate::config::{self, Config, Program};
 use crate::log::{self, LogSettings};
@@ -17,7 +19,7 @@ use crate::sim::demo::{self, DemoFlags};
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Flags {
-    /// The configuration file.
+    /// The configuration file: TOML, or the original's form if its name ends in .conf.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Check the configuration, print what will be used, and end.
@@ -26,20 +28,47 @@ pub struct Flags {
     /// Log level (error, warn, info, debug, trace), instead of the configuration's.
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// The cluster, if there are several: its file is mmm_mon_CLUSTER or mmm_agent_CLUSTER.
+    #[arg(value_name = "@CLUSTER", value_parser = cluster, conflicts_with = "config")]
+    pub cluster: Option<String>,
 }
 
-/// Runs a daemon to its end. Exit codes: 0 ended as told, 1 could not start or go on, 2 wrong usage
-/// or configuration.
+/// The word behind `@`.
+fn cluster(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('@').ok_or("a cluster is written @NAME")?;
+    let name = mmm_proto::ClusterName::parse(name).map_err(|error| error.to_string())?;
+    Ok(name.as_str().to_owned())
+}
+
+impl Flags {
+    /// The file to read: the one that is named, else the first of the usual ones that is there.
+    fn file(&self, stem: &str) -> PathBuf {
+        if let Some(file) = &self.config {
+            return file.clone();
+        }
+        let usual = conf::default_files(stem, self.cluster.as_deref());
+        let Some(found) = usual.iter().find(|path| path.exists()) else {
+            return usual.first().cloned().unwrap_or_default();
+        };
+        if conf::is_conf(found) {
+            eprintln!("reading {}: there is no {}", found.display(), usual[0].display());
+        }
+        found.clone()
+    }
+}
+
+/// Runs a daemon to its end; `stem` is the name of its file without cluster and ending. Exit codes:
+/// 0 ended as told, 1 could not start or go on, 2 wrong usage or configuration.
 pub fn start<F>(
     flags: Flags,
     program: Program,
-    default: &str,
+    stem: &str,
     run: impl FnOnce(Config) -> F,
 ) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let path = flags.config.clone().unwrap_or_else(|| Path::new(default).to_owned());
+    let path = flags.file(stem);
     let loaded = match config::load(&path, program) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -107,4 +136,50 @@ where
             ExitCode::from(1)
         }
     }
+}
+
+/// The command line of `mmm-mond config-import`.
+#[derive(Debug, Parser)]
+#[command(version, override_usage = "mmm-mond config-import DIR --out DIR [--force]")]
+struct Import {
+    /// The folder of the original's files: mmm_common.conf, mmm_agent.conf, mmm_mon.conf ...
+    dir: PathBuf,
+    /// Where to write the TOML files.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Translates the original's files, if that is what the command line asks for: `config-import DIR
+/// --out DIR [--force]`. Exit codes: 0 written, 1 nothing written, 2 wrong usage.
+pub fn import(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    words.next()?;
+    if words.next()? != "config-import" {
+        return None;
+    }
+    let import = match Import::try_parse_from(std::iter::once("mmm-mond".into()).chain(words)) {
+        Ok(import) => import,
+        Err(error) => {
+            // A closed pipe is no failure.
+            let _ = error.print();
+            return Some(ExitCode::from(if error.use_stderr() { 2 } else { 0 }));
+        }
+    };
+    let imported = match config::import(&import.dir, &import.out, import.force) {
+        Ok(imported) => imported,
+        Err(refused) => {
+            eprintln!("{refused}\nnothing was written");
+            return Some(ExitCode::from(1));
+        }
+    };
+    for (from, to) in &imported.written {
+        println!("wrote {} from {}", to.display(), from.display());
+    }
+    println!("\nTo review:");
+    for (number, point) in (1..).zip(&imported.review) {
+        println!("{number:3}. {point}");
+    }
+    Some(ExitCode::SUCCESS)
 }

@@ -185,6 +185,8 @@ fn the_daemons_refuse_broken_command_lines_and_configurations() {
         mond("an unknown flag", "--cnofig DIR/good.toml"),
         mond("a flag without its value", "--check --config"),
         agentd("a word too many", "--check start"),
+        mond("a cluster whose name is a path", "@../x"),
+        agentd("a cluster without a file", "--check @none"),
         mond("a configuration that is not there", "--config DIR/none.toml"),
         agentd("a folder for a configuration", "--config DIR --check"),
         mond("several mistakes at once", "--config DIR/broken.toml"),

@@ -106,6 +106,27 @@ fn warnings_do_not_stop_a_program() {
     assert_eq!(lines.join("\n"), WARNINGS.trim());
 }
 
+/// Consoles on other machines read the same file and need no such program; the monitor goes on
+/// without it.
+#[test]
+fn a_hook_that_cannot_be_run_is_a_warning_of_the_monitor_alone() {
+    let dir = cluster(
+        "include = \"common.toml\"\n\
+         [monitor]\nping_ips = [\"10.0.0.1\"]\nkill_host_bin = \"kill_host\"\n",
+    );
+    let hook = |program| {
+        let mut warnings = good(&dir, "mmm.toml", program).warnings;
+        warnings.retain(|warning| warning.key == "monitor.kill_host_bin");
+        warnings.first().map(ToString::to_string)
+    };
+    let told = hook(Program::Monitor).unwrap();
+    assert!(told.contains(":4: monitor.kill_host_bin: there is no program "), "{told}");
+    assert!(told.ends_with("correct the path, or chmod +x the file"), "{told}");
+    assert_eq!(hook(Program::Control), None);
+    put(dir.path(), "kill_host", "#!/bin/sh\n", 0o755);
+    assert_eq!(hook(Program::Monitor), None);
+}
+
 const WARNINGS: &str = include_str!("config_warnings.txt");
 
 /// The examples as they are shipped, with the secret files that they name.

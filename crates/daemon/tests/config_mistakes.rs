@@ -112,7 +112,7 @@ const CASES: &[Case] = &[
     monitor("time of zero", &[(END, "[check.ping]\ntimeout = 0")]),
     monitor("time beyond reason", &[(6, "wait_for_other_master = 120000000")]),
     monitor("socket mode as number", &[(6, "socket_mode = 660")]),
-    monitor("hook that is not there", &[(6, "kill_host_bin = \"kill_host\"")]),
+    monitor("hook without time", &[(6, "kill_host_timeout = 0")]),
     // Hosts.
     agent("this names no host", &[(3, "this = \"db11\"")]),
     agent("own peer", &[(20, "peer = \"db1\"")]),

@@ -12,5 +12,5 @@ fn main() -> ExitCode {
         .about("Does on a database host what the monitor decides, and fences it when the monitor is silent");
     let flags = command.get_matches();
     let flags = Flags::from_arg_matches(&flags).unwrap_or_else(|error| error.exit());
-    start(flags, Program::Agent, "/etc/mysql-mmm/mmm_agent.toml", mmm_daemon::agentd::worker::run)
+    start(flags, Program::Agent, "mmm_agent", mmm_daemon::agentd::worker::run)
 }

@@ -5,11 +5,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mmm_daemon::config::Program;
 use mmm_daemon::sim::demo::DemoFlags;
-use mmm_daemon::start::{Flags, demo, start};
+use mmm_daemon::start::{Flags, demo, import, start};
 
 /// Watches the hosts of a MySQL or MariaDB master pair and decides who holds what
 #[derive(Debug, Parser)]
-#[command(name = "mmm-mond", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "mmm-mond",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "mmm-mond config-import DIR --out DIR translates the original's .conf files"
+)]
 struct Args {
     #[command(flatten)]
     flags: Flags,
@@ -24,10 +29,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = import(std::env::args_os()) {
+        return ended;
+    }
     let args = Args::parse();
     if let Some(Command::Demo(flags)) = &args.command {
         return demo(flags);
     }
-    let run = mmm_daemon::mond::worker::run;
-    start(args.flags, Program::Monitor, "/etc/mysql-mmm/mmm_mon.toml", run)
+    start(args.flags, Program::Monitor, "mmm_mon", mmm_daemon::mond::worker::run)
 }

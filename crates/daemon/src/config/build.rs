@@ -2,7 +2,6 @@
 //! then, but the other keys still get looked at. Rules between keys are in `checked`.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{self, Kind};
@@ -135,13 +134,6 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
     let time = |reader: &mut Reader<'_>, key, least| span(reader, Kind::Monitor, "", key, least);
     let or_never = |span: Span| Some(span).filter(|span| span.as_ms() > 0);
     let kill_host_bin = reader.path(at, "kill_host_bin");
-    if program == Program::Monitor
-        && let Some(path) = &kill_host_bin
-        && !is_program(path)
-    {
-        let what = format!("there is no program {}", path.display());
-        reader.wrong(at, "kill_host_bin", Bad::new(what, "correct the path, or chmod +x the file"));
-    }
     let most = |value: &Value| value::number(value, 0, 1000);
     Monitor {
         ip: reader.maybe(at, "ip", value::address).unwrap_or(NOBODY),
@@ -157,6 +149,7 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
         flap_duration: time(reader, "flap_duration", Span::secs(1)),
         flap_count: reader.maybe(at, "flap_count", most).unwrap_or_default(),
         kill_host_bin,
+        kill_host_timeout: time(reader, "kill_host_timeout", Span::ms(100)),
         careful_startup: reader.maybe(at, "careful_startup", value::flag).unwrap_or_default(),
         mode: reader.maybe(at, "mode", value::monitor_mode).unwrap_or(MonitorMode::Passive),
         // Kernel lifetimes of addresses count whole seconds.
@@ -164,11 +157,6 @@ fn monitor(reader: &mut Reader<'_>) -> Monitor {
         lease_ttl: time(reader, "lease_ttl", Span::secs(2)),
         heartbeat: time(reader, "heartbeat", Span::ms(20)),
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    std::fs::metadata(path)
-        .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }
 
 fn socket_path<'t>(reader: &mut Reader<'t>, at: At<'t>, key: &str) -> Option<PathBuf> {

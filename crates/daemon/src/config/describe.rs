@@ -135,6 +135,7 @@ impl Page<'_> {
         };
         self.row("flap_count", count);
         self.path("kill_host_bin", monitor.kill_host_bin.as_deref(), "none");
+        self.span("kill_host_timeout", monitor.kill_host_timeout);
         self.row("careful_startup", monitor.careful_startup);
         self.row("mode", monitor.mode.to_string().to_lowercase());
         self.span("lease_ttl", monitor.lease_ttl);

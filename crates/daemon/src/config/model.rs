@@ -114,6 +114,8 @@ pub struct Monitor {
     pub flap_count: u32,
     /// The program that cuts a host off for certain.
     pub kill_host_bin: Option<PathBuf>,
+    /// How long it may take before it is killed.
+    pub kill_host_timeout: Span,
     /// Start PASSIVE when hosts disagree about the writer.
     pub careful_startup: bool,
     /// The mode to start in.

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod consoles;
+pub mod hook;
 pub mod probe;
 pub mod store;
 pub mod topology;

@@ -50,6 +50,7 @@ pub fn topology(config: &Config) -> anyhow::Result<Topology> {
         roles,
         writer,
         timing: timing(config),
+        kill_host: config.monitor.kill_host_bin.as_ref().map(|_| config.monitor.kill_host_timeout),
         mode: config.monitor.mode,
         careful_startup: config.monitor.careful_startup,
     })

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::agents::{AgentAddress, AgentLinkSettings, AgentLinks, LinkEvent};
 use super::consoles::{ConsoleEvent, ConsoleHub, ConsoleSettings, ConsoleTcp};
+use super::hook::{Hooked, Hooks};
 use super::probe::server::Account;
 use super::probe::{self, NetworkTarget, ProbeEvent, ProbeResult, Probes, Target, Timing};
 use super::{store, topology};
@@ -58,6 +59,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             Some(event) = worker.links_rx.recv() => worker.link_input(event),
             Some(event) = worker.probes_rx.recv() => worker.probe_input(event),
             Some(event) = worker.consoles_rx.recv() => worker.console_input(event),
+            Some(Hooked { host, ok, why }) = worker.hooks_rx.recv() => {
+                Some(Input::Hooked { host, ok, why })
+            }
             () = worker.clock.sleep_until(wake) => Some(Input::Tick),
         };
         if let Some(input) = input {
@@ -77,6 +81,8 @@ struct Worker {
     probes_rx: mpsc::Receiver<ProbeEvent>,
     hub: ConsoleHub,
     consoles_rx: mpsc::Receiver<ConsoleEvent>,
+    hooks: Hooks,
+    hooks_rx: mpsc::Receiver<Hooked>,
     store: Store,
     /// The last write failed; when to try again.
     retry_store: Option<Time>,
@@ -115,6 +121,8 @@ impl Worker {
         let links = AgentLinks::start(agent_addresses(config), &link_settings(config), &links_tx);
         let (probes_tx, probes_rx) = mpsc::channel(QUEUE);
         let probes = Probes::start(targets(config), network(config), &probes_tx);
+        let (hooks_tx, hooks_rx) = mpsc::channel(QUEUE);
+        let hooks = Hooks::new(config.monitor.kill_host_bin.clone(), hooks_tx);
         tracing::info!(
             cluster = %config.cluster, term = core.stored().term, hosts = names.len(),
             "monitor started"
@@ -129,6 +137,8 @@ impl Worker {
             probes_rx,
             hub,
             consoles_rx: hub_channel.1,
+            hooks,
+            hooks_rx,
             store,
             retry_store: None,
             published: Time(0),
@@ -214,8 +224,8 @@ impl Worker {
         while let Some(effect) = effects.next() {
             if let Effect::Persist(stored) = effect {
                 if !self.write_down(&stored).await {
-                    let events = effects.filter(|effect| matches!(effect, Effect::Event(_)));
-                    events.collect::<Vec<_>>().into_iter().for_each(|effect| self.perform(effect));
+                    let rest: Vec<Effect> = effects.collect();
+                    rest.into_iter().for_each(|effect| self.tell_undone(effect));
                     return;
                 }
             } else {
@@ -233,12 +243,27 @@ impl Worker {
                 }
             }
             Effect::Probe { host } => self.probes.probe_now(&self.names[host]),
+            Effect::RunHook { host, ping, limit } => {
+                self.hooks.run(host, &self.names[host], ping, limit);
+            }
             Effect::Answer { to, answer } => self.hub.answer(to.console, to.id, answer),
             Effect::Event(event) => {
                 log(&event);
                 self.fresh = true;
                 self.hub.events(vec![event]);
             }
+        }
+    }
+
+    /// What relied on a decision that could not be written down is not done; who waits for its end
+    /// is told.
+    fn tell_undone(&mut self, effect: Effect) {
+        match effect {
+            Effect::Event(_) => self.perform(effect),
+            Effect::RunHook { host, .. } => {
+                self.hooks.not_run(host, "the status file cannot be written");
+            }
+            _ => {}
         }
     }
 

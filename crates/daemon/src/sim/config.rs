@@ -58,8 +58,12 @@ pub struct WorldConfig {
     pub escalate: bool,
     /// Servers come up writable, against the advice.
     pub boots_writable: bool,
+    pub careful_startup: bool,
     /// The cluster is in service at the beginning: everything ONLINE, `db1` the writer.
     pub in_service: bool,
+    /// What takes time takes a little more or less each time, and clocks drift. Without it every
+    /// length is the middle one.
+    pub jitter: bool,
 }
 
 impl Default for WorldConfig {
@@ -94,7 +98,9 @@ impl Default for WorldConfig {
             durable: true,
             escalate: true,
             boots_writable: false,
+            careful_startup: true,
             in_service: true,
+            jitter: true,
         }
     }
 }
@@ -161,7 +167,8 @@ impl WorldConfig {
             writer: 0,
             timing: self.timing(),
             mode: self.mode,
-            careful_startup: false,
+            careful_startup: self.careful_startup,
+            kill_host: None,
         }
     }
 
@@ -252,7 +259,7 @@ struct SwitchField {
     set: fn(&mut WorldConfig, bool),
 }
 
-switches! { report semi_sync durable escalate boots_writable in_service }
+switches! { report semi_sync durable escalate boots_writable careful_startup in_service jitter }
 
 impl WorldConfig {
     /// Reads `hosts=3 ttl=3s semi_sync=on`; what is not named is as by default.

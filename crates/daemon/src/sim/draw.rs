@@ -2,18 +2,30 @@
 
 /// A source of numbers (splitmix64).
 #[derive(Debug, Clone)]
-pub struct Draw(u64);
+pub struct Draw {
+    state: u64,
+    /// Draws nothing: every number is the middle of what it may be.
+    still: bool,
+}
 
 impl Draw {
     /// The numbers of that seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed ^ 0x6d6d_6d5f_7369_6d00)
+        Self { state: seed ^ 0x6d6d_6d5f_7369_6d00, still: false }
+    }
+
+    /// The middle, always: what runs with it does not change when somebody draws once more.
+    pub fn still() -> Self {
+        Self { state: 0, still: true }
     }
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if self.still {
+            return 1 << 63;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -45,7 +57,7 @@ impl Draw {
 
     /// Another source that has nothing to do with the further numbers of this one.
     pub fn fork(&mut self) -> Self {
-        Self(self.bits())
+        if self.still { Self::still() } else { Self { state: self.bits(), still: false } }
     }
 }
 
@@ -63,5 +75,7 @@ mod tests {
         }
         assert_eq!(Draw::new(1).below(0), 0);
         assert_ne!(Draw::new(1).bits(), Draw::new(2).bits());
+        let mut still = Draw::still();
+        assert_eq!((still.between(10, 20), still.fork().below(7), still.below(0)), (15, 3, 0));
     }
 }

@@ -19,6 +19,7 @@ pub(super) enum Packet {
 
 /// Something that is due. `life` counts starts of the process that it belongs to.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Due {
     AgentWake {
         host: usize,

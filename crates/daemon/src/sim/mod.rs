@@ -16,10 +16,14 @@ pub mod history;
 mod host;
 mod net;
 mod queue;
+pub mod run;
 pub mod script;
 mod server;
+pub mod shrink;
+pub mod story;
 pub mod text;
 mod watch;
+pub mod weather;
 mod world;
 
 #[cfg(test)]
@@ -27,6 +31,8 @@ mod tests;
 
 pub use action::Action;
 pub use config::WorldConfig;
+pub use run::{Failure, Stats, run, transcript, try_script};
 pub use script::Script;
+pub use shrink::shrink;
 pub use watch::Violation;
 pub use world::World;

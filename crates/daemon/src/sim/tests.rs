@@ -53,3 +53,12 @@ fn the_same_seed_is_the_same_run() {
     assert_eq!(one.trace(), two.trace());
     assert_eq!(one.steps(), two.steps());
 }
+
+#[test]
+fn some_weather_breaks_no_rule() {
+    for seed in 0..40 {
+        if let Err(failure) = run(seed) {
+            panic!("{failure}\n{}", transcript(&failure.script, false));
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod links;
 mod live;
 mod monitor;
 mod repair;
+mod telling;
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
@@ -24,11 +25,12 @@ use super::due::Due;
 use super::host::Host;
 use super::net::Net;
 use super::queue::Queue;
+use super::story::{Story, Told};
 use super::watch::{Violation, Watch};
 use crate::core::Now;
 use crate::core::agent::Roster;
+use crate::core::monitor::Request;
 use crate::core::monitor::topology::Topology;
-use crate::core::monitor::{Asker, Input, Request};
 use links::Conn;
 use monitor::Mon;
 
@@ -65,6 +67,7 @@ pub struct World {
     events: Vec<(Time, Event)>,
     watch: Watch,
     trace: Option<Vec<(Time, String)>>,
+    story: Option<Story>,
     steps: u64,
 }
 
@@ -77,7 +80,7 @@ impl World {
 
     /// The same with wall clocks that are so many milliseconds off.
     fn with_wall(config: WorldConfig, seed: u64, wall: i64) -> Self {
-        let mut draw = Draw::new(seed);
+        let mut draw = if config.jitter { Draw::new(seed) } else { Draw::still() };
         let addresses = vips(&config);
         let mut host = |index: usize| {
             let own = draw.between(60_000, 10_000_000);
@@ -112,6 +115,7 @@ impl World {
             events: Vec::new(),
             watch: Watch::new(&config),
             trace: None,
+            story: None,
             steps: 0,
             draw,
             config,
@@ -238,19 +242,6 @@ impl World {
         self.ask_as("ann", request)
     }
 
-    /// The same in somebody's name.
-    pub fn ask_as(&mut self, who: &str, request: Request) -> u64 {
-        self.asked += 1;
-        let id = self.asked;
-        self.watch.asked(self.us, id, &request);
-        if self.trace.is_some() {
-            self.note(format!("asked: {request:?}"));
-        }
-        let asker = Asker { console: 1, id, who: who.to_owned() };
-        self.tell_monitor(0, Input::Asked { asker, request });
-        id
-    }
-
     /// The latest answer to a request.
     pub fn answer(&self, id: u64) -> Option<&Answer> {
         self.answers.iter().rev().find(|(of, _)| *of == id).map(|(_, answer)| answer)
@@ -302,13 +293,48 @@ impl World {
     pub fn settled(&self) -> bool {
         let Some(view) = self.view() else { return false };
         let Some(open) = self.open_host() else { return false };
-        let writer = view.writer.host.as_ref().map(|host| host.as_str());
+        let writer = view.writer.host.as_ref().map(mmm_proto::HostName::as_str);
         writer == Some(super::text::host_word(open))
             && view.writer.state == mmm_proto::view::WriterState::Serving
             && view.running.is_none()
             && view.roles.iter().all(|role| {
                 role.vips.iter().all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
             })
+    }
+
+    /// What is missing to [`World::settled`], in words.
+    pub fn unsettled(&self) -> String {
+        let Some(view) = self.view() else {
+            return "the monitor is dead".to_owned();
+        };
+        let mut words = vec![format!("mode {} {}", view.mode, view.mode_cause)];
+        match self.open_host() {
+            Some(host) => words.push(format!("{} takes writes", super::text::host_word(host))),
+            None => words.push("nobody takes writes".to_owned()),
+        }
+        let writer = &view.writer;
+        words.push(format!("writer {:?} {:?} {}", writer.host, writer.state, writer.why));
+        if let Some(running) = &view.running {
+            words.push(format!("plan {} runs: {}", running.plan, running.title));
+        }
+        for host in &view.hosts {
+            words.push(format!(
+                "{} {} ({}) duty {} {}",
+                host.name, host.state, host.why, host.agent.duty, host.agent.trouble
+            ));
+        }
+        for vip in view.roles.iter().flat_map(|role| &role.vips) {
+            if vip.host.is_none() || vip.seen_on.len() != 1 {
+                let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
+                words.push(format!("{} given to {host:?}, seen on {seen:?} {note}", vip.ip));
+            }
+        }
+        words.join("; ")
+    }
+
+    /// How much time was simulated in all.
+    pub fn simulated(&self) -> Span {
+        Span(self.us / 1000)
     }
 
     fn wall_now(&self) -> Wall {
@@ -338,6 +364,7 @@ impl World {
         if self.trace.is_some() {
             self.note(format!("> {action}"));
         }
+        self.tell(|| Told::Did(action.clone()));
         self.watch.acted(self.us, action);
         self.perform(action);
         self.look();
@@ -345,7 +372,12 @@ impl World {
 
     fn look(&mut self) {
         if self.watch.violation.is_none() {
+            let before = self.watch.open;
             self.watch.look(self.us, self.origin, &self.hosts);
+            let open = self.watch.open;
+            if open != before {
+                self.tell(|| Told::Open(open));
+            }
             if self.watch.opened {
                 self.judge_opening();
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use mmm_proto::{Demo, Verb, Wall, demo};
 use mmm_tui::control::{self, Asked, Options, Outcome, exit};
+use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
@@ -34,8 +35,15 @@ struct Args {
     words: Vec<String>,
 }
 
+/// The verbs, and what is done without a monitor or in a demo only.
 fn help() -> String {
-    format!("{}\nIn a demo (mmm-mond demo):\n    {}\n", mmm_proto::verb::help(), demo::USAGE)
+    let import = "translate the original's .conf files into TOML";
+    format!(
+        "{}\nWithout a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
+        mmm_proto::verb::help(),
+        import::USAGE,
+        demo::USAGE
+    )
 }
 
 fn main() -> ExitCode {
@@ -43,6 +51,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
+    if let Some(words) = config(&mut args) {
+        return print(&import::run(&words), "config", args.json);
+    }
     let (cluster, asked) = match parse(&mut args) {
         Ok(parsed) => parsed,
         Err(outcome) => return print(&outcome, "", args.json),
@@ -63,6 +74,17 @@ fn main() -> ExitCode {
         Err(why) => Outcome::failure(exit::USAGE, &why),
     };
     print(&outcome, asked.word(), args.json)
+}
+
+/// The words behind `config`, if that is the verb. It works on files, and no monitor is asked.
+fn config(args: &mut Args) -> Option<Vec<String>> {
+    if args.words.first().is_none_or(|word| word != "config") {
+        return None;
+    }
+    let (ours, words): (Vec<String>, Vec<String>) =
+        args.words.drain(1..).partition(|word| word == "--json");
+    args.json |= !ours.is_empty();
+    Some(words)
 }
 
 /// The cluster behind `@` and the verb. Our own options are also taken from behind the verb, where

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod demo;
 pub mod hangup;
+pub mod import;
 pub mod input;
 pub mod link;
 pub mod mailbox;

@@ -1,10 +1,12 @@
-//! Reads the few keys of `mmm_mon.toml` that a client needs, and ignores the rest.
+//! Reads the few keys of `mmm_mon.toml` (or of the original's `mmm_mon.conf`) that a client needs,
+//! and ignores the rest.
 //!
 //! The daemons check these files strictly; a client must still find the monitor when an unrelated
 //! key is wrong, because then it is needed most. Nothing here is ever written.
 
 use std::path::{Path, PathBuf};
 
+use mmm_proto::conf::{self, Item};
 use toml::{Table, Value};
 
 /// How deep files may include each other; deeper is taken for a circle.
@@ -53,8 +55,8 @@ impl SettingsError {
 /// Reads `path` and what it includes; later values replace earlier ones, the including file's own
 /// come last.
 ///
-/// # Errors When a file cannot be read, is not TOML, or one of the keys that a client needs is of
-/// the wrong kind.
+/// # Errors When a file cannot be read, is not TOML (unless it is a `.conf`), or one of the keys that
+/// a client needs is of the wrong kind.
 pub fn read(path: &Path) -> Result<Settings, SettingsError> {
     let mut settings = Settings::default();
     merge(path, &mut settings, INCLUDE_DEPTH)?;
@@ -69,8 +71,13 @@ fn merge(path: &Path, into: &mut Settings, depth: usize) -> Result<(), SettingsE
              look for a circle of `include`"
         )));
     }
-    let text = std::fs::read_to_string(path)
+    let bytes = std::fs::read(path)
         .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+    if conf::is_conf(path) {
+        // Comments may be in any encoding.
+        return merge_conf(path, &String::from_utf8_lossy(&bytes), into, depth);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8".to_owned()))?;
     // Only the message: toml's full error quotes the line, and the line may hold a password.
     let table: Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
         let line = error
@@ -83,6 +90,48 @@ fn merge(path: &Path, into: &mut Settings, depth: usize) -> Result<(), SettingsE
         merge(&beside(&file), into, depth - 1)?;
     }
     take(&table, into, &beside).map_err(bad)
+}
+
+/// A file of the original's form. What it does not give has the original's default, and lines that
+/// are wrong are the daemons' to tell.
+fn merge_conf(
+    path: &Path,
+    text: &str,
+    into: &mut Settings,
+    depth: usize,
+) -> Result<(), SettingsError> {
+    let bad = |why: String| SettingsError::Malformed { path: path.to_owned(), why };
+    let beside = |name: &str| path.parent().unwrap_or(Path::new(".")).join(name);
+    into.port.get_or_insert(mmm_proto::MONITOR_PORT);
+    for line in conf::read(text) {
+        let at = |why: &str| bad(format!("line {}: {why}", line.number));
+        let (key, value) = match line.item {
+            Item::Include(name) => {
+                let files = conf::include_files(path, name).unwrap_or_default();
+                if let Some(file) = files.iter().find(|file| file.exists()).or(files.first()) {
+                    merge(file, into, depth - 1)?;
+                }
+                continue;
+            }
+            Item::Variable { key, value } => (key, value),
+            _ => continue,
+        };
+        let (value, _) = conf::cut_comment(value, key == "cluster_key");
+        match (line.section.map(|section| section.word), key) {
+            (None, "cluster") => into.cluster = Some(value.to_owned()),
+            (None, "cluster_key") => into.key = Some(value.as_bytes().to_vec()),
+            (None, "cluster_key_file") => into.key = Some(key_file(&beside(value)).map_err(bad)?),
+            (Some("monitor"), "socket") => into.socket = Some(beside(value)),
+            (Some("monitor"), "ip") => into.ip = Some(value.to_owned()),
+            (Some("monitor"), "port") => {
+                let port = value.parse().ok().filter(|port| *port > 0);
+                let wrong = || at("`port` in <monitor> must be a number from 1 to 65535");
+                into.port = Some(port.ok_or_else(wrong)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn includes(table: &Table) -> Result<Vec<String>, String> {
@@ -181,6 +230,31 @@ mod tests {
         assert_eq!((settings.ip.as_deref(), settings.port), (Some("10.0.0.1"), Some(9)));
         assert_eq!(settings.key.as_deref(), Some(&b"s3cret"[..]));
         assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn the_originals_files_are_read_for_what_is_needed() {
+        let dir = folder(&[
+            ("key", "s3cret\n"),
+            ("mmm_common.conf", "cluster_key_file key # ours\r\n<host db1>\nip nonsense\nfoo\n"),
+            (
+                "mmm_mon.conf",
+                "include mmm_common.conf\n</lost>\n<monitor>\n\tip 10.0.0.1 # here\n\
+                 \tport  9992\n\tstatus_path\n</monitor>\n",
+            ),
+            ("plain.conf", "<monitor>\nip 127.0.0.1\n</monitor>\n"),
+            ("port.conf", "<monitor>\nport 99B8\n</monitor>\n"),
+            ("circle.conf", "include circle.conf\n"),
+        ]);
+        let settings = read(&dir.path().join("mmm_mon.conf")).unwrap();
+        assert_eq!((settings.ip.as_deref(), settings.port), (Some("10.0.0.1"), Some(9992)));
+        assert_eq!(settings.key.as_deref(), Some(&b"s3cret"[..]));
+        assert_eq!((settings.cluster, settings.socket), (None, None));
+        assert_eq!(read(&dir.path().join("plain.conf")).unwrap().port, Some(9988));
+        for (file, wants) in [("port.conf", "line 2: `port`"), ("circle.conf", "circle")] {
+            let error = read(&dir.path().join(file)).unwrap_err().to_string();
+            assert!(error.contains(wants) && error.contains(file), "{error}");
+        }
     }
 
     #[test]

@@ -3,17 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use mmm_proto::{ClusterName, MONITOR_SOCKET};
+use mmm_proto::{ClusterName, MONITOR_SOCKET, conf};
 
 use super::settings::{self, Settings, SettingsError};
-
-/// Where the settings are unless `--config` says otherwise.
-pub const CONFIG_DIR: &str = "/etc/mysql-mmm";
 
 /// The flags by which both programs find the monitor.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct TargetArgs {
-    /// The monitor's settings file [default: /etc/mysql-mmm/mmm_mon.toml]
+    /// The monitor's settings file, TOML or the original's .conf [default:
+    /// /etc/mysql-mmm/mmm_mon.toml, else the original's mmm_mon.conf]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["socket", "connect"])]
     pub config: Option<PathBuf>,
     /// The monitor's unix socket
@@ -98,13 +96,16 @@ impl TargetArgs {
             Some(file) => Some(settings::key_file(file)?),
             None => settings.key.clone(),
         };
-        Ok(Target {
-            endpoints: self.endpoints(&settings),
-            // With a direct address the settings of this machine may be another cluster's.
-            cluster: if direct { wanted } else { configured.or(wanted) },
-            key,
-            note,
-        })
+        let cluster = if direct {
+            // The settings of this machine may be another cluster's.
+            wanted
+        } else if self.config.is_none() && note.is_empty() {
+            // The word behind @ found the file; the cluster need not be called so.
+            configured
+        } else {
+            configured.or(wanted)
+        };
+        Ok(Target { endpoints: self.endpoints(&settings), cluster, key, note })
     }
 
     /// The settings, and why there are none.
@@ -118,8 +119,9 @@ impl TargetArgs {
                 Err(error) => Err(error.to_string()),
             };
         }
-        let suffix = cluster.map(|name| format!("_{name}")).unwrap_or_default();
-        let file = PathBuf::from(CONFIG_DIR).join(format!("mmm_mon{suffix}.toml"));
+        let usual = conf::default_files("mmm_mon", cluster);
+        let there = usual.iter().find(|path| path.exists());
+        let file = there.or(usual.first()).cloned().unwrap_or_default();
         match settings::read(&file) {
             Ok(settings) => Ok((settings, String::new())),
             // A machine without settings, or an operator who may not read them: the usual socket is

@@ -122,8 +122,8 @@ fn cluster_words(view: &ClusterView) -> (Meaning, String) {
         let text = format!("DECISIONS ARE HELD: {}{tail}", view.held);
         return (Meaning::Late, text);
     }
-    let cause =
-        if view.mode_cause.is_empty() { String::new() } else { format!(": {}", view.mode_cause) };
+    // More lines than one are a table, which `explain` and `show` print.
+    let cause = view.mode_cause.lines().next().map_or(String::new(), |line| format!(": {line}"));
     match view.mode {
         MonitorMode::Passive => {
             let text = format!("MONITOR IS PASSIVE, nothing will be moved{cause}{tail}");

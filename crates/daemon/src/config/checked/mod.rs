@@ -5,6 +5,10 @@
 mod network;
 mod roles;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::Program;
 use super::keys::{self, Kind};
 use super::model::{Config, Host, IsolatedWriter};
 use super::reader::{At, Reader};
@@ -189,13 +193,15 @@ impl<'t> Check<'_, 't> {
             self.wrong(top, "isolated_writer", what, "write \"fence\" or remove the line");
         }
         let monitor = self.at(Kind::Monitor, "");
-        if self.config.monitor.kill_host_bin.is_some() {
-            let what = "not run by this version: a lost host is waited for until its grant is over";
-            self.warn(monitor, "kill_host_bin", what, "nothing to do");
-        }
-        if !self.config.monitor.careful_startup {
-            let what = "has no effect in this version: a conflict always starts PASSIVE";
-            self.warn(monitor, "careful_startup", what, "remove the line");
+        if let Some(path) = &self.config.monitor.kill_host_bin
+            && self.reader.program == Program::Monitor
+            && !is_program(path)
+        {
+            let what = format!(
+                "there is no program {}: a lost host is not cut off, only waited for",
+                path.display()
+            );
+            self.warn(monitor, "kill_host_bin", what, "correct the path, or chmod +x the file");
         }
         let tree = self.reader.tree;
         for name in ["ping", "mysql", "rep_threads"] {
@@ -228,4 +234,10 @@ impl<'t> Check<'_, 't> {
 
 fn shown(span: Span) -> String {
     humantime::format_duration(span.into()).to_string()
+}
+
+/// Whether it can be run by somebody.
+fn is_program(path: &Path) -> bool {
+    std::fs::metadata(path)
+        .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }

@@ -1,6 +1,6 @@
-//! The original's files translated into TOML files that mean the same: which files there are, what
-//! is checked before and after. [`import`] writes all files or none. How a file is written out is in
-//! `page`, what is to be reviewed in `review`, the disk in `write`.
+//! The original's files translated into TOML that means the same: which files there are, what
+//! is checked before and after. [`import`] writes all files or none. How a file reads is in `page`,
+//! what is to be reviewed in `review`, the disk in `write`.
 
 mod page;
 mod review;
@@ -86,7 +86,7 @@ impl Work {
         mains.filter(move |main| main.program == program).filter_map(|main| self.source(&main.path))
     }
 
-    /// The file that all programs' files include, if there is one: what is meant for all goes there.
+    /// The file that all programs' files include, if there is one: what is for all goes there.
     fn shared(&self) -> Option<&Source> {
         let mains: Vec<_> = self.mains.iter().filter_map(|main| self.source(&main.path)).collect();
         let first = mains.first()?;
@@ -105,7 +105,9 @@ impl Work {
 /// Every mistake in the files with its place and remedy, or what stands in the way of writing.
 /// Nothing is written then.
 pub fn import(dir: &Path, out: &Path, force: bool) -> Result<Imported, Refused> {
-    let mut work = find(dir)?;
+    // Relative paths in the files must mean the same from the new folder.
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let mut work = find(&dir)?;
     check(&mut work)?;
     read(&mut work)?;
     let mut pages = Vec::new();

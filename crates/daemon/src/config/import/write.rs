@@ -30,6 +30,12 @@ pub(super) fn all_or_none(
     force: bool,
     tried: impl Fn(&Path) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
+    let odd = pages.iter().map(|(name, _)| out.join(name)).find(|path| {
+        path.symlink_metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_symlink())
+    });
+    if let Some(path) = odd {
+        return Err(Refused::one(format!("{} is no file; move it away", path.display())));
+    }
     let there: Vec<String> = pages
         .iter()
         .map(|(name, _)| out.join(name))
@@ -108,4 +114,36 @@ fn move_in(staging: &Path, out: &Path, pages: &[(PathBuf, String)]) -> Result<()
         }
     }
     Err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn when_one_file_fails_everything_is_as_it_was() {
+        let out = tempfile::tempdir().unwrap();
+        fs::write(out.path().join("a.toml"), "mine").unwrap();
+        let pages: Vec<(PathBuf, String)> =
+            ["a.toml", "b.toml", "c.toml"].map(|name| (name.into(), "new".to_owned())).into();
+        let lose_the_last = |staging: &Path| {
+            fs::remove_file(staging.join("c.toml")).unwrap();
+            Ok(())
+        };
+        let refused = all_or_none(out.path(), &pages, true, lose_the_last).unwrap_err();
+        assert!(refused.to_string().contains("cannot write"), "{refused}");
+        assert_eq!(names(out.path()), ["a.toml"]);
+        assert_eq!(fs::read_to_string(out.path().join("a.toml")).unwrap(), "mine");
+        all_or_none(out.path(), &pages, true, |_| Ok(())).unwrap();
+        assert_eq!(names(out.path()), ["a.toml", "b.toml", "c.toml"]);
+        assert_eq!(fs::read_to_string(out.path().join("a.toml")).unwrap(), "new");
+    }
 }

@@ -47,6 +47,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     key(Monitor, "flap_duration", Text("1h")),
     key(Monitor, "flap_count", Number(3)),
     key(Monitor, "kill_host_bin", Sample("\"/usr/local/sbin/kill_host\"")),
+    key(Monitor, "kill_host_timeout", Text("10s")),
     key(Monitor, "careful_startup", Flag(true)),
     key(Monitor, "mode", Text("active")),
     key(Monitor, "lease_ttl", Text("3s")),

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use mmm_proto::agent::{Duty, Outcome, Reach, Replicate, Thread};
-use mmm_proto::{HostName, RoleMode, Span};
+use mmm_proto::{HostName, RoleMode, Span, Time};
 
 use super::{Act, ActResult, Agent, Running};
+use crate::core::bugs::{Bug, bug};
 use crate::core::lease::Lease;
 
 /// Adding or removing one address.
@@ -55,7 +56,7 @@ impl Agent {
     pub(super) fn hold_address(&mut self, vip: IpAddr, lease: Lease) {
         if lease.kernel_secs(self.now.boot) > 0 {
             // The end, not the time left: between this decision and the kernel may lie a slow disk.
-            let until = lease.ends();
+            let until = if bug(Bug::NoFence) { Time(u64::MAX) } else { lease.ends() };
             let running = self.begin(Act::Hold { vip, until }, ADDRESS_LIMIT, None);
             self.addressing.insert(vip, running);
         }

@@ -6,6 +6,7 @@ use mmm_proto::Span;
 use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
 
 use super::{Act, ActResult, Agent, Effect, Running};
+use crate::core::bugs::{Bug, bug};
 use crate::core::lease::Lease;
 
 /// How long one try to open may take. Short, so that a hanging server cannot keep the role half
@@ -37,7 +38,7 @@ impl Agent {
     /// At two thirds of the grant without another, fence.
     pub(super) fn mind_the_lease(&mut self) {
         let Some(lease) = self.lease else { return };
-        if self.now.boot < lease.fence_at() {
+        if self.now.boot < lease.fence_at() || bug(Bug::NoFence) {
             return;
         }
         if self.duty != Duty::None {
@@ -85,7 +86,8 @@ impl Agent {
         // serves, until then, or less) makes the next start fence as well.
         self.set_duty(Duty::Fencing, false);
         let left = self.lease.map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
-        let act = Act::Fence { vips: self.writer_vips() };
+        let keeps = bug(Bug::FenceKeepsVip);
+        let act = Act::Fence { vips: if keeps { Vec::new() } else { self.writer_vips() } };
         self.writing = Some(self.begin(act, left.max(FENCE_FLOOR), None));
     }
 
@@ -107,7 +109,7 @@ impl Agent {
         let lease = self.may_hold();
         // An order was taken after the grant: what the grant wanted opens nothing any more, until
         // the monitor says what it wants now.
-        let current = self.granted >= self.seen;
+        let current = self.granted >= self.seen || bug(Bug::OpenUnasked);
         match (self.duty, wanted, lease) {
             (Duty::Fencing, _, _) => self.finish_fencing(),
             (Duty::None, _, _) if self.writer_vip_found() => self.fence(),

@@ -22,6 +22,7 @@ use mmm_proto::{Span, Time};
 
 use super::Now;
 use super::lease::Lease;
+use crate::core::bugs::{Bug, bug};
 pub use words::{Act, ActResult, Effect, Input, Kept, Roster, RosterVip};
 
 /// Reports when no grant has said how often.
@@ -90,7 +91,8 @@ impl Agent {
         let kept = kept.filter(|kept| kept.host == roster.me);
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
         let resumes = kept.as_ref().filter(|kept| {
-            kept.boot_id == boot_id && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
+            (kept.boot_id == boot_id || bug(Bug::IgnoreBoot))
+                && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
         });
         let (lease, want, granted) = resumes.map_or((None, None, Stamp::default()), |kept| {
             (kept.lease, kept.want.clone(), kept.granted)
@@ -215,7 +217,7 @@ impl Agent {
             let message = FromAgent::Refused { order: None, got, seen, why };
             agent.out.push(Effect::SayTo { link, message });
         };
-        if grant.stamp < self.seen {
+        if grant.stamp < self.seen && !bug(Bug::ObeyStale) {
             let why = format!("grant {} is older than {}", grant.stamp, self.seen);
             return refuse(self, why);
         }
@@ -227,7 +229,8 @@ impl Agent {
         if !newer && !fresher {
             return;
         }
-        let lease = Lease { echo: grant.echo, ttl: grant.ttl };
+        let echo = if bug(Bug::FromArrival) { self.now.boot } else { grant.echo };
+        let lease = Lease { echo, ttl: grant.ttl };
         let alive = self.now.boot < lease.fence_at();
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
@@ -255,7 +258,7 @@ impl Agent {
             granted: self.granted,
             stopped: self.stopped,
         };
-        if self.kept.as_ref() != Some(&kept) {
+        if self.kept.as_ref() != Some(&kept) && !bug(Bug::AgentForgets) {
             self.kept = Some(kept.clone());
             self.out.push(Effect::Persist { kept: Box::new(kept), sync });
         }

@@ -4,6 +4,7 @@
 use mmm_proto::agent::{Duty, FromAgent, Order, Outcome, Step};
 
 use super::{Act, ActResult, Agent, Effect, Running};
+use crate::core::bugs::{Bug, bug};
 
 impl Agent {
     pub(super) fn take_order(&mut self, link: u64, order: Order) {
@@ -38,6 +39,12 @@ impl Agent {
                     return self.refuse_order(link, order.id, why);
                 }
                 self.set_duty(Duty::Freezing, true);
+                if bug(Bug::FrozenEarly) {
+                    let at = self.server.position.clone();
+                    let outcome = Outcome::Frozen { at, killed: 0 };
+                    let message = FromAgent::Done { id: order.id, outcome };
+                    self.out.push(Effect::SayTo { link, message });
+                }
                 let act = Act::Freeze { vip, grace, kill };
                 self.writing = Some(self.begin(act, order.limit, from));
             }

@@ -50,7 +50,15 @@ impl Monitor {
             all.push(self.blocked(why, Some(self.retry_at), ""));
         }
         self.nobody_else(&mut all);
-        all
+        self.or_at_once(all)
+    }
+
+    /// Nothing is in the way any more: it happens when the rules look again.
+    fn or_at_once(&self, all: Vec<Blocked>) -> Vec<Blocked> {
+        if !all.is_empty() {
+            return all;
+        }
+        vec![self.blocked("nothing is in the way any more", Some(self.look_at), "")]
     }
 
     /// The hosts that said just now that they serve as writer.
@@ -95,7 +103,12 @@ impl Monitor {
                 } else {
                     format!("{name} may still have it: {}", self.agent_trouble(claim.host))
                 };
-                self.blocked(why, Some(claim.over), "its agent says that it has let go")
+                let until = if self.hook_runs(claim.host) {
+                    "its agent says that it has let go, or kill_host_bin cuts it off"
+                } else {
+                    "its agent says that it has let go"
+                };
+                self.blocked(why, Some(claim.over.max(self.now.boot)), until)
             })
             .collect()
     }
@@ -257,7 +270,7 @@ impl Monitor {
         }
         let heir = if let [only] = heirs.as_slice() { Some(*only) } else { None };
         all.extend(self.claims_left(vip, heir));
-        all
+        self.or_at_once(all)
     }
 
     /// Why a host cannot serve a VIP of a role other than the writer's now.

@@ -5,6 +5,7 @@ use mmm_proto::agent::{Reach, Thread};
 use mmm_proto::{Check, GtidPos, HostState, Lag};
 
 use super::Monitor;
+use crate::core::bugs::{Bug, bug};
 
 impl Monitor {
     /// The hosts of the active master role in the order of preference, each with the reason why it
@@ -72,7 +73,7 @@ impl Monitor {
         let Some(mine) = self.hosts[host].report() else {
             return u64::MAX;
         };
-        let most = self.most();
+        let most = if bug(Bug::AnyCandidate) { GtidPos::default() } else { self.most() };
         most.missing_from(&mine.server.received.union(&mine.server.position))
     }
 

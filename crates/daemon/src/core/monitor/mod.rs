@@ -14,6 +14,7 @@ mod evidence;
 mod failover;
 mod halting;
 mod hearing;
+mod hook;
 pub mod hosts;
 mod moves;
 mod pass;
@@ -43,6 +44,7 @@ use mmm_proto::plan::{Plan, Progress};
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Now;
+use crate::core::bugs::{Bug, bug};
 use hosts::Host;
 use moves::Move;
 pub use startup::Stored;
@@ -98,6 +100,8 @@ pub struct Monitor {
     preference_failed: u32,
     /// What a lost writer had that its successor lacked, to be compared when it is back.
     parted: Vec<Parted>,
+    /// Runs of the kill-host hook, for hosts that were not heard since.
+    hooks: Vec<hook::Hook>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
     /// Something came in that rules may have to act on.
@@ -132,7 +136,7 @@ impl Monitor {
             self.look_at = now.boot + self.rest();
         }
         let mut effects = std::mem::take(&mut self.out);
-        if std::mem::take(&mut self.decided) {
+        if std::mem::take(&mut self.decided) && !bug(Bug::MonitorForgets) {
             effects.insert(0, Effect::Persist(Box::new(self.stored())));
         }
         effects
@@ -150,7 +154,14 @@ impl Monitor {
             return Span::ms(20);
         }
         if !self.calm() {
-            return Span::ms(100);
+            let claims = self.vips.iter().flat_map(|vip| &vip.claims);
+            // A grant may be over already when it is taken away.
+            let taken = claims.filter(|claim| claim.taken.is_some());
+            let ended = taken.map(|claim| claim.over.max(self.now.boot));
+            let deadlines = ended.chain([self.quiet_until, self.retry_at]);
+            let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
+            let first = ahead.min().unwrap_or(self.now.boot + Span::ms(100));
+            return first.since(self.now.boot).min(Span::ms(100));
         }
         let limit = self.answer_limit();
         let heard = self.hosts.iter().filter_map(|host| host.heard.as_ref());
@@ -208,6 +219,7 @@ impl Monitor {
             Input::LinkDown { host, why } => self.take_link_down(host, &why),
             Input::Said { host, at, message } => self.take_said(host, at, message),
             Input::Asked { asker, request } => self.take_request(asker, request),
+            Input::Hooked { host, ok, why } => self.take_hooked(host, ok, &why),
             Input::StoreFailed { why } => {
                 self.event(Level::Error, "monitor", "cannot write its status file", &why);
                 self.store_why = why;
@@ -230,6 +242,7 @@ impl Monitor {
             if self.now.boot >= self.quiet_until {
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+                self.mind_hooks();
             }
             self.go_on_with_the_move();
             self.place();

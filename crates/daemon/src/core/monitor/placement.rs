@@ -5,11 +5,13 @@ use mmm_proto::event::Level;
 use mmm_proto::{MonitorMode, RoleMode};
 
 use super::Monitor;
+use crate::core::bugs::{Bug, bug};
 
 impl Monitor {
     /// One pass: orphans of exclusive roles, then of balanced ones; preferences; balance.
     pub(super) fn place(&mut self) {
-        if self.mode == MonitorMode::Passive || self.now.boot < self.quiet_until {
+        let passive = self.mode == MonitorMode::Passive && !bug(Bug::PassiveActs);
+        if passive || self.now.boot < self.quiet_until {
             return;
         }
         self.start_failover_if_needed();
@@ -66,7 +68,7 @@ impl Monitor {
         let Some(host) = wish.or_else(|| pass.least_loaded(&role.hosts)) else {
             return;
         };
-        if record.other_claim(Some(host)).is_some() {
+        if record.other_claim(Some(host)).is_some() && !bug(Bug::ReaderEarly) {
             return;
         }
         let alone = role.hosts.iter().filter(|host| pass.able[**host]).nth(1).is_none();

@@ -12,6 +12,7 @@ use super::preference::CALM;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now, Parted};
+use crate::core::bugs::{Bug, bug};
 use crate::core::lease;
 
 /// What the monitor writes down before it acts on it.
@@ -97,7 +98,11 @@ impl Monitor {
         // else is made of them.
         let known = stored.as_ref().map_or(0, |stored| stored.term);
         let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
-        let term = if stored.is_none() || superseded { known.max(calendar) + 1 } else { known + 1 };
+        let term = if stored.is_none() || superseded {
+            known.max(calendar) + 1
+        } else {
+            known + u64::from(!bug(Bug::SameTerm))
+        };
         let first = Stamp { term, seq: 0 };
         let (vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         if !all_known {
@@ -144,6 +149,7 @@ impl Monitor {
             calm_until: now.boot + CALM,
             preference_failed: 0,
             parted,
+            hooks: Vec::new(),
             decided: true,
             stirred: true,
             look_at: now.boot,
@@ -274,6 +280,7 @@ fn vips_as_stored(
             }
             let claims = claimants
                 .into_iter()
+                .filter(|host| holder == Some(*host) || !bug(Bug::ForgetClaims))
                 .map(|host| Claim { host, over, taken: (holder != Some(host)).then_some(first) })
                 .collect();
             vips.push(Vip {

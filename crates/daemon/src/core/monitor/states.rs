@@ -6,6 +6,7 @@ use mmm_proto::{Check, HostState, MonitorMode, Span};
 
 use super::Monitor;
 use super::pass::Pass;
+use crate::core::bugs::{Bug, bug};
 
 impl Monitor {
     /// One transition a host and pass, first matching row wins. A pass sees what it changed itself.
@@ -58,6 +59,7 @@ impl Monitor {
         let name = self.name(host);
         self.event_by(level, &name, &format!("{from} -> {to}"), why, by);
         let keeps = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait)
+            && !bug(Bug::ManualTakes)
             && to != HostState::AdminOffline;
         if to != HostState::Online && !keeps && self.mode != MonitorMode::Passive {
             self.drop_roles(host, &format!("{name} is {to}"));

@@ -137,13 +137,13 @@ impl Monitor {
     }
 
     /// What only a person should decide: two that have the address, or two that take writes. (A
-    /// host that is frozen has the address and takes none: that is a move that was broken off.)
+    /// host that is frozen has the address and takes none: that is a move that broke off.)
     fn conflict(&self, ballots: &[Ballot]) -> Option<String> {
         let names = |is: &dyn Fn(&&Ballot) -> bool| {
             let hosts: Vec<usize> = ballots.iter().filter(is).map(|b| b.host).collect();
             (hosts.len() > 1).then(|| self.top.names(&hosts))
         };
-        let moving = |b: &Ballot| matches!(self.hosts[b.host].duty(), Duty::Frozen | Duty::Fencing);
+        let moving = |b: &Ballot| self.hosts[b.host].duty() == Duty::Frozen;
         let word = self.vip_word(self.writer_vip());
         names(&|b| b.vip && !moving(b))
             .map(|names| format!("{word} is found on {names}"))
@@ -217,7 +217,7 @@ impl Monitor {
                 return self.set_mode(MonitorMode::Passive, &cause, None);
             }
         }
-        let most = ballots.iter().map(Ballot::sum).max().unwrap_or(0);
+        let most = ballots.iter().filter(|b| b.claims()).map(Ballot::sum).max().unwrap_or(0);
         // Ties: the first in configured order.
         let Some(winner) = ballots.iter().find(|b| b.sum() == most && b.claims()).cloned() else {
             return;
@@ -303,5 +303,32 @@ impl Monitor {
                 self.set_state(host, HostState::Online, &why, None);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_originals_weights_and_its_worked_example() {
+        let none = Ballot {
+            host: 0,
+            writable: false,
+            vip: false,
+            status: false,
+            agent: false,
+            followers: 0,
+            out: None,
+            heard: true,
+        };
+        // A is writable with the VIP and one slave follows it; status file and agent say B.
+        let a = Ballot { writable: true, vip: true, followers: 1, ..none.clone() };
+        let b = Ballot { host: 1, status: true, agent: true, ..none.clone() };
+        assert_eq!((a.sum(), b.sum()), (7, 2));
+        let out = Ballot { out: Some("ADMIN_OFFLINE".to_owned()), ..a };
+        assert_eq!((out.sum(), out.claims()), (0, false));
+        let idle = Ballot { writable: true, followers: 3, ..none };
+        assert!(!idle.claims(), "a server that is writable and followed has no role yet");
     }
 }

@@ -25,6 +25,8 @@ pub enum Input {
     Said { host: usize, at: Time, message: FromAgent },
     /// A person asked for something.
     Asked { asker: Asker, request: Request },
+    /// The hook that was asked for has ended: whether it cut the host off, and what it said.
+    Hooked { host: usize, ok: bool, why: String },
     /// A decision could not be written down; what relied on it was not done.
     StoreFailed { why: String },
     /// Decisions can be written down again.
@@ -60,6 +62,9 @@ pub enum Effect {
     Send { host: usize, message: ToAgent },
     /// Run the server checks of a host now.
     Probe { host: usize },
+    /// Run the kill-host hook for a host, no longer than `limit`; `ping` says whether the host
+    /// answered the latest pings. Answered by [`Input::Hooked`].
+    RunHook { host: usize, ping: bool, limit: Span },
     /// Answer a person.
     Answer { to: Asker, answer: Answer },
     /// Log it and show it.

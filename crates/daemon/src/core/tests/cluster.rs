@@ -73,6 +73,11 @@ pub(super) struct Cluster {
     checks: Vec<Pending>,
     /// Only the test says what the checks of that host find.
     lossy: [bool; 3],
+    /// What the hook does: how long it takes and whether it succeeds; none: it never ends.
+    pub(super) hook: Option<(u64, bool)>,
+    /// The runs of the hook: when, for whom, whether it answered pings.
+    pub(super) hooked: Vec<(u64, usize, bool)>,
+    hooks: Vec<(u64, usize, bool)>,
     pub(super) events: Vec<(u64, Event)>,
     answers: Vec<(u64, Answer)>,
     asked: u64,
@@ -109,6 +114,9 @@ impl Cluster {
             cut_peers: [false; 3],
             checks: Vec::new(),
             lossy: [false; 3],
+            hook: None,
+            hooked: Vec::new(),
+            hooks: Vec::new(),
             events: Vec::new(),
             answers: Vec::new(),
             asked: 0,
@@ -337,6 +345,7 @@ impl Cluster {
             self.mind_link(host);
         }
         self.mind_checks();
+        self.mind_hooks();
         if self.monitor.is_some() && !self.paused && now >= self.wake {
             self.feed(Input::Tick);
         }

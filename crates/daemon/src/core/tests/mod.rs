@@ -7,13 +7,18 @@ mod server;
 
 mod commands;
 mod failover;
+mod hook;
 mod memory;
+mod modes;
+mod network;
 mod partition;
 mod placing;
 mod planned;
+mod preferred;
 mod restart;
 mod starting;
 mod states;
+mod votes;
 mod weather;
 mod why;
 
@@ -99,6 +104,7 @@ fn topology() -> Topology {
             step_timeout: Span::secs(3),
             max_transaction: Span::secs(5),
         },
+        kill_host: None,
         mode: MonitorMode::Active,
         careful_startup: true,
     }

@@ -8,6 +8,7 @@ use super::World;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
 use crate::sim::due::{Due, Packet};
 use crate::sim::server::State;
+use crate::sim::story::Told;
 
 /// How often the server and the interface are looked at, and how long a look at a silent server
 /// takes.
@@ -115,10 +116,8 @@ impl World {
                 self.written(host, kept, effects, failed, retrying);
                 self.pump(host);
             }
-            Due::AgentSaved { kept, .. } => {
-                if self.hosts[host].disk_ok {
-                    self.hosts[host].disk = Some(*kept);
-                }
+            Due::AgentSaved { kept, .. } if self.hosts[host].disk_ok => {
+                self.hosts[host].disk = Some(*kept);
             }
             _ => {}
         }
@@ -223,6 +222,10 @@ impl World {
             let name = crate::sim::text::host_word(host);
             let (duty, seen) = (self.hosts[host].duty, self.hosts[host].seen);
             self.note(format!("  {name} is {} (has seen {seen})", duty.word()));
+        }
+        let duty = self.hosts[host].duty;
+        if before != duty {
+            self.tell(|| Told::Duty(host, duty));
         }
         self.wake_at(host, at);
         self.write_down(host, effects);

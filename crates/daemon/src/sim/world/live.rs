@@ -6,6 +6,7 @@ use mmm_proto::event::Event;
 use mmm_proto::{Time, Wall};
 
 use super::{WALL, World};
+use crate::core::monitor::{Asker, Input, Request};
 use crate::sim::config::WorldConfig;
 
 impl World {
@@ -31,6 +32,19 @@ impl World {
     pub fn next_due(&self) -> Option<Time> {
         let next = self.queue.next()?;
         Some(Time(next.saturating_sub(self.origin).div_ceil(1000)))
+    }
+
+    /// Asks the monitor in somebody's name, as [`World::ask`] does.
+    pub fn ask_as(&mut self, who: &str, request: Request) -> u64 {
+        self.asked += 1;
+        let id = self.asked;
+        self.watch.asked(self.us, id, &request);
+        if self.trace.is_some() {
+            self.note(format!("asked: {request:?}"));
+        }
+        let asker = Asker { console: 1, id, who: who.to_owned() };
+        self.tell_monitor(0, Input::Asked { asker, request });
+        id
     }
 
     /// What the wall clocks show.

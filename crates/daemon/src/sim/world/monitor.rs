@@ -14,6 +14,7 @@ use crate::core::monitor::{Effect, Input, Monitor, Stored};
 use crate::sim::action::{Action, Node, Process};
 use crate::sim::clock::Clock;
 use crate::sim::due::{Due, Packet};
+use crate::sim::story::Told;
 use crate::sim::text::host_word;
 
 /// Between two tries to write what could not be written, and of systemd to start what ended.
@@ -247,6 +248,7 @@ impl World {
         let (stamp, wake) = (core.stamp(), core.next_wakeup());
         let at = self.mons[mon].clock.when(self.us, wake);
         self.watch.monitor_stepped(self.us, mon, stamp);
+        self.note_rows(mon);
         self.wake_monitor_at(mon, at);
         self.carry_out_decisions(mon, effects);
     }
@@ -338,6 +340,8 @@ impl World {
             Effect::Probe { host } => self.probe(mon, host),
             Effect::Answer { to, answer } => self.answered(to.id, answer),
             Effect::Event(event) => self.told(mon, event),
+            // No simulated cluster has a kill-host program.
+            Effect::RunHook { .. } => {}
         }
     }
 
@@ -355,11 +359,12 @@ impl World {
 
     fn answered(&mut self, id: u64, answer: Answer) {
         if self.trace.is_some() {
-            self.note(format!("answer: {}", answer_words(&answer)));
+            self.note(format!("answer: {}", super::telling::answer_words(&answer)));
         }
         if let Answer::Plan { plan } = &answer {
             self.last_plan = Some(plan.id);
         }
+        self.tell(|| Told::Answer(answer.clone()));
         self.watch.answered(self.us, id, &answer);
         self.answers.push((id, answer));
     }
@@ -370,6 +375,7 @@ impl World {
             let who = if mon == 0 { "" } else { "(monitor2) " };
             self.note(format!("{who}{}", event.line()));
         }
+        self.tell_event(mon, &event);
         if mon == 0 {
             self.watch.told(self.us, &event);
             self.events.push((now, event));
@@ -387,16 +393,5 @@ impl World {
 
     pub(super) fn mon_time(&self, mon: usize) -> Time {
         self.mons[mon].clock.now(self.us)
-    }
-}
-
-fn answer_words(answer: &Answer) -> String {
-    match answer {
-        Answer::Done { text, .. } => text.clone(),
-        Answer::Refused { refusal } => format!("refused: {}", refusal.reason),
-        Answer::Failed { undone, why } => format!("failed (undone: {undone}): {why}"),
-        Answer::Started { plan } => format!("plan {plan} started"),
-        Answer::Plan { plan } => format!("plan {}: {}", plan.id, plan.title),
-        Answer::Snapshot { .. } => "a picture".to_owned(),
     }
 }

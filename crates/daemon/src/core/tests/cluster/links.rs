@@ -107,6 +107,12 @@ impl Cluster {
                 _ if lost => {}
                 Effect::Send { host, message } => self.send(host, message),
                 Effect::Probe { host } => self.check(host, Check::Mysql),
+                Effect::RunHook { host, ping, .. } => {
+                    self.hooked.push((self.now, host, ping));
+                    if let Some((takes, ok)) = self.hook {
+                        self.hooks.push((self.now + takes, host, ok));
+                    }
+                }
                 Effect::Answer { to, answer } => {
                     self.log.push(format!("{:>7} answer {answer:?}", self.now));
                     self.answers.push((to.id, answer));
@@ -121,6 +127,22 @@ impl Cluster {
             self.disk_told = false;
             self.disk = self.monitor.as_ref().map(Monitor::stored);
             self.feed(Input::StoreWorks);
+        }
+    }
+
+    /// The hooks that have ended: one that succeeds has taken the power from its host.
+    pub(super) fn mind_hooks(&mut self) {
+        let now = self.now;
+        let (done, rest) =
+            std::mem::take(&mut self.hooks).into_iter().partition(|(end, ..)| now >= *end);
+        self.hooks = rest;
+        let done: Vec<(u64, usize, bool)> = done;
+        for (_, host, ok) in done {
+            if ok && self.cut[host] {
+                self.hosts[host].power_off();
+            }
+            let why = if ok { "power off" } else { "exit code 1" }.to_owned();
+            self.feed(Input::Hooked { host, ok, why });
         }
     }
 

@@ -60,7 +60,12 @@ impl Cluster {
         let blockers = ready.flat_map(|ready| &ready.blockers);
         for blocked in view.writer.blocked.iter().chain(blockers) {
             let old = blocked.ends.is_some_and(|ends| view.now.since(ends) > Span::ms(200));
-            assert!(!old && !blocked.why.is_empty(), "{blocked:?}\n{}", self.tail());
+            assert!(
+                !old && !blocked.why.is_empty(),
+                "{blocked:?} at {:?}\n{}",
+                view.now,
+                self.tail()
+            );
         }
     }
 

@@ -1,0 +1,316 @@
+//! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every fault
+//! is over, and an operator puts back what does not come back by itself.
+
+use mmm_proto::{HostName, RoleName, Span, Verb};
+
+use super::action::{ActKind, Action, Node, Path, Process};
+use super::config::{WorldConfig, vips};
+use super::draw::Draw;
+use super::script::Script;
+use super::text::host_word;
+
+/// From the end of the faults until everything must be in service again, with an operator who looks
+/// every now and then.
+pub const RECOVERY: Span = Span::secs(150);
+/// When the operator looks, counted from the end of the faults.
+const OPERATOR: [Span; 6] = [
+    Span::secs(15),
+    Span::secs(30),
+    Span::secs(45),
+    Span::secs(60),
+    Span::secs(80),
+    Span::secs(105),
+];
+
+/// The script of a seed.
+pub fn script(seed: u64) -> Script {
+    let mut draw = Draw::new(seed ^ 0x77_6561_7468_6572);
+    let config = cluster(&mut draw);
+    let mut weather = Weather { draw, config, now: Span::ZERO, steps: Vec::new() };
+    let faults = weather.draw.pick(&[1, 1, 2, 3, 5, 8, 12, 20]);
+    weather.wait();
+    for _ in 0..faults {
+        weather.trouble();
+        weather.wait();
+    }
+    let Weather { config, mut steps, now, .. } = weather;
+    steps.retain(|(at, _)| *at <= now);
+    steps.push((now, Action::Calm));
+    for after in OPERATOR {
+        steps.push((now + after, Action::PutBack));
+    }
+    steps.sort_by_key(|(at, _)| *at);
+    Script { config, seed, steps, end: now + RECOVERY }
+}
+
+fn cluster(draw: &mut Draw) -> WorldConfig {
+    let hosts = draw.pick(&[2, 3, 3, 3, 3, 4, 5, 7]);
+    let masters = if hosts > 2 && draw.chance(1, 8) { 3 } else { 2 };
+    let mut config = WorldConfig { hosts, masters, ..WorldConfig::default() };
+    config.readers = draw.below(hosts as u64 + 1) as usize;
+    config.report = draw.chance(1, 5);
+    config.prefer = draw.chance(1, 6).then(|| draw.below(masters as u64) as usize);
+    let (heartbeat, ttl, period, trap) = draw.pick(&[
+        (500, 3_000, 1_000, 3_000),
+        (500, 3_000, 1_000, 3_000),
+        (500, 3_000, 5_000, 10_000),
+        (1_000, 6_000, 2_000, 5_000),
+        (2_000, 10_000, 5_000, 10_000),
+        (300, 2_000, 500, 2_000),
+    ]);
+    config.heartbeat = Span::ms(heartbeat);
+    config.ttl = Span::ms(ttl);
+    config.check_period = Span::ms(period);
+    config.trap = Span::ms(trap);
+    config.auto_set_online = Span::secs(draw.pick(&[0, 10, 60, 60]));
+    config.wait_for_other_master = Span::secs(draw.pick(&[0, 20, 120]));
+    config.flap_count = draw.pick(&[3, 3, 0, 10]);
+    config.drain_timeout = Span::secs(draw.pick(&[2, 10]));
+    config.catch_up_timeout = Span::secs(draw.pick(&[2, 5]));
+    config.step_timeout = Span::secs(draw.pick(&[3, 5]));
+    config.delay = Span::ms(draw.pick(&[1, 1, 1, 5, 20]));
+    config.write_every = Span::ms(draw.pick(&[50, 200, 1_000]));
+    config.semi_sync = draw.chance(1, 3);
+    config.durable = draw.chance(7, 8);
+    config.escalate = draw.chance(7, 8);
+    config.boots_writable = draw.chance(1, 8);
+    config.careful_startup = draw.chance(1, 2);
+    config
+}
+
+struct Weather {
+    draw: Draw,
+    config: WorldConfig,
+    now: Span,
+    steps: Vec<(Span, Action)>,
+}
+
+impl Weather {
+    fn wait(&mut self) {
+        let most = self.draw.pick(&[20, 300, 300, 3_000, 3_000, 20_000]);
+        self.now = self.now + Span::ms(self.draw.below(most));
+    }
+
+    fn host(&mut self) -> usize {
+        // The pair is where it hurts.
+        let all = self.config.hosts as u64;
+        let among = if self.draw.chance(2, 3) { 2.min(all) } else { all };
+        self.draw.below(among) as usize
+    }
+
+    fn name(&mut self) -> HostName {
+        let host = self.host();
+        HostName::parse(host_word(host)).expect("db1 to db7 are names")
+    }
+
+    fn span(&mut self) -> Span {
+        let most = self.draw.pick(&[50, 1_000, 4_000, 12_000, 40_000]);
+        Span::ms(self.draw.below(most) + 1)
+    }
+
+    fn put(&mut self, action: Action) {
+        self.steps.push((self.now, action));
+    }
+
+    /// Something bad that ends by itself, perhaps only with all the rest.
+    fn bad(&mut self, begins: Action, ends: Action) {
+        self.put(begins);
+        let after = self.span();
+        if self.draw.chance(4, 5) {
+            self.steps.push((self.now + after, ends));
+        }
+    }
+
+    fn trouble(&mut self) {
+        match self.draw.below(20) {
+            0..=5 => self.process(),
+            6..=9 => self.path(),
+            10 => self.disk(),
+            11 | 12 => self.act(),
+            13 | 14 => self.data(),
+            15 => self.hand(),
+            _ => self.command(),
+        }
+    }
+
+    fn process(&mut self) {
+        let host = self.host();
+        let process = match self.draw.below(12) {
+            0..=2 => Process::Server(host),
+            3..=5 => Process::Agent(host),
+            6 | 7 => Process::Host(host),
+            8..=10 => Process::Monitor,
+            _ => return self.second_monitor(),
+        };
+        if self.draw.chance(1, 2) {
+            self.bad(Action::Kill(process), Action::Start(process));
+        } else {
+            self.bad(Action::Stop(process), Action::Cont(process));
+        }
+    }
+
+    fn second_monitor(&mut self) {
+        if self.draw.chance(1, 4) {
+            self.bad(Action::Start(Process::Second), Action::Kill(Process::Second));
+        }
+    }
+
+    fn node(&mut self) -> Node {
+        if self.draw.chance(1, 2) { Node::Monitor } else { Node::Host(self.host()) }
+    }
+
+    fn path(&mut self) {
+        let (one, host) = (self.node(), self.host());
+        let two = Node::Host(host);
+        let path = match self.draw.below(5) {
+            _ if one == two => Path::Around(one),
+            0 => Path::OneWay(one, two),
+            1 => Path::OneWay(two, one),
+            2 => Path::Around(one),
+            _ => Path::Between(one, two),
+        };
+        match self.draw.below(8) {
+            0..=4 => self.bad(Action::Cut(path), Action::Heal(path)),
+            5 => {
+                let much = Span::ms(self.draw.pick(&[30, 300, 1_000]));
+                self.bad(Action::Delay(path, much), Action::Delay(path, Span::ZERO));
+            }
+            6 => {
+                let percent = self.draw.pick(&[5, 30, 60]);
+                self.bad(Action::Drop(path, percent), Action::Drop(path, 0));
+            }
+            _ => self.bad(Action::Duplicate(path, 40), Action::Duplicate(path, 0)),
+        }
+        if self.draw.chance(1, 6) {
+            self.bad(Action::Network(false), Action::Network(true));
+        }
+    }
+
+    fn disk(&mut self) {
+        let node = self.node();
+        if self.draw.chance(1, 2) {
+            self.bad(Action::Disk(node, false), Action::Disk(node, true));
+        } else {
+            let much = Span::ms(self.draw.pick(&[20, 200, 900, 3_000]));
+            self.bad(Action::DiskTakes(node, much), Action::DiskTakes(node, Span::ZERO));
+        }
+    }
+
+    fn act(&mut self) {
+        use ActKind::{CatchUp, Drop, Fence, Follow, Freeze, Hold, Open, Thaw};
+        let host = self.host();
+        let kind = self.draw.pick(&[Open, Freeze, Thaw, Fence, Hold, Drop, CatchUp, Follow]);
+        if self.draw.chance(1, 2) {
+            let much = Span::ms(self.draw.pick(&[100, 700, 1_500, 4_000]));
+            self.bad(Action::Slow(kind, host, much), Action::Works(kind, host));
+        } else if kind != Fence {
+            self.bad(Action::Fail(kind, host), Action::Works(kind, host));
+        }
+    }
+
+    fn data(&mut self) {
+        let host = self.host();
+        match self.draw.below(7) {
+            0 => {
+                let late = Span::secs(self.draw.pick(&[1, 5, 90]));
+                self.bad(Action::Lag(host, late), Action::Lag(host, Span::ZERO));
+            }
+            1 => {
+                let sql = self.draw.chance(1, 2);
+                let thread = |on| Action::Thread { host, sql, on };
+                self.bad(thread(false), thread(true));
+            }
+            2 => {
+                let ends = Action::Thread { host, sql: true, on: true };
+                self.bad(Action::BreakSql(host), ends);
+            }
+            3 | 4 => {
+                let long = self.span();
+                self.put(Action::Hold(host, long));
+            }
+            5 => self.bad(Action::Lock(host), Action::Unlock(host)),
+            _ => self.bad(Action::Write(false), Action::Write(true)),
+        }
+    }
+
+    fn hand(&mut self) {
+        let host = self.host();
+        match self.draw.below(4) {
+            0 => {
+                let on = self.draw.chance(1, 2);
+                self.put(Action::ReadOnly(host, on));
+            }
+            1 => {
+                let all = vips(&self.config);
+                let vip = self.draw.pick(&all);
+                self.put(Action::Vip(host, vip, false));
+            }
+            2 => {
+                let ppm = self.draw.below(2_001) as i64 - 1_000;
+                let node = self.node();
+                self.put(Action::Drift(node, ppm));
+            }
+            _ => {
+                let node = if self.draw.chance(1, 3) { Node::Monitor } else { Node::Host(host) };
+                self.put(Action::Forget(node));
+                if let Node::Host(host) = node {
+                    let agent = Process::Agent(host);
+                    self.bad(Action::Kill(agent), Action::Start(agent));
+                } else {
+                    self.bad(Action::Kill(Process::Monitor), Action::Start(Process::Monitor));
+                }
+            }
+        }
+    }
+
+    fn command(&mut self) {
+        let host = self.name();
+        let verb = match self.draw.below(16) {
+            0..=5 => {
+                let role = if self.draw.chance(1, 6) && self.config.readers > 0 {
+                    "reader"
+                } else {
+                    "writer"
+                };
+                let role = RoleName::parse(role).expect("a good name");
+                let (kill, force) = (self.draw.chance(1, 3), self.draw.chance(1, 10));
+                Verb::MoveRole { role, host, force, kill }
+            }
+            6..=8 => Verb::SetOffline { host },
+            9..=11 => Verb::SetOnline { host },
+            12 => Verb::SetPassive,
+            13 => Verb::SetManual,
+            14 => Verb::SetActive,
+            _ => {
+                let all = vips(&self.config);
+                Verb::SetIp { ip: self.draw.pick(&all), host }
+            }
+        };
+        match self.draw.below(8) {
+            0 => {
+                self.put(Action::Plan(verb));
+                let after = self.span();
+                self.steps.push((self.now + after, Action::Apply));
+            }
+            1 => {
+                self.put(Action::Control(verb));
+                let after = Span::ms(self.draw.below(1_500));
+                self.steps.push((self.now + after, Action::Halt));
+            }
+            _ => self.put(Action::Control(verb)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_script_survives_its_text() {
+        for seed in 0..300 {
+            let script = script(seed);
+            assert_eq!(Script::parse(&script.to_string()).as_ref(), Ok(&script), "{seed}");
+        }
+    }
+}
