@@ -15,6 +15,7 @@ impl Monitor {
     pub fn view(&self) -> ClusterView {
         ClusterView {
             cluster: self.top.cluster.clone(),
+            demo: false,
             generation: self.generation,
             term: self.term,
             now: self.now.wall,
