@@ -335,7 +335,7 @@ impl World {
 
     fn perform_effect(&mut self, mon: usize, effect: Effect) {
         match effect {
-            Effect::Persist(_) | Effect::RunHook { .. } => {}
+            Effect::Persist(_) => {}
             Effect::Send { host, message } => self.send_down(mon, host, message),
             Effect::Probe { host } => self.probe(mon, host),
             Effect::Answer { to, answer } => self.answered(to.id, answer),
