@@ -87,6 +87,8 @@ pub struct Monitor {
     /// The host that an operator forced to be writer, until it is: its replication is not held
     /// against it.
     forced: Option<usize>,
+    /// Since when the agent of the writer says without a break that it does not serve.
+    idle_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
@@ -187,6 +189,7 @@ impl Monitor {
             && self.network
             && self.store_why.is_empty()
             && self.parted.is_empty()
+            && self.idle_since.is_none()
             && self.hosts.iter().all(host)
             && self.vips.iter().all(vip)
     }
@@ -244,6 +247,7 @@ impl Monitor {
             if self.now.boot >= self.quiet_until {
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+                self.take_role_from_idle_writer();
                 self.mind_hooks();
             }
             self.go_on_with_the_move();

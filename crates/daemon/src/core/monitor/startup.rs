@@ -138,6 +138,7 @@ impl Monitor {
             store_why: String::new(),
             blind: false,
             forced: None,
+            idle_since: None,
             retry_at: now.boot,
             avoided: Vec::new(),
             voted: false,

@@ -312,7 +312,7 @@ impl Monitor {
         role.hosts.iter().copied().filter(|host| self.can_serve(*host)).collect()
     }
 
-    fn heir_exists(&self, vip: usize, but: usize) -> bool {
+    pub(super) fn heir_exists(&self, vip: usize, but: usize) -> bool {
         let exclusive = self.top.roles[self.vips[vip].role].mode == RoleMode::Exclusive;
         if exclusive && self.vips[vip].role == self.top.writer {
             return self.candidates().iter().any(|(h, why)| *h != but && why.is_none());
