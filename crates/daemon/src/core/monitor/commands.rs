@@ -7,6 +7,7 @@ use mmm_proto::plan::{Plan, PlanOutcome, StepState};
 use mmm_proto::{HostName, HostState, MonitorMode, RoleMode, Span, Verb};
 
 use super::moves::{Kind, Phase};
+use super::parted::transactions;
 use super::plan::{PLAN_EXPIRES, planned_steps};
 use super::{Asker, Monitor, Request, refuse};
 
@@ -211,16 +212,18 @@ impl Monitor {
     }
 
     fn set_online(&mut self, host: &HostName, who: &str) -> String {
-        if let Some(index) = self.top.host(host) {
-            self.hosts[index].flapping = false;
-            // The operator answers for what it has.
-            self.parted.retain(|parted| parted.host != index);
-            self.set_state(index, HostState::Online, "set online", Some(who));
-            self.retry_at = self.now.boot;
-        }
-        format!(
+        let text = format!(
             "State of '{host}' changed to ONLINE. Now you can wait some time and check its new roles!"
-        )
+        );
+        let Some(index) = self.top.host(host) else {
+            return text;
+        };
+        self.hosts[index].flapping = false;
+        let parted = self.accept_parted(index);
+        let why = parted.as_ref().map(|parted| format!("set online, though {parted}"));
+        self.set_state(index, HostState::Online, why.as_deref().unwrap_or("set online"), Some(who));
+        self.retry_at = self.now.boot;
+        parted.map_or(text.clone(), |parted| format!("{text} But {parted}."))
     }
 
     fn set_offline(&mut self, host: usize, who: &str) -> String {
@@ -284,8 +287,10 @@ impl Monitor {
     /// the old one cannot hold it any more.
     fn force_writer(&mut self, to: usize, who: &str) -> String {
         let old = self.writer();
-        let lacks = self.lacks(to);
-        let why = format!("forced by {who}, {lacks} transactions behind");
+        // What it received and has not applied is lost unless it can apply it in time.
+        let applied = self.hosts[to].report().map(|report| report.server.position.clone());
+        let lacks = self.most().missing_from(&applied.unwrap_or_default());
+        let why = format!("forced by {who}, {} behind", transactions(lacks));
         self.forced = Some(to);
         self.set_state(to, HostState::Online, &why, Some(who));
         let vip = self.writer_vip();

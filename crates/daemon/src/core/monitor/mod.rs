@@ -18,6 +18,7 @@ mod hearing;
 mod hook;
 pub mod hosts;
 mod moves;
+mod parted;
 mod pass;
 mod permit;
 mod placement;
@@ -48,6 +49,7 @@ use super::Now;
 use crate::core::bugs::{Bug, bug};
 use hosts::Host;
 use moves::Move;
+use parted::Parted;
 pub use startup::Stored;
 pub use table::{ROWS, Row};
 use topology::Topology;
@@ -101,7 +103,7 @@ pub struct Monitor {
     calm_until: Time,
     /// How many moves to the preferred host failed in a row.
     preference_failed: u32,
-    /// What a lost writer had that its successor lacked, to be compared when it is back.
+    /// Hosts that may have what the writer lacks.
     parted: Vec<Parted>,
     /// Runs of the kill-host hook, for hosts that were not heard since.
     hooks: Vec<hook::Hook>,
@@ -113,18 +115,6 @@ pub struct Monitor {
     /// When every rule looks again though nothing came in.
     look_at: Time,
     out: Vec<Effect>,
-}
-
-/// A former writer that was lost: what its successor had when it took over. It is kept until the
-/// host was seen to follow; until then it may have transactions that nobody else has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Parted {
-    host: usize,
-    heir: usize,
-    at: mmm_proto::GtidPos,
-    told: bool,
-    /// Since when its reports say without a break that it follows the heir.
-    following: Option<Time>,
 }
 
 impl Monitor {
@@ -254,7 +244,7 @@ impl Monitor {
             self.place();
         }
         self.tell_agents();
-        self.compare_returned_writers();
+        self.compare_with_heirs();
         self.mind_advice();
     }
 

@@ -8,10 +8,11 @@ use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
+use super::parted::Parted;
 use super::preference::CALM;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
-use super::{Monitor, Now, Parted};
+use super::{Monitor, Now};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease;
 
@@ -29,12 +30,12 @@ pub struct Stored {
     pub ttl: Span,
     pub hosts: Vec<StoredHost>,
     pub vips: Vec<StoredVip>,
-    /// Former writers that may have transactions of their own.
+    /// Hosts that may have transactions that the writer lacks.
     #[serde(default)]
     pub parted: Vec<StoredParted>,
 }
 
-/// A lost writer, as written down.
+/// One of them, as written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredParted {
     pub host: String,
@@ -42,6 +43,9 @@ pub struct StoredParted {
     /// What the heir had when it took over.
     pub at: GtidPos,
     pub told: bool,
+    /// An operator set it online all the same.
+    #[serde(default)]
+    pub accepted: bool,
 }
 
 /// A host, as written down.
@@ -112,7 +116,7 @@ impl Monitor {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
-        let parted = parted_as_stored(&top, stored.as_ref());
+        let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         Self {
             term,
@@ -174,6 +178,7 @@ impl Monitor {
                     heir: name(parted.heir),
                     at: parted.at.clone(),
                     told: parted.told,
+                    accepted: parted.accepted,
                 })
                 .collect(),
             hosts: self
@@ -306,14 +311,16 @@ fn vips_as_stored(
 }
 
 /// What is still to be compared.
-fn parted_as_stored(top: &Topology, stored: Option<&Stored>) -> Vec<Parted> {
+fn parted_as_stored(top: &Topology, stored: Option<&Stored>, now: Time) -> Vec<Parted> {
     let index = |name: &str| top.hosts.iter().position(|host| host.name == *name);
     let parted = |parted: &StoredParted| {
         Some(Parted {
             host: index(&parted.host)?,
             heir: index(&parted.heir)?,
             at: parted.at.clone(),
+            since: now,
             told: parted.told,
+            accepted: parted.accepted,
             following: None,
         })
     };
