@@ -4,7 +4,8 @@
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,6 +13,7 @@ use mmm_proto::conf;
 
 use crate::config::{self, Config, Program};
 use crate::log::{self, LogSettings};
+use crate::sim::demo::{self, DemoFlags};
 
 /// The command line of a daemon.
 #[derive(Debug, Parser)]
@@ -83,8 +85,32 @@ where
     }
     let level = flags.log_level.unwrap_or_else(|| loaded.config.log_level.word().to_owned());
     let settings = LogSettings { level, file: loaded.config.log_path.clone(), json: false };
+    run_to_end(&settings, || run(loaded.config))
+}
+
+/// Runs `mmm-mond demo` to its end. Prints where consoles find it. Exit codes as of a daemon.
+pub fn demo(flags: &DemoFlags) -> ExitCode {
+    let settings = LogSettings { level: flags.log_level.clone(), ..LogSettings::default() };
+    let ready = |socket: &Path| {
+        let socket = socket.display();
+        // The first line is for programs. Nobody may be there to read it, which is no failure.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{socket}\n\nA simulated cluster of {} hosts; nothing of it is real. Try:\n    \
+             mmm-tui --socket {socket}\n    mmm-control --socket {socket} demo faults\nCtrl-C ends it.",
+            flags.hosts
+        );
+    };
+    run_to_end(&settings, || demo::run(flags, ready))
+}
+
+/// Log, runtime, work, and the exit code.
+fn run_to_end<F>(settings: &LogSettings, run: impl FnOnce() -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     // Held to the end, so that the last lines are written.
-    let _guard = match log::start(&settings) {
+    let _guard = match log::start(settings) {
         Ok(guard) => guard,
         Err(why) => {
             eprintln!("cannot start the log: {why}");
@@ -99,7 +125,7 @@ where
                 return ExitCode::from(1);
             }
         };
-    let ended = runtime.block_on(run(loaded.config));
+    let ended = runtime.block_on(run());
     // Acts and probes that hang must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match ended {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::demo::Demo;
 use crate::event::Event;
 use crate::line::Message;
 use crate::plan::Plan;
@@ -26,11 +27,13 @@ pub enum ToMonitor {
     Apply { id: u64, plan: u64, generation: u64 },
     /// Halt a running plan before its next step.
     Stop { id: u64, plan: u64 },
+    /// Break something in a demo. A monitor of real hosts refuses.
+    Demo { id: u64, demo: Demo },
 }
 
 impl Message for ToMonitor {
     const KINDS: &'static [&'static str] =
-        &["subscribe", "snapshot", "run", "plan", "apply", "stop"];
+        &["subscribe", "snapshot", "run", "plan", "apply", "stop", "demo"];
 }
 
 /// What the monitor says to a console.

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod auth;
 pub mod conf;
 pub mod console;
+pub mod demo;
 pub mod event;
 pub mod gtid;
 pub mod hello;
@@ -22,6 +23,7 @@ pub mod time;
 pub mod verb;
 pub mod view;
 
+pub use demo::Demo;
 pub use event::Event;
 pub use gtid::GtidPos;
 pub use host::{Check, HostMode, HostState, Lag, MonitorMode};

@@ -18,6 +18,9 @@ use crate::verb::Verb;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterView {
     pub cluster: ClusterName,
+    /// Whether all of it is simulated: no host, server or address of it exists.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub demo: bool,
     /// Counts pictures in which something changed other than the passing of time.
     pub generation: u64,
     /// The monitor's leadership; grows with each start.

@@ -17,7 +17,7 @@ use mmm_proto::hello::{First, Program};
 use mmm_proto::line::{LINE_MAX, LineError, Lines, Message, decode, encode};
 use mmm_proto::plan::{self, CheckVerdict, PlanOutcome, StepState};
 use mmm_proto::view::{Verdict, WriterState};
-use mmm_proto::{Check, GtidPos, HostMode, HostState, Lag, MonitorMode, RoleMode, Verb};
+use mmm_proto::{Check, Demo, GtidPos, HostMode, HostState, Lag, MonitorMode, RoleMode, Verb};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -92,6 +92,7 @@ words! {
         SetManual = "set_manual", SetPassive = "set_passive", MoveRole = "move_role",
         SetIp = "set_ip",
     }
+    "demo": Demo { Fault = "fault", Faults = "faults", Calm = "calm" }
     "check": Check {
         Ping = "ping", Mysql = "mysql", RepThreads = "rep_threads", RepBacklog = "rep_backlog",
     }

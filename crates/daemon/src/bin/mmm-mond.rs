@@ -2,19 +2,39 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Parser, Subcommand};
 use mmm_daemon::config::Program;
-use mmm_daemon::start::{Flags, import, start};
+use mmm_daemon::sim::demo::DemoFlags;
+use mmm_daemon::start::{Flags, demo, import, start};
+
+/// Watches the hosts of a MySQL or MariaDB master pair and decides who holds what
+#[derive(Debug, Parser)]
+#[command(
+    name = "mmm-mond",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "mmm-mond config-import DIR --out DIR translates the original's .conf files"
+)]
+struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play a simulated cluster behind a real socket: nothing to install, nothing to configure
+    Demo(DemoFlags),
+}
 
 fn main() -> ExitCode {
     if let Some(ended) = import(std::env::args_os()) {
         return ended;
     }
-    let command = Flags::command()
-        .name("mmm-mond")
-        .about("Watches the hosts of a MySQL or MariaDB master pair and decides who holds what")
-        .after_help("mmm-mond config-import DIR --out DIR translates the original's .conf files");
-    let flags = command.get_matches();
-    let flags = Flags::from_arg_matches(&flags).unwrap_or_else(|error| error.exit());
-    start(flags, Program::Monitor, "mmm_mon", mmm_daemon::mond::worker::run)
+    let args = Args::parse();
+    if let Some(Command::Demo(flags)) = &args.command {
+        return demo(flags);
+    }
+    start(args.flags, Program::Monitor, "mmm_mon", mmm_daemon::mond::worker::run)
 }

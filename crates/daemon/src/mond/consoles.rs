@@ -113,6 +113,8 @@ struct Shared {
     ring: Mutex<Ring>,
     /// Changes when there are new events.
     rung: watch::Sender<()>,
+    /// Whether pictures, events and beats are held back.
+    mute: watch::Sender<bool>,
     consoles: Mutex<Consoles>,
     tx: mpsc::Sender<ConsoleEvent>,
 }
@@ -163,6 +165,7 @@ impl ConsoleHub {
             pictures: watch::channel(None).0,
             ring: Mutex::default(),
             rung: watch::channel(()).0,
+            mute: watch::channel(false).0,
             consoles: Mutex::default(),
             tx,
         });
@@ -193,6 +196,12 @@ impl ConsoleHub {
             self.shared.ring().add(events);
             self.shared.rung.send_replace(());
         }
+    }
+
+    /// Plays dead: no picture, event or beat leaves until it ends. For a demo, whose simulated
+    /// monitor may be stopped while the program that plays it goes on.
+    pub fn mute(&self, mute: bool) {
+        self.shared.mute.send_if_modified(|now| std::mem::replace(now, mute) != mute);
     }
 
     /// Answers a request. A console that is gone meanwhile misses it; one that has 256 answers

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use mmm_proto::agent::FromAgent;
-use mmm_proto::console::ToMonitor;
+use mmm_proto::console::{Answer, Refusal, RefusalCode, ToMonitor};
 use mmm_proto::event::{Event, Level};
 use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{HostName, Span, Time};
@@ -58,7 +58,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             }
             Some(event) = worker.links_rx.recv() => worker.link_input(event),
             Some(event) = worker.probes_rx.recv() => worker.probe_input(event),
-            Some(event) = worker.consoles_rx.recv() => console_input(event),
+            Some(event) = worker.consoles_rx.recv() => worker.console_input(event),
             Some(Hooked { host, ok, why }) = worker.hooks_rx.recv() => {
                 Some(Input::Hooked { host, ok, why })
             }
@@ -192,6 +192,21 @@ impl Worker {
         }
     }
 
+    fn console_input(&self, event: ConsoleEvent) -> Option<Input> {
+        let ConsoleEvent::Asked { console, who, request: asked } = event else {
+            return None;
+        };
+        if let ToMonitor::Demo { id, .. } = &asked {
+            let reason = "this is no demo: the hosts and servers of this monitor are real";
+            let refusal = Refusal { code: RefusalCode::State, reason: reason.to_owned() };
+            self.hub.answer(console, *id, Answer::Refused { refusal });
+        }
+        let who = who.name;
+        let (id, request) = request(asked)?;
+        tracing::info!(who, ?request, "request");
+        Some(Input::Asked { asker: Asker { console, id, who }, request })
+    }
+
     async fn step(&mut self, input: Input) {
         let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         self.fresh |= !matches!(input, Input::Tick);
@@ -293,21 +308,16 @@ impl Worker {
     }
 }
 
-fn console_input(event: ConsoleEvent) -> Option<Input> {
-    let ConsoleEvent::Asked { console, who, request } = event else {
-        return None;
-    };
-    let who = who.name;
-    let (id, request) = match request {
-        ToMonitor::Run { id, verb } => (id, Request::Run(verb)),
-        ToMonitor::Plan { id, verb } => (id, Request::Plan(verb)),
-        ToMonitor::Apply { id, plan, .. } => (id, Request::Apply { plan }),
-        ToMonitor::Stop { id, plan } => (id, Request::Stop { plan }),
-        // Served by the hub itself.
-        ToMonitor::Subscribe { .. } | ToMonitor::Snapshot { .. } => return None,
-    };
-    tracing::info!(who, ?request, "request");
-    Some(Input::Asked { asker: Asker { console, id, who }, request })
+/// What the core is asked by a request; none for what it has no part in.
+pub(crate) fn request(request: ToMonitor) -> Option<(u64, Request)> {
+    match request {
+        ToMonitor::Run { id, verb } => Some((id, Request::Run(verb))),
+        ToMonitor::Plan { id, verb } => Some((id, Request::Plan(verb))),
+        ToMonitor::Apply { id, plan, .. } => Some((id, Request::Apply { plan })),
+        ToMonitor::Stop { id, plan } => Some((id, Request::Stop { plan })),
+        // Served by the hub itself, or by a demo.
+        ToMonitor::Subscribe { .. } | ToMonitor::Snapshot { .. } | ToMonitor::Demo { .. } => None,
+    }
 }
 
 /// The log and the consoles read the same event, so they cannot disagree.

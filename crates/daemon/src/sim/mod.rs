@@ -9,6 +9,7 @@
 pub mod action;
 mod clock;
 pub mod config;
+pub mod demo;
 pub mod draw;
 mod due;
 pub mod history;

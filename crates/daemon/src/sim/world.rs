@@ -8,6 +8,7 @@ mod checks;
 mod data;
 mod hands;
 mod links;
+mod live;
 mod monitor;
 mod repair;
 mod telling;
@@ -28,8 +29,8 @@ use super::story::{Story, Told};
 use super::watch::{Violation, Watch};
 use crate::core::Now;
 use crate::core::agent::Roster;
+use crate::core::monitor::Request;
 use crate::core::monitor::topology::Topology;
-use crate::core::monitor::{Asker, Input, Request};
 use links::Conn;
 use monitor::Mon;
 
@@ -74,6 +75,11 @@ impl World {
     /// A cluster as configured; everything that is left to chance is drawn from `seed`. With
     /// `in_service` it is in service already, and its time counts from then on.
     pub fn new(config: WorldConfig, seed: u64) -> Self {
+        Self::with_wall(config, seed, 0)
+    }
+
+    /// The same with wall clocks that are so many milliseconds off.
+    fn with_wall(config: WorldConfig, seed: u64, wall: i64) -> Self {
         let mut draw = if config.jitter { Draw::new(seed) } else { Draw::still() };
         let addresses = vips(&config);
         let mut host = |index: usize| {
@@ -99,7 +105,7 @@ impl World {
             hosts,
             mons: Vec::new(),
             conns: Vec::new(),
-            wall: 0,
+            wall,
             writing: true,
             write_every: config.write_every.as_ms().max(1) * 1000,
             runs: 0,
@@ -233,15 +239,7 @@ impl World {
 
     /// Asks the monitor; the answers come later under the number that this gives.
     pub fn ask(&mut self, request: Request) -> u64 {
-        self.asked += 1;
-        let id = self.asked;
-        self.watch.asked(self.us, id, &request);
-        if self.trace.is_some() {
-            self.note(format!("asked: {request:?}"));
-        }
-        let asker = Asker { console: 1, id, who: "ann".to_owned() };
-        self.tell_monitor(0, Input::Asked { asker, request });
-        id
+        self.ask_as("ann", request)
     }
 
     /// The latest answer to a request.

@@ -52,6 +52,7 @@ impl Bed {
 fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
     Arc::new(ClusterView {
         cluster: ClusterName::parse("shop").unwrap(),
+        demo: false,
         generation,
         term: 1,
         now: Wall(0),

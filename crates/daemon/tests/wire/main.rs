@@ -5,6 +5,7 @@
 
 mod agents;
 mod consoles;
+mod demo;
 mod handshake;
 mod kit;
 mod probes;

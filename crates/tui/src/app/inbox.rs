@@ -17,7 +17,10 @@ pub(super) fn on_link(model: &mut Model, msg: LinkMsg) -> Vec<Cmd> {
         LinkMsg::Trying => Vec::new(),
         LinkMsg::Up { who, may_act, why_not } => {
             model.link.state = State::Up;
-            model.link.beat(model.now);
+            // Being let in does not make an old picture a new one.
+            if model.view.is_none() {
+                model.link.beat(model.now);
+            }
             (model.link.who, model.link.may_act, model.link.why_not) = (who, may_act, why_not);
             Vec::new()
         }

@@ -30,6 +30,7 @@ pub enum Action {
     Online,
     Offline,
     Writer,
+    Faults,
 }
 
 impl Action {
@@ -55,6 +56,8 @@ pub enum Group {
     Move,
     Look,
     Act,
+    /// Only there while the cluster is a demo.
+    Demo,
     Leave,
 }
 
@@ -96,6 +99,7 @@ pub const TABLE: &[Row] = &[
     row(&[Key::Enter], On::Overview, Action::Open, G::Look, "detail", "all about the host"),
     row(&[Char('1')], On::Any, Action::Overview, G::Look, "", "overview"),
     row(&[Char('a')], On::Host, Action::Menu, G::Act, "actions", "all actions, and why one is off"),
+    row(&[Char('f')], On::Any, Action::Faults, G::Demo, "break", "break something, or heal it"),
     row(&[Char('X')], On::Host, Action::Offline, G::Act, "offline", "set the host offline"),
     row(&[Char('U')], On::Host, Action::Online, G::Act, "online", "set the host online"),
     row(&[Char('W')], On::Host, Action::Writer, G::Act, "writer", "move the writer to the host"),
@@ -131,6 +135,32 @@ pub const TABLE: &[Row] = &[
     row(&[Ctrl('l')], On::Any, Action::Repaint, G::Look, "", "paint everything again"),
 ];
 
+/// What a letter in the menu of faults does: its words are those of `mmm-control demo fault`.
+#[derive(Debug)]
+pub struct Fault {
+    pub key: char,
+    pub words: &'static str,
+    /// What the menu says.
+    pub help: &'static str,
+}
+
+const fn fault(key: char, words: &'static str, help: &'static str) -> Fault {
+    Fault { key, words, help }
+}
+
+/// The menu of faults. Other things can be broken with `:demo fault`.
+pub const FAULTS: &[Fault] = &[
+    fault('w', "kill server writer", "kill the writer's server"),
+    fault('c', "cut writer", "cut the writer's host off from all others"),
+    fault('a', "kill agent writer", "kill the agent on the writer's host"),
+    fault('f', "stop server writer", "let the writer's server hang"),
+    fault('l', "lag replica 30s", "let a replica be late by 30 s"),
+    fault('p', "stop monitor", "pause the monitor: this picture gets old"),
+    fault('s', "start all", "start all that is dead or paused; cuts stay"),
+    fault('h', "calm", "heal everything, start everything"),
+    fault('b', "put back", "then: rebuild what parted, set online"),
+];
+
 /// Letters that end the escape sequences of arrows, function keys, mouse and pastes. They must
 /// never act, because a slow line may cut such a sequence in two.
 pub const NEVER: &[char] = &['A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~'];
@@ -147,14 +177,19 @@ impl On {
     }
 }
 
-/// What `key` does on `screen`.
-pub fn find(key: Key, screen: &Screen) -> Option<Action> {
-    TABLE.iter().find(|row| row.keys.contains(&key) && row.on.covers(screen)).map(|row| row.action)
+/// The keys that there are: some only in a demo.
+pub fn table(demo: bool) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(move |row| demo || row.group != G::Demo)
+}
+
+/// What `key` does on `screen`, demo or not.
+pub fn find(key: Key, screen: &Screen, demo: bool) -> Option<Action> {
+    table(demo).find(|row| row.keys.contains(&key) && row.on.covers(screen)).map(|row| row.action)
 }
 
 /// What works whatever lies above the screen.
 pub fn always(key: Key) -> Option<Action> {
-    let action = find(key, &Screen::Overview)?;
+    let action = find(key, &Screen::Overview, false)?;
     matches!(action, Action::Leave | Action::Suspend | Action::Repaint).then_some(action)
 }
 
@@ -208,11 +243,21 @@ mod tests {
                     && c.is_ascii_uppercase()
                 {
                     let lower = Key::Char(c.to_ascii_lowercase());
-                    assert_eq!(find(lower, &Screen::Overview), None, "{key:?}");
+                    assert_eq!(find(lower, &Screen::Overview, true), None, "{key:?}");
                     assert!(unknown(lower, &Screen::Overview).contains("capital"), "{key:?}");
                 }
             }
             assert!(!row.help.is_empty());
         }
+    }
+
+    #[test]
+    fn faults_have_a_letter_each_and_no_letter_outside_of_a_demo() {
+        for (at, fault) in FAULTS.iter().enumerate() {
+            assert!(FAULTS[at + 1..].iter().all(|other| other.key != fault.key), "{fault:?}");
+            assert!(fault.key.is_ascii_lowercase() && fault.key != 'q', "{fault:?}");
+        }
+        assert_eq!(find(Char('f'), &Screen::Overview, false), None);
+        assert_eq!(find(Char('f'), &Screen::Events, true), Some(Action::Faults));
     }
 }

@@ -5,6 +5,7 @@
 mod acting;
 pub mod cmd;
 pub mod confirm;
+mod demo;
 mod inbox;
 pub mod keys;
 pub mod link;
@@ -60,6 +61,8 @@ pub enum Layer {
     Help,
     Actions,
     Mode,
+    /// What can be broken in a demo.
+    Faults,
     /// Why the cluster, or the role of that name, is as it is.
     Explain(Option<HostName>),
     Prompt(Prompt),
@@ -194,6 +197,11 @@ impl Model {
         }
         let running = self.view.as_ref()?.running.as_ref()?;
         Some(format!("plan {} runs", running.plan))
+    }
+
+    /// Whether all of the cluster is simulated.
+    pub fn demo(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.demo)
     }
 
     /// Whether the screen cannot hold the overview.

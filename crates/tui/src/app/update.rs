@@ -9,7 +9,7 @@ use super::cmd::Cmd;
 use super::keys::{self, Action};
 use super::msg::{Key, Msg};
 use super::prompt::Prompt;
-use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, inbox};
+use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, demo, inbox};
 
 /// Takes one message. `now` is the console's own clock.
 pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
@@ -79,14 +79,15 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
         None => on_screen_key(model, key),
         Some(Layer::Dialog(dialog)) => on_dialog_key(model, dialog, key),
         Some(Layer::Prompt(prompt)) => on_prompt_key(model, prompt, key),
-        Some(layer @ (Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode)) => {
-            on_menu_key(model, layer, key)
-        }
+        Some(
+            layer
+            @ (Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults),
+        ) => on_menu_key(model, layer, key),
     }
 }
 
 fn on_screen_key(model: &mut Model, key: Key) -> Vec<Cmd> {
-    if let Some(action) = keys::find(key, &model.screen) {
+    if let Some(action) = keys::find(key, &model.screen, model.demo()) {
         model.capitals = 0;
         return act(model, action);
     }
@@ -121,6 +122,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Menu if model.target_host().is_some() => model.layer = Some(Layer::Actions),
         Action::Menu => model.say(Tone::Info, "no host to act on: no picture yet"),
         Action::Mode => model.layer = Some(Layer::Mode),
+        Action::Faults => model.layer = Some(Layer::Faults),
         Action::Prompt => model.layer = Some(Layer::Prompt(Prompt::default())),
         Action::Down => scroll(model, 1),
         Action::Up => scroll(model, -1),
@@ -172,7 +174,7 @@ fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
     match (&layer, key) {
         (_, Key::Esc | Key::Char('q')) | (Layer::Help, Key::Char('?')) => Vec::new(),
         (Layer::Help | Layer::Explain(_), _) => {
-            match keys::find(key, &Screen::Overview) {
+            match keys::find(key, &Screen::Overview, false) {
                 Some(Action::Down) => model.scroll = (model.scroll + 1).min(100),
                 Some(Action::Up) => model.scroll = model.scroll.saturating_sub(1),
                 _ => {}
@@ -183,7 +185,11 @@ fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
         (Layer::Mode, Key::Char('a')) => ask_plan(model, Verb::SetActive),
         (Layer::Mode, Key::Char('m')) => ask_plan(model, Verb::SetManual),
         (Layer::Mode, Key::Char('p')) => ask_plan(model, Verb::SetPassive),
-        (Layer::Actions, _) => match keys::find(key, &Screen::Overview) {
+        (Layer::Faults, Key::Char(c)) if keys::FAULTS.iter().any(|fault| fault.key == c) => {
+            let fault = keys::FAULTS.iter().find(|fault| fault.key == c);
+            fault.map_or_else(Vec::new, |fault| demo::fault(model, fault.words))
+        }
+        (Layer::Actions, _) => match keys::find(key, &Screen::Overview, false) {
             Some(action @ (Action::Online | Action::Offline | Action::Writer)) => {
                 act_on_host(model, action)
             }
@@ -243,6 +249,7 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
         [] => return Vec::new(),
         ["q" | "quit"] => return leave(model),
         ["stop", plan] => return stop(model, plan),
+        [mmm_proto::demo::WORD, rest @ ..] => return demo::line(model, rest),
         _ => {}
     }
     match Verb::parse(&words) {

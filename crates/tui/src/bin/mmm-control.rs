@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use mmm_proto::{Verb, Wall};
-use mmm_tui::control::{self, Options, Outcome, exit};
+use mmm_proto::{Demo, Verb, Wall, demo};
+use mmm_tui::control::{self, Asked, Options, Outcome, exit};
 use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
 
@@ -35,10 +35,15 @@ struct Args {
     words: Vec<String>,
 }
 
-/// The verbs, and what is done without a monitor.
+/// The verbs, and what is done without a monitor or in a demo only.
 fn help() -> String {
     let import = "translate the original's .conf files into TOML";
-    format!("{}\nWithout a monitor:\n    {} - {import}", mmm_proto::verb::help(), import::USAGE)
+    format!(
+        "{}\nWithout a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
+        mmm_proto::verb::help(),
+        import::USAGE,
+        demo::USAGE
+    )
 }
 
 fn main() -> ExitCode {
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
     if let Some(words) = config(&mut args) {
         return print(&import::run(&words), "config", args.json);
     }
-    let (cluster, verb) = match parse(&mut args) {
+    let (cluster, asked) = match parse(&mut args) {
         Ok(parsed) => parsed,
         Err(outcome) => return print(&outcome, "", args.json),
     };
@@ -62,13 +67,13 @@ fn main() -> ExitCode {
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(control::run(&target, &verb, &options, &date)),
+                Ok(runtime) => runtime.block_on(control::run(&target, &asked, &options, &date)),
                 Err(error) => Outcome::failure(exit::UNREACHABLE, &format!("no runtime: {error}")),
             }
         }
         Err(why) => Outcome::failure(exit::USAGE, &why),
     };
-    print(&outcome, verb.word(), args.json)
+    print(&outcome, asked.word(), args.json)
 }
 
 /// The words behind `config`, if that is the verb. It works on files, and no monitor is asked.
@@ -84,7 +89,7 @@ fn config(args: &mut Args) -> Option<Vec<String>> {
 
 /// The cluster behind `@` and the verb. Our own options are also taken from behind the verb, where
 /// people type them; everything else there belongs to the verb.
-fn parse(args: &mut Args) -> Result<(Option<String>, Verb), Outcome> {
+fn parse(args: &mut Args) -> Result<(Option<String>, Asked), Outcome> {
     let mut words = Vec::new();
     let mut cluster = None;
     let mut rest = std::mem::take(&mut args.words).into_iter();
@@ -96,15 +101,22 @@ fn parse(args: &mut Args) -> Result<(Option<String>, Verb), Outcome> {
             _ if word.starts_with("--timeout=") => {
                 args.timeout = later_limit(word.strip_prefix("--timeout="))?;
             }
-            "--help" | "-h" => return Ok((None, Verb::Help)),
+            "--help" | "-h" => return Ok((None, Asked::Verb(Verb::Help))),
             _ if words.is_empty() && cluster.is_none() && word.starts_with('@') => {
                 cluster = Some(word[1..].to_owned());
             }
             _ => words.push(word),
         }
     }
+    if let Some((demo::WORD, rest)) = words.split_first().map(|(word, rest)| (word.as_str(), rest))
+    {
+        let asked = Demo::parse(rest).map(Asked::Demo);
+        return asked
+            .map(|asked| (cluster, asked))
+            .map_err(|why| Outcome::failure(exit::USAGE, &format!("Invalid command: {why}")));
+    }
     match Verb::parse(&words) {
-        Ok(verb) => Ok((cluster, verb)),
+        Ok(verb) => Ok((cluster, Asked::Verb(verb))),
         Err(error) => {
             let mut outcome = Outcome::failure(exit::USAGE, &error.to_string());
             outcome.err = format!("{error}\n\n{}", mmm_proto::verb::help());
@@ -195,7 +207,7 @@ mod tests {
             ["mmm-control", "--socket", "/s", "@c1", "move_role", "--force", "writer", "db2"];
         let mut args =
             Args::try_parse_from(line.iter().chain(&["--json", "--timeout", "5s"])).unwrap();
-        let (cluster, verb) = parse(&mut args).unwrap();
+        let (cluster, Asked::Verb(verb)) = parse(&mut args).unwrap() else { panic!("a verb") };
         assert_eq!(cluster.as_deref(), Some("c1"));
         assert_eq!(verb.to_string(), "move_role --force writer db2");
         assert!(args.json);

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use clap::{Parser, ValueEnum};
 use mmm_tui::app::Setup;
+use mmm_tui::shell::demo::Demo;
 use mmm_tui::shell::target::{Endpoint, TargetArgs};
 use mmm_tui::shell::{clock, run, terminal};
 
@@ -19,6 +20,9 @@ use mmm_tui::shell::{clock, run, terminal};
 struct Args {
     #[command(flatten)]
     target: TargetArgs,
+    /// Show a simulated cluster instead: nothing to install, nothing to configure
+    #[arg(long, conflicts_with_all = ["config", "socket", "connect", "cluster"])]
+    demo: bool,
     /// Look only
     #[arg(long)]
     read_only: bool,
@@ -44,15 +48,27 @@ enum Color {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let cluster = args.cluster.as_deref();
-    let target = match args.target.target(cluster.map(|name| name.trim_start_matches('@'))) {
-        Ok(target) => target,
-        Err(why) => return usage(&why),
-    };
+    let mut args = Args::parse();
+    let cluster = args.cluster.clone();
     if !terminal::usable() {
         return usage("this needs a terminal; without one use `mmm-control show`");
     }
+    // Ends with this program, however that ends.
+    let demo = match args.demo.then(Demo::start).transpose() {
+        Ok(demo) => demo,
+        Err(why) => {
+            eprintln!("mmm-tui: {why}");
+            return ExitCode::from(1);
+        }
+    };
+    if let Some(demo) = &demo {
+        args.target.socket = Some(demo.socket().to_owned());
+    }
+    let target =
+        match args.target.target(cluster.as_deref().map(|name| name.trim_start_matches('@'))) {
+            Ok(target) => target,
+            Err(why) => return usage(&why),
+        };
     if let Some(file) = &args.log
         && let Err(error) = log_to(file)
     {
@@ -60,6 +76,7 @@ fn main() -> ExitCode {
     }
     let setup = Setup {
         target: match target.endpoints.first() {
+            _ if args.demo => "simulated".to_owned(),
             Some(Endpoint::Unix(_)) | None => "local".to_owned(),
             Some(Endpoint::Tcp(addr)) => addr.clone(),
         },

@@ -2,6 +2,7 @@
 //!
 //! What the original printed is in `show`; this file talks to the monitor and sorts the outcomes.
 
+mod demo;
 pub mod explain;
 mod progress;
 pub mod show;
@@ -9,7 +10,7 @@ pub mod show;
 use std::time::Duration;
 
 use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
-use mmm_proto::{ClusterView, Verb, Wall};
+use mmm_proto::{ClusterView, Demo, Verb, Wall};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -31,6 +32,24 @@ pub mod exit {
     pub const UNKNOWN: u8 = 4;
     /// Begun, failed, and everything is as it was.
     pub const UNDONE: u8 = 5;
+}
+
+/// What is asked of the monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Verb(Verb),
+    /// Of a demo only.
+    Demo(Demo),
+}
+
+impl Asked {
+    /// Its first word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Verb(verb) => verb.word(),
+            Self::Demo(_) => mmm_proto::demo::WORD,
+        }
+    }
 }
 
 /// How a verb is to be run.
@@ -79,14 +98,14 @@ impl Outcome {
     }
 }
 
-/// Runs one verb against the monitor. `date` prints a stamp in the reader's time zone.
+/// Asks one thing of the monitor. `date` prints a stamp in the reader's time zone.
 pub async fn run(
     target: &Target,
-    verb: &Verb,
+    asked: &Asked,
     options: &Options,
     date: &dyn Fn(Wall) -> String,
 ) -> Outcome {
-    if *verb == Verb::Help {
+    if *asked == Asked::Verb(Verb::Help) {
         let text = mmm_proto::verb::help();
         return Outcome::fine(text.clone(), ("text", json!(text)));
     }
@@ -94,6 +113,10 @@ pub async fn run(
     let mut wire = match wire::open(target, OPEN_LIMIT.min(options.limit)).await {
         Ok(wire) => wire,
         Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
+    };
+    let verb = match asked {
+        Asked::Verb(verb) => verb,
+        Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,
     };
     match verb {
         Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {

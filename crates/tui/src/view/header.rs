@@ -28,17 +28,21 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
     let writer = writer(view, doubt);
     let rights = if model.setup.read_only || !model.link.may_act { "RO" } else { "RW" };
     let mode = format!("{}{doubt}", view.mode);
+    let demo = if view.demo { "[DEMO] " } else { "" };
     let (cluster, target, who) = (&view.cluster, &model.setup.target, &model.link.who);
     let generation = view.generation;
     // The longest form that fits; the cluster, its state and the mode are in all of them.
     let forms = [
         (
-            format!(" {cluster}  {target}  {status}  {writer}"),
+            format!(" {demo}{cluster}  {target}  {status}  {writer}"),
             format!("{mode}  gen {generation}  {rights} {who} "),
         ),
-        (format!(" {cluster}  {target}  {status}  {writer}"), format!("{mode}  {rights} {who} ")),
-        (format!(" {cluster}  {status}  {writer}"), format!("{mode}  {rights} ")),
-        (format!(" {cluster}  {status}"), format!("{mode}  {rights} ")),
+        (
+            format!(" {demo}{cluster}  {target}  {status}  {writer}"),
+            format!("{mode}  {rights} {who} "),
+        ),
+        (format!(" {demo}{cluster}  {status}  {writer}"), format!("{mode}  {rights} ")),
+        (format!(" {demo}{cluster}  {status}"), format!("{mode}  {rights} ")),
     ];
     let fits = |form: &&(String, String)| form.0.len() + form.1.len() + 2 <= width;
     let last = &forms[forms.len() - 1];

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::text::{fit, wrap};
 use crate::app::Model;
-use crate::app::keys::{Group, TABLE};
+use crate::app::keys::{Group, table};
 use crate::control::explain;
 
 /// The page, scrolled.
@@ -14,12 +14,16 @@ pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (group, head) in [
         (Group::Act, "Act (a plan is shown first, nothing runs before you confirm)"),
+        (Group::Demo, "Demo (nothing is real, so nothing is asked first)"),
         (Group::Look, "Look"),
         (Group::Move, "Move"),
         (Group::Leave, "Leave"),
     ] {
-        lines.push(head.to_owned());
-        for row in TABLE.iter().filter(|row| row.group == group) {
+        let mut rows = table(model.demo()).filter(|row| row.group == group).peekable();
+        if rows.peek().is_some() {
+            lines.push(head.to_owned());
+        }
+        for row in rows {
             let keys: Vec<String> = row.keys.iter().map(|key| key.name()).collect();
             lines.push(format!("  {} {}", fit(&keys.join(" "), 13), row.help));
         }

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::STACKED_FROM;
 use super::text::clip;
 use super::theme::{Meaning, Theme};
-use crate::app::keys::{Action, Group, TABLE};
+use crate::app::keys::{self, Action, Group, table};
 use crate::app::{Layer, Model, Screen, Tone};
 
 /// The message line.
@@ -33,6 +33,11 @@ pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
     }
 }
 
+/// The columns of a hint behind others.
+fn room(row: &keys::Row) -> usize {
+    "  ".len() + row.keys[0].name().len() + " ".len() + row.hint.len()
+}
+
 /// The hints, as many as fit.
 pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
     match &model.layer {
@@ -45,7 +50,7 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             };
             return Line::raw(clip(&line, width));
         }
-        Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode) => {
+        Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults) => {
             return Line::raw(" Esc closes");
         }
         None => {}
@@ -57,7 +62,7 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
     if model.screen != Screen::Overview {
         text.push_str(" Esc back");
     }
-    for row in TABLE.iter().filter(|row| {
+    for row in table(model.demo()).filter(|row| {
         !row.hint.is_empty()
             && row.on.covers(&model.screen)
             && !(off && row.group == Group::Act)
@@ -67,7 +72,10 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
     }) {
         let gap = if text.is_empty() { " " } else { "  " };
         let next = format!("{gap}{} {}", row.keys[0].name(), row.hint);
-        if text.len() + next.len() <= width {
+        // How to get out must never be what does not fit.
+        let kept =
+            if row.group == Group::Leave { 0 } else { keys::of(Action::Close).map_or(0, room) };
+        if text.len() + next.len() + kept <= width {
             text.push_str(&next);
         }
     }

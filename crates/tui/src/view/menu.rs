@@ -11,7 +11,7 @@ use super::boxed;
 use super::text::{clip, fit};
 use super::theme::Theme;
 use crate::app::Model;
-use crate::app::keys::{Action, TABLE};
+use crate::app::keys::{Action, FAULTS, Fault, TABLE};
 
 /// The box of the actions on the host.
 pub(super) fn actions(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -63,6 +63,16 @@ pub(super) fn rows(
             }
         })
         .collect()
+}
+
+/// The box of what can be broken in a demo.
+pub(super) fn faults(theme: Theme, area: Rect, buf: &mut Buffer) {
+    let row = |fault: &Fault| Line::raw(format!("  {}  {}", fault.key, fault.help));
+    let mut lines: Vec<Line<'static>> = FAULTS.iter().map(row).collect();
+    lines.push(Line::default());
+    lines.push(Line::raw("  A letter does it at once: nothing here is real."));
+    lines.push(Line::raw("  More: mmm-control demo faults; here :demo fault ..."));
+    boxed(&lines, "Break something", "Esc closes", theme, area, buf);
 }
 
 /// The box of the modes.

@@ -75,6 +75,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         }
         Some(Layer::Actions) => menu::actions(model, theme, area, buf),
         Some(Layer::Mode) => menu::mode(model, theme, area, buf),
+        Some(Layer::Faults) => menu::faults(theme, area, buf),
         Some(Layer::Dialog(dialog)) => dialog::draw(model, dialog, theme, area, buf),
         Some(Layer::Prompt(_)) | None => {}
     }

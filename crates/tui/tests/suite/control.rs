@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::fake_monitor::{FakeMonitor, Say, done, keyed, obedient};
 
-struct Ran {
-    exit: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 fn control(args: &[&str]) -> Ran {
@@ -28,7 +28,7 @@ fn control(args: &[&str]) -> Ran {
     }
 }
 
-fn ask(monitor: &FakeMonitor, args: &[&str]) -> Ran {
+pub(crate) fn ask(monitor: &FakeMonitor, args: &[&str]) -> Ran {
     let socket = monitor.socket();
     let mut all = vec!["--socket", socket.to_str().unwrap()];
     all.extend(args);

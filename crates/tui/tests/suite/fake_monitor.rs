@@ -244,7 +244,8 @@ fn answer(stream: &mut UnixStream, state: &mut State, request: &ToMonitor) -> bo
         ToMonitor::Run { id, .. }
         | ToMonitor::Plan { id, .. }
         | ToMonitor::Apply { id, .. }
-        | ToMonitor::Stop { id, .. } => {
+        | ToMonitor::Stop { id, .. }
+        | ToMonitor::Demo { id, .. } => {
             let says = (state.script)(request);
             for what in says {
                 match what {

@@ -4,6 +4,7 @@
 
 mod console;
 mod control;
+mod demo;
 mod explain;
 mod fake_monitor;
 mod properties;

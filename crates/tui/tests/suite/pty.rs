@@ -15,11 +15,11 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::fake_monitor::{FakeMonitor, PATIENCE, obedient, until};
 
-const TUI: &str = env!("CARGO_BIN_EXE_mmm-tui");
+pub(crate) const TUI: &str = env!("CARGO_BIN_EXE_mmm-tui");
 
-struct Tty {
+pub(crate) struct Tty {
     master: Option<Box<dyn MasterPty + Send>>,
-    child: Box<dyn Child + Send + Sync>,
+    pub(crate) child: Box<dyn Child + Send + Sync>,
     writer: Option<Box<dyn std::io::Write + Send>>,
     screen: Arc<Mutex<vt100::Parser>>,
     before: String,
@@ -28,7 +28,7 @@ struct Tty {
 
 impl Tty {
     /// Runs a command line in a terminal of 80x24.
-    fn run(words: &[&str]) -> Self {
+    pub(crate) fn run(words: &[&str]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = settings(&*pair.master);
@@ -62,24 +62,24 @@ impl Tty {
         Self::run(&[TUI, "--ascii", "--socket", socket.to_str().unwrap()])
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    fn send(&mut self, keys: &str) {
+    pub(crate) fn send(&mut self, keys: &str) {
         let writer = self.writer.as_mut().unwrap();
         writer.write_all(keys.as_bytes()).unwrap();
         writer.flush().unwrap();
     }
 
-    fn sees(&self, what: &str) -> String {
+    pub(crate) fn sees(&self, what: &str) -> String {
         until(&format!("the screen to show {what:?}"), || {
             let text = self.text();
             if text.contains(what) { Ok(text) } else { Err(format!("\n{text}")) }
         })
     }
 
-    fn exits(&mut self) -> u32 {
+    pub(crate) fn exits(&mut self) -> u32 {
         until("the program to end", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status.exit_code()),
             other => Err(format!("{other:?}\n{}", self.text())),
@@ -87,7 +87,7 @@ impl Tty {
     }
 
     /// The terminal is as it was before the program came.
-    fn is_restored(&self) {
+    pub(crate) fn is_restored(&self) {
         until("the terminal to be restored", || {
             let screen = self.screen.lock().unwrap();
             let screen = screen.screen();

@@ -208,6 +208,7 @@ fn vip(ip: &str, on: &str, held: i64, may: &[&str]) -> VipView {
 pub(crate) fn view() -> ClusterView {
     ClusterView {
         cluster: ClusterName::parse("shop-prod").unwrap(),
+        demo: false,
         generation: 4711,
         term: 3,
         now: NOW,

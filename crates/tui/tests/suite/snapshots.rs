@@ -98,6 +98,27 @@ fn link_lost() {
 }
 
 #[test]
+fn demo() {
+    let shown = |size| {
+        let mut console = Console::live(size);
+        let mut view = sample::view();
+        view.demo = true;
+        console.view(view);
+        console
+    };
+    check("demo", shown);
+    check("demo_faults", |size| {
+        let mut console = shown(size);
+        console.keys("f");
+        console
+    });
+    // Whatever else does not fit: that it is a demo does.
+    let mut console = shown((40, 10));
+    console.after(12_000);
+    assert!(console.picture().starts_with(" [DEMO] "), "{}", console.picture());
+}
+
+#[test]
 fn states_of_the_monitor_and_the_link() {
     let shown = |make: &dyn Fn(&mut Console)| {
         let mut console = Console::live((80, 24));

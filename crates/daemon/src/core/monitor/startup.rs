@@ -150,6 +150,7 @@ impl Monitor {
             preference_failed: 0,
             parted,
             hooks: Vec::new(),
+            advisor: super::advice::Advisor::default(),
             decided: true,
             stirred: true,
             look_at: now.boot,

@@ -15,6 +15,7 @@ impl Monitor {
     pub fn view(&self) -> ClusterView {
         ClusterView {
             cluster: self.top.cluster.clone(),
+            demo: false,
             generation: self.generation,
             term: self.term,
             now: self.now.wall,
@@ -320,6 +321,7 @@ impl Monitor {
         for host in 0..self.hosts.len() {
             self.attention_to(host, &mut all);
         }
+        all.extend(self.advice().map(str::to_owned));
         all
     }
 

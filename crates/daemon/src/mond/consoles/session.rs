@@ -98,6 +98,7 @@ impl Session {
             ToMonitor::Apply { id, .. } | ToMonitor::Stop { id, .. } if !self.who.may_act => {
                 self.forbid(*id)
             }
+            ToMonitor::Demo { id, demo } if demo.acts() && !self.who.may_act => self.forbid(*id),
             _ => {
                 let (console, who) = (self.id, self.who.clone());
                 let asked = ConsoleEvent::Asked { console, who, request };
@@ -118,17 +119,23 @@ impl Session {
     async fn write(&self, writer: &mut Writer) -> String {
         let mut pictures = self.shared.pictures.subscribe();
         let mut rung = self.shared.rung.subscribe();
+        let mut mute = self.shared.mute.subscribe();
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_picture = Instant::now();
         let mut place: Option<Place> = None;
         let (mut new_picture, mut new_events) = (false, false);
         loop {
+            let speaks = !*mute.borrow_and_update();
             let sent = tokio::select! {
                 biased;
-                _ = beat.tick() => writer.send(&beat_of(&pictures)).await,
+                Ok(()) = mute.changed() => Ok(()),
+                _ = beat.tick(), if speaks => writer.send(&beat_of(&pictures)).await,
                 out = self.out.take() => match out {
                     Ok(Out::Message(message)) => writer.send(&message).await,
+                    // Whoever watches sees by the silence that nobody is there.
+                    Ok(Out::Snapshot(_)) if !speaks && place.is_some() => Ok(()),
+                    Ok(Out::Snapshot(id)) if !speaks => writer.send(&muted(id)).await,
                     Ok(Out::Snapshot(id)) => writer.send(&snapshot(id, &pictures)).await,
                     Ok(Out::Subscribe(since)) => {
                         place = Some(self.shared.ring().place(since));
@@ -137,13 +144,13 @@ impl Session {
                     }
                     Err(closed) => return closed.to_string(),
                 },
-                () = sleep_until(next_picture), if new_picture => {
+                () = sleep_until(next_picture), if new_picture && speaks => {
                     new_picture = false;
                     next_picture = Instant::now() + PICTURE_GAP;
                     let picture = pictures.borrow_and_update().clone();
                     send_picture(writer, picture.as_deref()).await
                 }
-                () = std::future::ready(()), if new_events => {
+                () = std::future::ready(()), if new_events && speaks => {
                     let next = place.and_then(|place| self.shared.ring().after(place));
                     match next {
                         Some((events, skipped, next)) => {
@@ -177,6 +184,12 @@ type Pictures = watch::Receiver<Option<Arc<Picture>>>;
 fn beat_of(pictures: &Pictures) -> FromMonitor {
     let generation = pictures.borrow().as_ref().map_or(0, |picture| picture.view.generation);
     FromMonitor::Beat { generation, now: Clock.wall() }
+}
+
+fn muted(id: u64) -> FromMonitor {
+    let reason = "the monitor is dead or stands still; `demo fault start all` sets it going";
+    let refusal = Refusal { code: RefusalCode::State, reason: reason.to_owned() };
+    FromMonitor::Answer { id, answer: Answer::Refused { refusal } }
 }
 
 fn snapshot(id: u64, pictures: &Pictures) -> FromMonitor {

@@ -345,7 +345,7 @@ impl World {
 
     fn perform_effect(&mut self, mon: usize, effect: Effect) {
         match effect {
-            Effect::Persist(_) => {}
+            Effect::Persist(_) | Effect::RunHook { .. } => {}
             Effect::Send { host, message } => self.send_down(mon, host, message),
             Effect::Probe { host } => self.probe(mon, host),
             Effect::RunHook { host, .. } => self.run_hook(mon, host),
