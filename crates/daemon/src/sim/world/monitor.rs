@@ -345,14 +345,12 @@ impl World {
 
     fn perform_effect(&mut self, mon: usize, effect: Effect) {
         match effect {
-            Effect::Persist(_) | Effect::RunHook { .. } => {}
+            Effect::Persist(_) => {}
             Effect::Send { host, message } => self.send_down(mon, host, message),
             Effect::Probe { host } => self.probe(mon, host),
             Effect::RunHook { host, .. } => self.run_hook(mon, host),
             Effect::Answer { to, answer } => self.answered(to.id, answer),
             Effect::Event(event) => self.told(mon, event),
-            // No simulated cluster has a kill-host program.
-            Effect::RunHook { .. } => {}
         }
     }
 
