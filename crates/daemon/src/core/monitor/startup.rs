@@ -104,7 +104,7 @@ impl Monitor {
             known + u64::from(!bug(Bug::SameTerm))
         };
         let first = Stamp { term, seq: 0 };
-        let (vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
+        let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         if !all_known {
             quiet_until = over;
         }
@@ -112,16 +112,21 @@ impl Monitor {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
+        let kept = stored.as_ref().is_some_and(|stored| stored.mode == mode) && !superseded;
+        let mode = if superseded { top.mode } else { mode };
+        if mode != MonitorMode::Passive {
+            withhold_from_offline(&mut vips, &hosts, first);
+        }
         let parted = parted_as_stored(&top, stored.as_ref());
         let cause = match (&stored, mode) {
-            (Some(stored), mode) if stored.mode == mode && !superseded => stored.cause.clone(),
+            (Some(stored), _) if kept => stored.cause.clone(),
             (_, MonitorMode::Active) => String::new(),
             _ => "configured".to_owned(),
         };
         Self {
             term,
             seq: 1,
-            mode: if superseded { top.mode } else { mode },
+            mode,
             cause,
             hosts,
             vips,
@@ -296,6 +301,21 @@ fn vips_as_stored(
         }
     }
     (vips, all_known)
+}
+
+/// In PASSIVE a host that is set offline keeps what it has. A monitor that does not start in PASSIVE
+/// takes it away, as leaving PASSIVE does.
+fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
+    for vip in vips {
+        let offline = |host: &usize| hosts[*host].state == HostState::AdminOffline;
+        let Some(holder) = vip.holder.filter(offline) else {
+            continue;
+        };
+        vip.holder = None;
+        for claim in vip.claims.iter_mut().filter(|claim| claim.host == holder) {
+            claim.taken = Some(first);
+        }
+    }
 }
 
 /// What is still to be compared.
