@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test lint check clean
+.PHONY: all setup build demo test lint check coverage bench clean
 
 all: build
 
@@ -33,6 +33,14 @@ lint:
 check: setup
 	$(CARGO) fmt --all --check
 	$(MAKE) --no-print-directory lint
+
+# How many lines of the cores the pure tests run; at least 95 of 100.
+coverage:
+	./tests/coverage.sh
+
+# What a step of the core costs.
+bench:
+	$(CARGO) bench -p mmm-daemon --bench core
 
 clean:
 	$(CARGO) clean
