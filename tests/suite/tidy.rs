@@ -23,8 +23,7 @@ const PURE: &[&str] = &[
     "crates/tui/src/view/",
 ];
 /// The simulation's one door to the world: a real socket for a simulated cluster.
-const PURE_BUT: &[&str] =
-    &["crates/daemon/src/sim/demo.rs", "crates/daemon/src/sim/demo/place.rs"];
+const PURE_BUT: &[&str] = &["crates/daemon/src/sim/demo.rs", "crates/daemon/src/sim/demo/place.rs"];
 
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
