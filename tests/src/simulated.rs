@@ -68,6 +68,7 @@ fn text(time: Duration) -> Result<()> {
     until("the demo to answer", PATIENCE, || {
         control(&socket, &["ping"]).map_err(|error| format!("{error:#}"))
     })?;
+    println!("{}", control(&socket, &["show"])?);
     let begun = Instant::now();
     watch(&socket, begun + time / 2, &stop)?;
     if !stop.is_set() {
@@ -78,7 +79,6 @@ fn text(time: Duration) -> Result<()> {
         control(&socket, &["demo", "calm"])?;
     }
     watch(&socket, begun + time, &stop)?;
-    print!("{}", control(&socket, &["show"])?);
     drop(played);
     println!("everything is removed");
     Ok(())
@@ -98,11 +98,11 @@ fn control(socket: &Path, words: &[&str]) -> Result<String> {
 /// Prints the cluster every few seconds until `end`.
 fn watch(socket: &Path, end: Instant, stop: &Stop) -> Result<()> {
     while Instant::now() < end && !stop.is_set() {
-        println!("{}", control(socket, &["show"])?);
         let next = (Instant::now() + EVERY).min(end);
         while Instant::now() < next && !stop.is_set() {
             pass(LOOK.min(next.saturating_duration_since(Instant::now())));
         }
+        println!("{}", control(socket, &["show"])?);
     }
     Ok(())
 }
