@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)]
 
 mod config_import;
+mod docs;
 mod e2e;
 mod lab_itself;
 mod lab_teardown;

@@ -13,13 +13,14 @@
 //! below the lines anew; read the difference before you commit it.
 //!
 //! In the head, `# row 12` and `# mode WAIT` promise that the run takes that row and is in that
-//! mode: every row and mode is promised by some file, and promises are looked at. `# open: ...` says
-//! what is not yet as it should be.
+//! mode: every row and mode is promised by some file, and promises are looked at. `# open: ...`
+//! says what is not yet as it should be.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use mmm_daemon::core::monitor::ROWS;
 use mmm_daemon::sim::story::Told;
@@ -97,6 +98,7 @@ fn run(file: &File) -> Run {
     world.run_until(Time(script.end.as_ms()));
     teller.go_on(&world);
     teller.skip_duties();
+    teller.skip_again();
     teller.text.push('\n');
     teller.picture(&world, "the end");
     let violation = world.violation().map(ToString::to_string);
@@ -113,6 +115,8 @@ struct Teller {
     told: usize,
     /// Changes of duty in a row, and the last of them.
     duties: (usize, Option<Time>),
+    /// The words of the latest event, how often they came again, and when they last did.
+    again: (String, usize, Time),
     text: String,
     modes: BTreeSet<&'static str>,
 }
@@ -133,7 +137,14 @@ impl Teller {
             } else {
                 self.skip_duties();
             }
-            self.say(*at, &words(told));
+            let words = words(told);
+            if words == self.again.0 {
+                self.again = (words, self.again.1 + 1, *at);
+                continue;
+            }
+            self.skip_again();
+            self.say(*at, &words);
+            self.again.0 = words;
             if matches!(told, Told::Event(0, event, _) if event.subject == "mode") {
                 self.mode(world);
             }
@@ -151,6 +162,14 @@ impl Teller {
         }
     }
 
+    /// What is told again and again, word for word, is told once.
+    fn skip_again(&mut self) {
+        let (_, count, last) = std::mem::take(&mut self.again);
+        if count > 0 {
+            self.say(last, &format!("  and the same {count} more times, for the last time now"));
+        }
+    }
+
     /// One thing that was told; further lines are indented below it.
     fn say(&mut self, at: Time, lines: &str) {
         for (number, line) in lines.lines().enumerate() {
@@ -162,6 +181,7 @@ impl Teller {
 
     fn picture(&mut self, world: &World, title: &str) {
         self.skip_duties();
+        self.skip_again();
         let text = match world.view() {
             Some(view) => picture(&view, world.open_host()),
             None => "the monitor is dead\n".to_owned(),
@@ -292,31 +312,32 @@ fn promised<'a>(file: &'a File, word: &str) -> Vec<&'a str> {
     heads.filter_map(|rest| rest.split([':', ' ']).next()).collect()
 }
 
+/// Every transcript and what its run came to; run once for all tests.
+fn runs() -> &'static [(File, Run)] {
+    static RUNS: OnceLock<Vec<(File, Run)>> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        let with_run = |file: File| {
+            let run = run(&file);
+            (file, run)
+        };
+        files().into_iter().map(with_run).collect()
+    })
+}
+
 #[test]
 fn transcripts_are_as_written() {
     let rewrite = std::env::var("MMM_TRANSCRIPTS").is_ok_and(|word| word == "rewrite");
-    let files = files();
-    let (mut rows, mut modes) = (BTreeSet::new(), BTreeSet::new());
     let mut mistakes = Vec::new();
-    if files.len() < 60 {
-        mistakes.push(format!("{} transcripts, at least 60", files.len()));
+    if runs().len() < 60 {
+        mistakes.push(format!("{} transcripts, at least 60", runs().len()));
     }
-    for file in &files {
-        let run = run(file);
+    for (file, run) in runs() {
         if let Some(violation) = &run.violation {
             mistakes.push(format!("{}: a rule is broken: {violation}", file.name));
         }
         if !file.above.starts_with("# ") {
             mistakes.push(format!("{}: open it with `# ` and what it shows", file.name));
         }
-        for row in promised(file, "row").into_iter().filter(|row| !run.rows.contains(row)) {
-            mistakes.push(format!("{}: row {row} never held, but {:?}", file.name, run.rows));
-        }
-        for mode in promised(file, "mode").into_iter().filter(|mode| !run.modes.contains(mode)) {
-            mistakes.push(format!("{}: never in mode {mode}", file.name));
-        }
-        rows.extend(promised(file, "row"));
-        modes.extend(promised(file, "mode"));
         if run.text != file.below {
             if rewrite {
                 fs::write(&file.path, format!("{}{LINE}{}", file.above, run.text)).unwrap();
@@ -325,14 +346,29 @@ fn transcripts_are_as_written() {
             }
         }
     }
-    let known = ROWS.iter().map(|row| row.number);
-    mistakes.extend(
-        known.filter(|row| !rows.contains(row)).map(|row| format!("no transcript of row {row}")),
-    );
-    let all = [MonitorMode::Active, MonitorMode::Manual, MonitorMode::Wait, MonitorMode::Passive];
-    let missing = all.into_iter().map(MonitorMode::word).filter(|mode| !modes.contains(mode));
-    mistakes.extend(missing.map(|mode| format!("no transcript of mode {mode}")));
     let how = "if that is right: MMM_TRANSCRIPTS=rewrite cargo test -p mmm-tests --test suite \
                transcripts, and read what changed";
     assert!(mistakes.is_empty(), "\n{}\n{how}", mistakes.join("\n"));
+}
+
+#[test]
+fn every_row_of_the_table_of_states_and_every_mode_has_its_transcript() {
+    let (mut rows, mut modes) = (BTreeSet::new(), BTreeSet::new());
+    let mut mistakes = Vec::new();
+    for (file, run) in runs() {
+        for row in promised(file, "row").into_iter().filter(|row| !run.rows.contains(row)) {
+            mistakes.push(format!("{}: row {row} never held, but {:?}", file.name, run.rows));
+        }
+        for mode in promised(file, "mode").into_iter().filter(|mode| !run.modes.contains(mode)) {
+            mistakes.push(format!("{}: never in mode {mode}, but {:?}", file.name, run.modes));
+        }
+        rows.extend(promised(file, "row"));
+        modes.extend(promised(file, "mode"));
+    }
+    let known: BTreeSet<&str> = ROWS.iter().map(|row| row.number).collect();
+    mistakes.extend(known.difference(&rows).map(|row| format!("no transcript of row {row}")));
+    let all = [MonitorMode::Active, MonitorMode::Manual, MonitorMode::Wait, MonitorMode::Passive];
+    let missing = all.into_iter().map(MonitorMode::word).filter(|mode| !modes.contains(mode));
+    mistakes.extend(missing.map(|mode| format!("no transcript of mode {mode}")));
+    assert!(mistakes.is_empty(), "\n{}", mistakes.join("\n"));
 }

@@ -236,6 +236,29 @@ pub struct Server {
     /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<Blocker>,
+    /// What a pair of masters must agree on; none before the first look, or from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
+}
+
+/// The settings of a server that matter to a pair of masters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub auto_increment_increment: u32,
+    pub auto_increment_offset: u32,
+    /// Whether it writes a binary log.
+    pub log_bin: bool,
+    /// Whether it writes there what it replicated.
+    pub log_slave_updates: bool,
+    /// ROW, MIXED or STATEMENT.
+    pub binlog_format: String,
+    /// Whether it refuses transactions out of order; none where the server family has no such
+    /// setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtid_strict_mode: Option<bool>,
+    /// The domain of what it writes itself; none where the server family has no domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtid_domain_id: Option<u32>,
 }
 
 impl Server {
@@ -252,6 +275,7 @@ impl Server {
             replication: None,
             sessions: 0,
             longest: None,
+            settings: None,
         }
     }
 }

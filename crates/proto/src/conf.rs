@@ -228,12 +228,12 @@ fn tag(line: &str) -> Option<Raw<'_>> {
 /// Cuts a comment off a value: from the first `#` that has a blank before it. Gives the value and
 /// what was cut.
 ///
-/// A secret may begin with `#`; then only `#` alone or with a blank behind it is a comment.
+/// A secret may begin with `#`, or be nothing else; only with a blank behind it is it a comment.
 pub fn cut_comment(value: &str, secret: bool) -> (&str, Option<&str>) {
     for (at, _) in value.match_indices('#') {
         let begins = match value[..at].chars().next_back() {
             Some(before) => blank(before),
-            None if secret => value[1..].chars().next().is_none_or(blank),
+            None if secret => value[1..].starts_with(blank),
             None => true,
         };
         if begins {

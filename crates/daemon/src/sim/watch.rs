@@ -59,7 +59,7 @@ pub(super) struct Watch {
     began: u64,
     plan: Option<Plan>,
     stamps: [Stamp; 2],
-    terms: Vec<u64>,
+    terms: Vec<(usize, u64)>,
     /// By host: the highest stamp seen in this life of its agent.
     seen: Vec<Stamp>,
     events: (u64, u32),
@@ -210,11 +210,13 @@ impl Watch {
     }
 
     pub(super) fn monitor_started(&mut self, us: u64, mon: usize, term: u64) {
-        if self.terms.iter().any(|before| *before >= term) && !self.people.forgot() {
+        // Two monitors that do not know of each other count side by side.
+        let bad = |(who, before): &(usize, u64)| *before == term || (*who == mon && *before > term);
+        if self.terms.iter().any(bad) && !self.people.forgot() {
             let what = format!("term {term} comes after {:?}", self.terms);
             self.broke("terms never repeat", what);
         }
-        self.terms.push(term);
+        self.terms.push((mon, term));
         self.stamps[mon] = Stamp { term, seq: 0 };
         if mon == 0 {
             // What ran before died with the process.

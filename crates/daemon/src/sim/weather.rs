@@ -4,7 +4,7 @@
 use mmm_proto::{HostName, RoleName, Span, Verb};
 
 use super::action::{ActKind, Action, Node, Path, Process};
-use super::config::{WorldConfig, vips};
+use super::config::{Hook, WorldConfig, vips};
 use super::draw::Draw;
 use super::script::Script;
 use super::text::host_word;
@@ -74,6 +74,7 @@ fn cluster(draw: &mut Draw) -> WorldConfig {
     config.durable = draw.chance(7, 8);
     config.escalate = draw.chance(7, 8);
     config.boots_writable = draw.chance(1, 8);
+    config.kill_host = draw.pick(&[Hook::Off, Hook::Off, Hook::Off, Hook::On, Hook::Fails]);
     config.careful_startup = draw.chance(1, 2);
     config
 }

@@ -25,6 +25,19 @@ fn a_look_tells_what_the_server_is() {
         assert!(facts.version.contains("MariaDB"), "{}", facts.version);
         assert_eq!((facts.server_id, facts.read_only), (1, Some(false)));
         assert_eq!((facts.sessions, &facts.longest, &facts.replication), (0, &None, &None));
+        let settings = facts.settings.expect("what a pair must agree on");
+        assert_eq!((settings.auto_increment_increment, settings.auto_increment_offset), (1, 1));
+        assert!(settings.log_bin && settings.log_slave_updates);
+        assert_eq!(settings.binlog_format, "MIXED", "the server's own default");
+        assert_eq!((settings.gtid_strict_mode, settings.gtid_domain_id), (Some(true), Some(0)));
+        bed.root(
+            1,
+            "set global auto_increment_increment=2; set global auto_increment_offset=2; \
+             set global binlog_format='ROW'",
+        );
+        let settings = server.look(SEC).await.settings.expect("they are there still");
+        assert_eq!((settings.auto_increment_increment, settings.auto_increment_offset), (2, 2));
+        assert_eq!(settings.binlog_format, "ROW");
         let client = bed.client(bed.ip(1)).await;
         let _monitor = bed.client_as(bed.ip(1), "mmm_monitor").await.unwrap();
         client.sql("begin").await.unwrap();

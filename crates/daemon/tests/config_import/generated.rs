@@ -13,7 +13,7 @@ pub(crate) struct Cluster {
     times: [Option<u16>; 6],
     password: String,
     template: bool,
-    include: u8,
+    include_last: bool,
     key: bool,
     debug: Option<bool>,
     mode: usize,
@@ -27,7 +27,7 @@ pub(crate) fn cluster() -> impl Strategy<Value = Cluster> {
         proptest::array::uniform6(proptest::option::of(1..500_u16)),
         // What the original can say: no blank at the ends, no blank before #, no quotes around.
         "[a-zA-Z0-9$%&/()=?#'\"\\\\.-]{1,12}( [a-z0-9\"\\\\]{1,5})?",
-        (any::<bool>(), 0..4_u8, any::<bool>()),
+        (any::<bool>(), any::<bool>(), any::<bool>()),
         proptest::option::of(any::<bool>()),
         0..4_usize,
     )
@@ -35,10 +35,21 @@ pub(crate) fn cluster() -> impl Strategy<Value = Cluster> {
             let names = names.into_iter().filter(|name| name != "default").rev().enumerate();
             let hosts =
                 names.map(|(at, name)| (name, at < 2, 3306 + at as u16)).collect::<Vec<_>>();
-            let (template, include, key) = flags;
+            let (template, include_last, key) = flags;
             // A secret that begins with # and a blank is a comment: not for the other form.
             let password = password.replace("# ", "#");
-            Cluster { hosts, net, readers, times, password, template, include, key, debug, mode }
+            Cluster {
+                hosts,
+                net,
+                readers,
+                times,
+                password,
+                template,
+                include_last,
+                key,
+                debug,
+                mode,
+            }
         })
         .prop_filter("two masters", |cluster| cluster.hosts.len() > 1)
 }
@@ -196,7 +207,7 @@ impl Cluster {
                 format!("include {}\n", name("mmm_common"))
             };
             // The original may include at either end.
-            if toml || self.include.is_multiple_of(2) {
+            if toml || !self.include_last {
                 writer.text.push_str(&include);
             }
             if let Some(debug) = self.debug {
@@ -206,7 +217,7 @@ impl Cluster {
                 }
             }
             tail(&mut writer);
-            if !toml && self.include % 2 == 1 {
+            if !toml && self.include_last {
                 writer.text.push_str(&include);
             }
             writer.text

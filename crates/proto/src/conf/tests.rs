@@ -78,7 +78,7 @@ fn comments_behind_values_are_found_and_passwords_left_alone() {
         ("a#b #c", true, ("a#b", Some("#c"))),
         ("# all", false, ("", Some("# all"))),
         ("# all", true, ("", Some("# all"))),
-        ("#", true, ("", Some("#"))),
+        ("#", true, ("#", None)),
         ("#pass", true, ("#pass", None)),
         ("#pass", false, ("", Some("#pass"))),
     ] {

@@ -55,8 +55,9 @@ impl SettingsError {
 /// Reads `path` and what it includes; later values replace earlier ones, the including file's own
 /// come last.
 ///
-/// # Errors When a file cannot be read, is not TOML (unless it is a `.conf`), or one of the keys that
-/// a client needs is of the wrong kind.
+/// # Errors
+/// When a file cannot be read, is not TOML (unless it is a `.conf`), or one of the keys that a
+/// client needs is of the wrong kind.
 pub fn read(path: &Path) -> Result<Settings, SettingsError> {
     let mut settings = Settings::default();
     merge(path, &mut settings, INCLUDE_DEPTH)?;

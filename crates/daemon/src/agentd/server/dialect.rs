@@ -96,11 +96,17 @@ pub(super) fn blockers(monitor: &str, own: &BTreeSet<u64>) -> String {
     )
 }
 
+/// What a pair of masters must agree on.
+const SETTINGS: &str = "@@global.auto_increment_increment auto_increment_increment, \
+     @@global.auto_increment_offset auto_increment_offset, @@global.log_bin log_bin, \
+     @@global.log_slave_updates log_slave_updates, @@global.binlog_format binlog_format, \
+     @@global.gtid_strict_mode gtid_strict_mode, @@global.gtid_domain_id gtid_domain_id";
+
 /// All that a look needs, in one round trip; the sets come in this order.
 pub(super) fn look(monitor: &str, own: &BTreeSet<u64>) -> String {
     format!(
         "SELECT @@version version, @@server_id server_id, @@global.read_only read_only, \
-         @@gtid_current_pos current_pos, @@gtid_binlog_pos binlog_pos; \
+         @@gtid_current_pos current_pos, @@gtid_binlog_pos binlog_pos, {SETTINGS}; \
          SELECT COUNT(*) n FROM information_schema.PROCESSLIST p WHERE {}; {}; {REPLICATION}",
         clients(monitor, own),
         blockers(monitor, own)

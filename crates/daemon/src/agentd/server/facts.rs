@@ -1,6 +1,6 @@
 //! From the server's rows to the facts that the agent reports. Pure: rows in, facts out.
 
-use mmm_proto::agent::{Blocker, Reach, Replication, Server as Facts, Thread};
+use mmm_proto::agent::{Blocker, Reach, Replication, Server as Facts, Settings, Thread};
 use mmm_proto::{GtidPos, Lag, Span};
 use mysql_async::Row;
 
@@ -48,8 +48,23 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
         position,
         replication: replication.and_then(self::replication),
         sessions: count.first().and_then(|r| r.number("n")).unwrap_or(0),
+        settings: settings(vars),
         longest: blocked.iter().filter_map(blocker).max_by_key(|b| b.age),
     })
+}
+
+/// What a pair of masters must agree on; none when the answer lacks any of it.
+fn settings<R: Columns>(vars: &R) -> Option<Box<Settings>> {
+    let flag = |name: &str| vars.text(name).map(|value| value != "0");
+    Some(Box::new(Settings {
+        auto_increment_increment: vars.number("auto_increment_increment")?,
+        auto_increment_offset: vars.number("auto_increment_offset")?,
+        log_bin: flag("log_bin")?,
+        log_slave_updates: flag("log_slave_updates")?,
+        binlog_format: vars.text("binlog_format")?,
+        gtid_strict_mode: flag("gtid_strict_mode"),
+        gtid_domain_id: vars.number("gtid_domain_id"),
+    }))
 }
 
 /// Everything that the server has. Its binary log may know more than `gtid_current_pos`: events of
@@ -245,6 +260,7 @@ mod tests {
         assert_eq!((got.server_id, got.sessions), (3, 4));
         assert_eq!(got.position.to_string(), "0-1-7");
         assert_eq!(got.received.to_string(), "0-1-9");
+        assert_eq!(got.settings, None, "an answer without them is no error");
         assert!(facts(&sets[..2]).is_err());
     }
 }

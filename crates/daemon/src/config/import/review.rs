@@ -72,6 +72,15 @@ fn monitor(work: &Work, points: &mut Vec<String>) {
                 monitor.socket.display()
             ));
         }
+        if let Some(program) = &monitor.kill_host_bin {
+            points.push(format!(
+                "{}: {} is taken over as kill_host_bin: when it ends with 0, the host is taken \
+                 for cut off and another may become the writer at once. Make sure that it does \
+                 cut the host off.",
+                path.display(),
+                program.display()
+            ));
+        }
         points.push(format!(
             "{}: status_path {} may still hold the original's status file, which is not ours and \
              not written over: move it away before the first start.",

@@ -80,6 +80,9 @@ impl Monitor {
         self.held_up(&mut all);
         if *phase == Phase::Secure {
             all.extend(self.claims_left(running.vip, None));
+        }
+        // It has just started, and nobody is left to wait for.
+        if !all.is_empty() && *phase == Phase::Secure {
             return all;
         }
         let plan = running.progress.plan;

@@ -7,6 +7,7 @@
 //! people (`commands`, `plan`, `view`).
 
 mod actions;
+mod advice;
 mod blocked;
 mod candidate;
 mod commands;
@@ -102,6 +103,7 @@ pub struct Monitor {
     parted: Vec<Parted>,
     /// Runs of the kill-host hook, for hosts that were not heard since.
     hooks: Vec<hook::Hook>,
+    advisor: advice::Advisor,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
     /// Something came in that rules may have to act on.
@@ -249,6 +251,7 @@ impl Monitor {
         }
         self.tell_agents();
         self.compare_returned_writers();
+        self.mind_advice();
     }
 
     /// Why no decision is taken just now; empty when decisions are taken.

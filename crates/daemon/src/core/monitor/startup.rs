@@ -113,11 +113,7 @@ impl Monitor {
             _ => top.mode,
         };
         let parted = parted_as_stored(&top, stored.as_ref());
-        let cause = match (&stored, mode) {
-            (Some(stored), mode) if stored.mode == mode && !superseded => stored.cause.clone(),
-            (_, MonitorMode::Active) => String::new(),
-            _ => "configured".to_owned(),
-        };
+        let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         Self {
             term,
             seq: 1,
@@ -150,6 +146,7 @@ impl Monitor {
             preference_failed: 0,
             parted,
             hooks: Vec::new(),
+            advisor: super::advice::Advisor::default(),
             decided: true,
             stirred: true,
             look_at: now.boot,
@@ -207,6 +204,15 @@ impl Monitor {
                 })
                 .collect(),
         }
+    }
+}
+
+/// Why the mode is what it is.
+fn cause_as_stored(stored: Option<&Stored>, mode: MonitorMode) -> String {
+    match (stored, mode) {
+        (Some(stored), mode) if stored.mode == mode => stored.cause.clone(),
+        (_, MonitorMode::Active) => String::new(),
+        _ => "configured".to_owned(),
     }
 }
 

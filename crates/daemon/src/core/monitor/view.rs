@@ -321,6 +321,7 @@ impl Monitor {
         for host in 0..self.hosts.len() {
             self.attention_to(host, &mut all);
         }
+        all.extend(self.advice().map(str::to_owned));
         all
     }
 

@@ -80,7 +80,7 @@ impl Monitor {
         }
     }
 
-    /// Whether it is not known yet what this host is to have: nothing is said to it until the count.
+    /// Whether it is not known yet what this host is to have: it is told after the count.
     pub(super) fn undecided_about(&self, host: usize) -> bool {
         if self.voted {
             return false;

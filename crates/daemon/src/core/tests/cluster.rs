@@ -78,6 +78,8 @@ pub(super) struct Cluster {
     /// The runs of the hook: when, for whom, whether it answered pings.
     pub(super) hooked: Vec<(u64, usize, bool)>,
     hooks: Vec<(u64, usize, bool)>,
+    /// How often in a row something was seen that nothing is in the way of.
+    idle_looks: u32,
     pub(super) events: Vec<(u64, Event)>,
     answers: Vec<(u64, Answer)>,
     asked: u64,
@@ -117,6 +119,7 @@ impl Cluster {
             hook: None,
             hooked: Vec::new(),
             hooks: Vec::new(),
+            idle_looks: 0,
             events: Vec::new(),
             answers: Vec::new(),
             asked: 0,
@@ -207,6 +210,12 @@ impl Cluster {
     /// The row of the state table that held for a host last.
     pub(super) fn row_of(&self, host: usize) -> Option<&'static str> {
         self.monitor.as_ref().and_then(|monitor| monitor.row_of(host))
+    }
+
+    /// Whether a server replicates from another one, both threads on.
+    pub(super) fn follows(&self, host: usize, source: usize) -> bool {
+        let server = &self.hosts[host].server;
+        server.source == Some(source) && server.io && server.sql
     }
 
     /// The readers of a host by decision.

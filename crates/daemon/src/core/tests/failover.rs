@@ -137,6 +137,62 @@ fn a_candidate_that_dies_on_the_way_leaves_the_role_to_the_one_that_comes_back()
 }
 
 #[test]
+fn a_drained_candidate_is_promoted_by_the_monitor_that_comes_after() {
+    // The candidate has applied everything and stopped its applier when the monitor dies; nothing
+    // but the next failover starts it again.
+    let mut c = Cluster::mature();
+    c.hosts[1].slow.insert("Open", 5_000);
+    c.hosts[0].server.kill();
+    c.until("the candidate is drained", 3_000, |c| {
+        c.hosts[1].begun.iter().any(|(_, kind)| kind == "Open")
+    });
+    assert!(!c.hosts[1].server.sql, "{}", c.tail());
+    c.kill_monitor();
+    c.hosts[1].slow.clear();
+    c.run(5_000);
+    c.start_monitor();
+    c.until("db2 serves", 10_000, |c| c.open_host() == Some("db2"));
+    assert_eq!(c.missing_on(1), 0, "{}", c.tail());
+    c.hosts[0].server.start();
+    c.until("db1 follows it", 30_000, |c| c.follows(0, 1));
+}
+
+#[test]
+fn a_failover_that_breaks_off_before_its_promotion_is_taken_up_by_the_next_monitor() {
+    let mut c = Cluster::mature();
+    c.hosts[1].slow.insert("Drain", 1_000);
+    c.hosts[0].server.kill();
+    c.until("the candidate applies", 2_000, |c| {
+        c.hosts[1].begun.iter().any(|(_, kind)| kind == "Drain")
+    });
+    c.kill_monitor();
+    c.run(4_000);
+    c.start_monitor();
+    c.until("db2 serves", 10_000, |c| c.open_host() == Some("db2"));
+    // Who was lost is known by the status file: it is compared all the same.
+    c.hosts[0].server.start();
+    c.until("db1 is compared", 30_000, |c| c.said("rejoined"));
+}
+
+#[test]
+fn a_clean_lost_writer_is_never_called_parted() {
+    let mut c = Cluster::mature();
+    for turn in 0..3 {
+        let (old, new) = if turn % 2 == 0 { (0, 1) } else { (1, 0) };
+        c.writing = false;
+        c.run(500);
+        c.hosts[old].server.kill();
+        c.writing = true;
+        c.until("replaced", 5_000, |c| c.writer() == Some(["db1", "db2"][new]));
+        c.hosts[old].server.start();
+        c.until("back", 90_000, |c| c.state(old) == HostState::Online && c.settled());
+        c.run(2_000);
+    }
+    assert!(!c.said("has parted"), "{}", c.tail());
+    assert!(c.view().attention.is_empty(), "{:?}", c.view().attention);
+}
+
+#[test]
 fn a_server_that_was_restarted_by_hand_serves_again_where_it_was() {
     let mut c = Cluster::mature();
     // Down so shortly that the monitor's own look finds it up again.

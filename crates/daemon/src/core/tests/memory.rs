@@ -132,3 +132,12 @@ fn a_check_that_cannot_be_read_changes_nothing_and_is_told_once() {
     assert_eq!(c.view().attention, Vec::<String>::new());
     assert!(c.events.iter().all(|(_, event)| event.level != Level::Error));
 }
+
+#[test]
+fn a_replica_that_only_connects_keeps_its_state_and_is_told() {
+    let mut c = Cluster::mature();
+    c.cut_peers[2] = true;
+    c.run(20_000);
+    assert_eq!(c.state(2), S::Online, "{}", c.tail());
+    assert!(c.said("db3: check rep_backlog cannot be found out"), "{}", c.tail());
+}

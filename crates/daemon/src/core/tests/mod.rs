@@ -5,6 +5,7 @@ mod cluster;
 mod host;
 mod server;
 
+mod advice;
 mod commands;
 mod failover;
 mod hook;

@@ -2,7 +2,7 @@
 //! threads. It keeps whole histories, so that a test can see what was lost and who parted from
 //! whom.
 
-use mmm_proto::agent::{Blocker, Reach, Replication, Server, Thread};
+use mmm_proto::agent::{Blocker, Reach, Replication, Server, Settings, Thread};
 use mmm_proto::{GtidPos, Lag, Span};
 
 /// What the process does.
@@ -35,6 +35,7 @@ pub(super) struct Toy {
     pub(super) apply_stuck: bool,
     /// Nothing arrives, as on a slow line.
     pub(super) receive_stuck: bool,
+    pub(super) settings: Option<Box<Settings>>,
     pub(super) sessions: u32,
     /// An open transaction since then.
     pub(super) blocker_since: Option<u64>,
@@ -59,6 +60,7 @@ impl Toy {
             connected: false,
             apply_stuck: false,
             receive_stuck: false,
+            settings: None,
             sessions: 0,
             blocker_since: None,
             blocks: false,
@@ -167,6 +169,7 @@ impl Toy {
         facts.read_only = Some(self.read_only);
         facts.position = self.position();
         facts.received = self.pos(self.applied.len() + self.relay.len());
+        facts.settings.clone_from(&self.settings);
         facts.sessions = self.sessions;
         facts.longest = self.blocker_since.map(|since| Blocker {
             session: 7,

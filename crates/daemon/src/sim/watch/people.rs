@@ -121,7 +121,9 @@ impl Watch {
                 self.broke("what operators want is never overridden", what);
             }
             let holds = now.vips.iter().find(|vip| vip.holder.as_ref() == Some(&host.name));
-            if let Some(vip) = holds.filter(|_| host.state == HostState::AdminOffline) {
+            // PASSIVE changes nothing on any host: what it holds it keeps.
+            let off = host.state == HostState::AdminOffline && now.mode != MonitorMode::Passive;
+            if let Some(vip) = holds.filter(|_| off) {
                 let what = format!("{} is ADMIN_OFFLINE and is given {}", host.name, vip.ip);
                 self.broke("no role on a host that must not have it", what);
             }

@@ -5,6 +5,8 @@ use mmm_proto::{Check, Lag, Time};
 use super::World;
 use crate::core::monitor::Input;
 use crate::core::monitor::hosts::Found;
+use crate::sim::action::{Action, Process};
+use crate::sim::config::Hook;
 use crate::sim::due::Due;
 use crate::sim::server::State;
 
@@ -89,6 +91,18 @@ impl World {
             },
         };
         (found, takes)
+    }
+
+    /// `kill_host_bin`: a way to the power of a host that needs no network.
+    pub(super) fn run_hook(&mut self, mon: usize, host: usize) {
+        let ok = self.config.kill_host == Hook::On;
+        if ok {
+            self.act(&Action::Kill(Process::Host(host)));
+        }
+        let why = if ok { String::new() } else { "the power switch does not answer".to_owned() };
+        let (life, at) = (self.mons[mon].life, self.us + 300_000 + self.draw.below(700_000));
+        let input = Input::Hooked { host, ok, why };
+        self.queue.push(at, Due::MonitorInput { mon, life, input });
     }
 
     pub(super) fn look_at_network(&mut self, mon: usize) {

@@ -265,9 +265,8 @@ impl World {
             let record = &mut self.mons[mon];
             let (takes, life) = (record.disk_takes, record.life);
             if !record.disk_ok || takes > STORE_LIMIT {
-                let events = effects.filter(|effect| matches!(effect, Effect::Event(_)));
-                for effect in events.collect::<Vec<_>>() {
-                    self.perform_effect(mon, effect);
+                for effect in effects {
+                    self.tell_undone(mon, effect);
                 }
                 return self.not_on_disk(mon);
             }
@@ -279,6 +278,17 @@ impl World {
                 return;
             }
             return self.on_disk(mon, *stored, effects);
+        }
+    }
+
+    fn tell_undone(&mut self, mon: usize, effect: Effect) {
+        match effect {
+            Effect::Event(_) => self.perform_effect(mon, effect),
+            Effect::RunHook { host, .. } => {
+                let why = "the status file cannot be written".to_owned();
+                self.mons[mon].inbox.push_back(Input::Hooked { host, ok: false, why });
+            }
+            _ => {}
         }
     }
 
@@ -338,10 +348,9 @@ impl World {
             Effect::Persist(_) => {}
             Effect::Send { host, message } => self.send_down(mon, host, message),
             Effect::Probe { host } => self.probe(mon, host),
+            Effect::RunHook { host, .. } => self.run_hook(mon, host),
             Effect::Answer { to, answer } => self.answered(to.id, answer),
             Effect::Event(event) => self.told(mon, event),
-            // No simulated cluster has a kill-host program.
-            Effect::RunHook { .. } => {}
         }
     }
 

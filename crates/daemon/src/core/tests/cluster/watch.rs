@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mmm_proto::Span;
 use mmm_proto::agent::Duty;
-use mmm_proto::view::{VipView, WriterState};
+use mmm_proto::view::{Blocked, VipView, WriterState};
 
 use super::{Cluster, MOVE_LIMIT};
 use crate::core::monitor::Monitor;
@@ -46,7 +46,7 @@ impl Cluster {
 
     /// While nobody serves by the monitor's word, the picture says what is waited for; and of each
     /// VIP that is with nobody. What was to end has ended.
-    fn look_at_reasons(&self) {
+    fn look_at_reasons(&mut self) {
         let Some(view) = self.monitor.as_ref().map(Monitor::view) else { return };
         let serving = view.writer.state == WriterState::Serving;
         let told = serving || !view.writer.blocked.is_empty();
@@ -56,6 +56,12 @@ impl Cluster {
         if let Some(vip) = roles.flat_map(|role| &role.vips).find(free) {
             panic!("{} is with nobody, and no reason\n{}", vip.ip, self.tail());
         }
+        // What nothing is in the way of is done at once.
+        let idle = |one: &Blocked| one.why.contains("nothing is in the way any more");
+        let vips = view.roles.iter().flat_map(|role| &role.vips);
+        let waits = view.writer.blocked.iter().chain(vips.flat_map(|vip| &vip.blocked)).any(idle);
+        self.idle_looks = if waits { self.idle_looks + 1 } else { 0 };
+        assert!(self.idle_looks < 5, "nothing is in the way, and it is not done\n{}", self.tail());
         let ready = view.hosts.iter().filter_map(|host| host.readiness.as_ref());
         let blockers = ready.flat_map(|ready| &ready.blockers);
         for blocked in view.writer.blocked.iter().chain(blockers) {

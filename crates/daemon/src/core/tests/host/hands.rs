@@ -162,7 +162,12 @@ impl ToyHost {
             }
             Act::Drain => {
                 self.server.io = false;
-                return self.reached(since, limit, |toy| toy.relay.is_empty());
+                let end = self.reached(since, limit, |toy| toy.relay.is_empty());
+                if matches!(end, Some(ActResult::Reached { .. })) {
+                    // As the agent does: it stops both.
+                    self.server.sql = false;
+                }
+                return end;
             }
         })
     }
