@@ -48,8 +48,8 @@ pub(super) const LIST: &[(&str, &str)] = &[
 pub(super) fn list() -> String {
     let width = LIST.iter().map(|(words, _)| words.len()).max().unwrap_or(0);
     let mut text = String::from(
-        "`demo fault WORDS` breaks and mends this cluster. For db1 write any host, `writer`\n\
-         for the one that is writer now, `replica` for one that is not. WORDS are:\n",
+        "`demo fault WORDS` breaks and mends this cluster. For db1 write any host,\n\
+         `writer` for the one that is writer now, `replica` for another. WORDS are:\n",
     );
     for (words, meaning) in LIST {
         let _ = writeln!(text, "  {words:<width$}  {meaning}");
