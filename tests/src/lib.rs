@@ -12,7 +12,7 @@
 //! | `screen` | a real terminal around a program |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
 //! | `bugs` | deliberate bugs in the cores, and how soon the simulation finds them |
-//! | `remote`, `demo` | the bodies of `mmm-lab`'s commands |
+//! | `remote`, `demo`, `simulated` | the bodies of `mmm-lab`'s commands |
 //!
 //! Nothing here decides anything about a cluster; that is the daemons' work and they are only
 //! started, disturbed and watched from here.
@@ -31,6 +31,7 @@ pub mod remote;
 pub mod rights;
 pub mod screen;
 pub mod server;
+pub mod simulated;
 pub mod sql;
 pub mod stop;
 pub mod sweep;
