@@ -120,19 +120,11 @@ impl Monitor {
                 } else if *force {
                     self.force_writer(to, &who)
                 } else {
-                    match self.writer() {
+                    match self.writer().filter(|_| self.writer_gone().is_none()) {
                         Some(from) => {
                             return self.start_planned(Some(asker), from, to, *kill, false);
                         }
-                        None => {
-                            let vip = self.writer_vip();
-                            self.vips[vip].chosen = Some(to);
-                            self.retry_at = self.now.boot;
-                            format!(
-                                "Role '{}' will be given to '{host}'.",
-                                self.top.roles[role].name
-                            )
-                        }
+                        None => self.give_vacant_writer(to, &who),
                     }
                 }
             }
@@ -281,6 +273,26 @@ impl Monitor {
                 self.name(host)
             )
         }
+    }
+
+    /// Nobody serves as writer: the named host is to, as soon as nobody else can.
+    fn give_vacant_writer(&mut self, to: usize, who: &str) -> String {
+        let vip = self.writer_vip();
+        if let (Some(from), Some(why)) = (self.writer(), self.writer_gone()) {
+            let name = self.name(from);
+            self.withdraw(vip, &why);
+            let what = format!("{} taken from {name}", self.vips[vip].ip);
+            let role = self.top.roles[self.top.writer].name.clone();
+            self.event_by(Level::Warn, role.as_str(), &what, &why, Some(who));
+        }
+        self.vips[vip].chosen = Some(to);
+        self.retry_at = self.now.boot;
+        self.decide();
+        format!(
+            "Role '{}' will be given to '{}'.",
+            self.top.roles[self.top.writer].name,
+            self.name(to)
+        )
     }
 
     /// The operator takes the loss: the late host becomes ONLINE and the writer is given to it once
