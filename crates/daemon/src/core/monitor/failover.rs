@@ -40,8 +40,8 @@ impl Monitor {
         self.start_move(Kind::Failover, &title, steps, from, None, None, (Phase::Secure, limit));
     }
 
-    /// Whether the monitor may give the vacant writer role to a host: in MANUAL and WAIT only to the
-    /// one that somebody chose.
+    /// Whether the monitor may give the vacant writer role to a host: in MANUAL and WAIT only to
+    /// the one that somebody chose.
     pub(super) fn may_give_to(&self, host: usize) -> bool {
         match self.mode {
             MonitorMode::Active => true,

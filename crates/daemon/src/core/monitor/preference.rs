@@ -1,6 +1,6 @@
-//! Preferred hosts of exclusive roles. The writer goes back to its preferred host by a planned move,
-//! which touches nothing before that host is near: it is never withdrawn first. It happens because
-//! `prefer` is set, at any hour; who does not want that leaves `prefer` out.
+//! Preferred hosts of exclusive roles. The writer goes back to its preferred host by a planned
+//! move, which touches nothing before that host is near: it is never withdrawn first. It happens
+//! because `prefer` is set, at any hour; who does not want that leaves `prefer` out.
 
 use mmm_proto::event::Level;
 use mmm_proto::plan::PlanOutcome;

@@ -1,7 +1,7 @@
 //! The count at the start of a monitor, and only then: who is the writer, by what was written down,
-//! what the agents say of themselves and what the servers are found to be. Where that disagrees, the
-//! votes decide, or with `careful_startup` a person. Claims stay above votes: nobody is given the
-//! role while another host may still hold it.
+//! what the agents say of themselves and what the servers are found to be. Where that disagrees,
+//! the votes decide, or with `careful_startup` a person. Claims stay above votes: nobody is given
+//! the role while another host may still hold it.
 
 use mmm_proto::agent::{Duty, Reach, Stamp};
 use mmm_proto::event::Level;
