@@ -177,6 +177,9 @@ pub struct Report {
     /// What the agent could not do, in words, until it can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// Why it cannot become the writer just now; empty when it can, or has not found out yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cannot_open: String,
 }
 
 /// What a host does about the active master role.

@@ -19,6 +19,9 @@ const FENCE_FLOOR: Span = Span::secs(1);
 /// Between two tries of an act that failed.
 const RETRY: Span = Span::ms(200);
 
+/// After so many tries to open that failed it is told that it cannot: another host might.
+const GIVES_UP: u32 = 2;
+
 impl Agent {
     /// Whether the grant allows to hold now.
     pub(super) fn may_hold(&self) -> Option<Lease> {
@@ -192,6 +195,17 @@ impl Agent {
         !self.troubles.contains_key("store")
     }
 
+    /// Why this host cannot become the writer just now, as far as that is known.
+    pub(super) fn cannot_open(&self) -> String {
+        let about = match self.duty {
+            Duty::Serving => return String::new(),
+            _ if !self.troubles_allow() => "store",
+            _ if self.open_failed >= GIVES_UP => "open",
+            _ => return String::new(),
+        };
+        self.troubles.get(about).cloned().unwrap_or_default()
+    }
+
     /// Serving: the server may have been restarted (it starts read-only), the address may have been
     /// removed by hand.
     fn keep_open(&mut self, vip: IpAddr, lease: Lease) {
@@ -225,6 +239,7 @@ impl Agent {
         match (&running.act, result) {
             (Act::Open { vip, .. }, ActResult::Done) => {
                 self.trouble("open", None);
+                self.open_failed = 0;
                 self.server.read_only = Some(false);
                 self.see(*vip);
                 // Not waited for here and below: what is on disk yet makes the next start fence.
@@ -232,11 +247,15 @@ impl Agent {
             }
             (Act::Thaw { .. }, ActResult::Done) => {
                 self.trouble("open", None);
+                self.open_failed = 0;
                 self.server.read_only = Some(false);
                 self.set_duty(Duty::Serving, false);
             }
             (Act::Open { .. } | Act::Thaw { .. }, ActResult::Failed { why, .. }) => {
                 self.trouble("open", Some(format!("cannot open: {why}")));
+                // One that took long is not worth another: clients wait.
+                let long = now.since(running.began) >= RETRY;
+                self.open_failed += if long { GIVES_UP } else { 1 };
                 self.write_retry = now + RETRY;
                 self.fence();
             }

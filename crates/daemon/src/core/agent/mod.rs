@@ -17,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use mmm_proto::agent::{Duty, FromAgent, Grant, Report, Server, Stamp, ToAgent, Want};
+use mmm_proto::agent::{Duty, FromAgent, Grant, Report, Server, Stamp, Stance, ToAgent, Want};
 use mmm_proto::{Span, Time};
 
 use super::Now;
@@ -58,6 +58,8 @@ pub struct Agent {
     looked: bool,
     /// The act on the writer role.
     writing: Option<Running>,
+    /// Tries to open that failed since the role was last not wanted.
+    open_failed: u32,
     /// The act on replication.
     replicating: Option<Running>,
     /// Acts on single addresses.
@@ -116,6 +118,7 @@ impl Agent {
             found: Vec::new(),
             looked: false,
             writing: None,
+            open_failed: 0,
             replicating: None,
             addressing: BTreeMap::new(),
             looking: Vec::new(),
@@ -236,6 +239,9 @@ impl Agent {
         let renewed = self.want.as_ref() == Some(&grant.want);
         (self.seen, self.granted) = (grant.stamp, grant.stamp);
         self.want = Some(grant.want);
+        if self.wanted_writer().is_none_or(|hold| hold.stance != Stance::Serve) {
+            self.open_failed = 0;
+        }
         self.lease = alive.then_some(lease);
         if newer {
             self.changed = true;
@@ -344,6 +350,7 @@ impl Agent {
             server,
             doing: acts.map(|running| running.act.words()).collect(),
             troubles: self.troubles.values().cloned().collect(),
+            cannot_open: self.cannot_open(),
         }
     }
 }

@@ -40,6 +40,7 @@ fn idle(host: usize) -> Report {
         server,
         doing: Vec::new(),
         troubles: Vec::new(),
+        cannot_open: String::new(),
     }
 }
 
