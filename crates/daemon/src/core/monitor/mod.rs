@@ -53,7 +53,7 @@ pub use startup::Stored;
 pub use table::{ROWS, Row};
 use topology::Topology;
 use vips::Vip;
-pub use words::{Asker, Effect, Input, Request};
+pub use words::{Asker, Effect, Input, Request, not_written_down};
 
 /// The monitor core.
 #[derive(Debug)]
