@@ -198,6 +198,7 @@ fn report(host: usize) -> Report {
         doing: Vec::new(),
         troubles: Vec::new(),
         cannot_open: String::new(),
+        ended: String::new(),
     }
 }
 

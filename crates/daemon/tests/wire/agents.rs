@@ -80,6 +80,7 @@ fn report(clock: u64) -> FromAgent {
         doing: Vec::new(),
         troubles: Vec::new(),
         cannot_open: String::new(),
+        ended: String::new(),
     }))
 }
 

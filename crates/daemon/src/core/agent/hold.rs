@@ -225,8 +225,6 @@ impl Agent {
     /// A host that is not the writer is read-only, whoever made it writable.
     fn guard_read_only(&mut self) {
         if self.found_writable() {
-            self.news("was found writable", "it is not the writer; read_only is set");
-            self.server.read_only = None;
             self.writing = Some(self.begin(Act::ReadOnly, OPEN_LIMIT, None));
         }
     }
@@ -272,27 +270,23 @@ impl Agent {
                 self.set_duty(Duty::Serving, false);
                 self.answer(running, Outcome::Failed { why, blockers });
             }
-            (Act::Fence { vips }, ActResult::Fenced { safe, gone, trouble }) => {
-                if gone {
-                    self.found.retain(|found| !vips.contains(found));
-                }
-                if safe && gone {
-                    self.trouble("fence", None);
-                    if self.server.reach == Reach::Up {
-                        self.server.read_only = Some(true);
-                    }
-                    self.set_duty(Duty::None, false);
-                } else {
-                    self.trouble("fence", Some(format!("fencing: {trouble}")));
-                    self.write_retry = now + RETRY;
-                }
-                self.changed = true;
+            (Act::Fence { vips }, ActResult::Fenced { safe, gone, ended, trouble }) => {
+                self.fence_ended(vips, safe, gone, ended, trouble);
             }
             (Act::ReadOnly, ActResult::Failed { why, .. }) => {
-                self.trouble("read_only", Some(format!("cannot set read_only: {why}")));
+                let why = format!("cannot set read_only: {why}");
+                if self.troubles.get("read_only") != Some(&why) {
+                    self.news("was found writable", &format!("it is not the writer; {why}"));
+                }
+                self.trouble("read_only", Some(why));
                 self.write_retry = now + RETRY;
             }
-            (Act::ReadOnly, _) => self.trouble("read_only", None),
+            (Act::ReadOnly, _) => {
+                self.news("was found writable", "it is not the writer; read_only was set");
+                self.trouble("read_only", None);
+                self.server.read_only = Some(true);
+                self.changed = true;
+            }
             (Act::Fence { .. }, other) => {
                 self.trouble("fence", Some(format!("fencing ended oddly: {other:?}")));
                 self.write_retry = now + RETRY;
@@ -303,6 +297,33 @@ impl Agent {
                 self.fence();
             }
         }
+    }
+
+    fn fence_ended(
+        &mut self,
+        vips: &[IpAddr],
+        safe: bool,
+        gone: bool,
+        ended: bool,
+        trouble: String,
+    ) {
+        if gone {
+            self.found.retain(|found| !vips.contains(found));
+        }
+        if ended {
+            self.ended = format!("it could not be verified to be read-only: {trouble}");
+        }
+        if safe && gone {
+            self.trouble("fence", None);
+            if self.server.reach == Reach::Up {
+                self.server.read_only = Some(true);
+            }
+            self.set_duty(Duty::None, false);
+        } else {
+            self.trouble("fence", Some(format!("fencing: {trouble}")));
+            self.write_retry = self.now.boot + RETRY;
+        }
+        self.changed = true;
     }
 
     pub(super) fn see(&mut self, vip: IpAddr) {

@@ -17,7 +17,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use mmm_proto::agent::{Duty, FromAgent, Grant, Report, Server, Stamp, Stance, ToAgent, Want};
+use mmm_proto::agent::{
+    Duty, FromAgent, Grant, Reach, Report, Server, Stamp, Stance, ToAgent, Want,
+};
 use mmm_proto::{Span, Time};
 
 use super::Now;
@@ -60,6 +62,8 @@ pub struct Agent {
     writing: Option<Running>,
     /// Tries to open that failed since the role was last not wanted.
     open_failed: u32,
+    /// Why the server was ended; empty once it runs again.
+    ended: String,
     /// The act on replication.
     replicating: Option<Running>,
     /// Acts on single addresses.
@@ -119,6 +123,7 @@ impl Agent {
             looked: false,
             writing: None,
             open_failed: 0,
+            ended: String::new(),
             replicating: None,
             addressing: BTreeMap::new(),
             looking: Vec::new(),
@@ -210,6 +215,9 @@ impl Agent {
             return;
         }
         self.changed |= facts_differ(&self.server, &server);
+        if server.reach == Reach::Up {
+            self.ended.clear();
+        }
         (self.server, self.server_began) = (server, began);
     }
 
@@ -351,6 +359,7 @@ impl Agent {
             doing: acts.map(|running| running.act.words()).collect(),
             troubles: self.troubles.values().cloned().collect(),
             cannot_open: self.cannot_open(),
+            ended: self.ended.clone(),
         }
     }
 }

@@ -41,6 +41,7 @@ fn idle(host: usize) -> Report {
         doing: Vec::new(),
         troubles: Vec::new(),
         cannot_open: String::new(),
+        ended: String::new(),
     }
 }
 
