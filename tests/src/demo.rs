@@ -14,10 +14,10 @@ use crate::{Lab, Options, WRITER_VIP};
 /// The environment variable that asks for text, and says for how many seconds.
 const SECONDS: &str = "DEMO_SECONDS";
 /// From one print of the cluster to the next.
-const EVERY: Duration = Duration::from_secs(4);
+pub(crate) const EVERY: Duration = Duration::from_secs(4);
 /// How long the cluster may take to have a writer.
 const SETTLE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs the demo; the lab is removed when it returns.
 pub fn run() -> Result<()> {
@@ -29,21 +29,26 @@ pub fn run() -> Result<()> {
     println!("up after {:.1} s; waiting for a writer ...", started.elapsed().as_secs_f64());
     settle(&lab, daemons, &stop)?;
     let writer = lab.start_writer()?;
-    let seconds = std::env::var(SECONDS).ok();
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let result = match seconds {
-        None if terminal => console(daemons, &writer, &stop),
-        given => {
-            let seconds = given.as_deref().unwrap_or("20");
-            let seconds = seconds
-                .parse()
-                .with_context(|| format!("{SECONDS}={seconds:?} is not a number of seconds"))?;
-            text(&lab, writer, Duration::from_secs(seconds), &stop)
-        }
+    let result = match text_for()? {
+        None => console(daemons, &writer, &stop),
+        Some(time) => text(&lab, writer, time, &stop),
     };
     result.and(lab.down())?;
     println!("everything is removed");
     Ok(())
+}
+
+/// For how long text is asked for; none when the console is.
+pub(crate) fn text_for() -> Result<Option<Duration>> {
+    let given = std::env::var(SECONDS).ok();
+    if given.is_none() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(None);
+    }
+    let seconds = given.as_deref().unwrap_or("20");
+    let seconds = seconds
+        .parse()
+        .with_context(|| format!("{SECONDS}={seconds:?} is not a number of seconds"))?;
+    Ok(Some(Duration::from_secs(seconds)))
 }
 
 /// Brings all hosts online and waits until one holds the writer's VIP.

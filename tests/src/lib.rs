@@ -11,12 +11,14 @@
 //! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
 //! | `screen` | a real terminal around a program |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
-//! | `remote`, `demo` | the bodies of `mmm-lab`'s commands |
+//! | `bugs` | deliberate bugs in the cores, and how soon the simulation finds them |
+//! | `remote`, `demo`, `simulated` | the bodies of `mmm-lab`'s commands |
 //!
 //! Nothing here decides anything about a cluster; that is the daemons' work and they are only
 //! started, disturbed and watched from here.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod bugs;
 mod cluster;
 pub mod config;
 pub mod daemons;
@@ -29,6 +31,7 @@ pub mod remote;
 pub mod rights;
 pub mod screen;
 pub mod server;
+pub mod simulated;
 pub mod sql;
 pub mod stop;
 pub mod sweep;

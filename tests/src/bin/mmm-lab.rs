@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use lab::remote::{self, Ear};
 use lab::stop::Stop;
 use lab::wait::{pass, until};
-use lab::{Lab, Options, demo, rights, sweep};
+use lab::{Lab, Options, demo, rights, simulated, sweep};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -61,7 +61,7 @@ enum Command {
     /// Remove what labs left behind that were killed.
     Sweep,
     /// Show the product: the console on a cluster of its own, or text when DEMO_SECONDS is set or
-    /// there is no terminal.
+    /// there is no terminal. Without MariaDB or the rights for networks the cluster is simulated.
     Demo,
     /// Run a command with the rights over the network that the lab needs, root or not.
     Run {
@@ -101,10 +101,10 @@ fn run(command: Command) -> Result<()> {
             println!("{} leftovers of dead labs", removed.len());
             Ok(())
         }
-        Command::Demo => {
-            rights::ensure()?;
-            demo::run()
-        }
+        Command::Demo => match rights::ensure().and_then(|()| rights::check()) {
+            Ok(()) => demo::run(),
+            Err(why) => simulated::run(&why),
+        },
         Command::Run { command } => Err(rights::exec(&command[0], &command[1..])),
     }
 }

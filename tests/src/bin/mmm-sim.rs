@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use lab::bugs;
+use mmm_daemon::core::bugs::Bug;
 use mmm_daemon::sim::{self, Failure, Script};
 
 /// Simulated clusters in bad weather: both cores against seeded faults, with rules that must hold
@@ -58,6 +60,12 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
+    /// Switch on each deliberate bug in turn and say after how many seeds it is found.
+    Bugs {
+        /// Give up after so many seeds.
+        #[arg(long, default_value_t = 2000)]
+        limit: u64,
+    },
     /// Print the script of a seed.
     Script {
         /// The seed.
@@ -95,6 +103,7 @@ fn go(command: Command) -> Result<ExitCode> {
             print!("{}", sim::transcript(&short.script, full));
             Ok(ExitCode::FAILURE)
         }
+        Command::Bugs { limit } => Ok(all_bugs(limit)),
         Command::Script { seed } => {
             print!("{}", sim::weather::script(seed));
             Ok(ExitCode::SUCCESS)
@@ -109,6 +118,22 @@ fn script(what: &str) -> Result<Script> {
     let text = std::fs::read_to_string(Path::new(what))
         .with_context(|| format!("{what} is neither a seed nor a file that can be read"))?;
     Script::parse(&text).map_err(|why| anyhow::anyhow!("{what}: {why}"))
+}
+
+fn all_bugs(limit: u64) -> ExitCode {
+    let mut missed = 0;
+    println!("{:<16} {:>6}  rule that was broken", "bug", "seeds");
+    for bug in Bug::ALL {
+        let name = format!("{bug:?}");
+        match bugs::hunt(bug, limit).caught {
+            Some((seeds, failure)) => println!("{name:<16} {seeds:>6}  {}", failure.violation.rule),
+            None => {
+                missed += 1;
+                println!("{name:<16} {:>6}  none within {limit} seeds", "-");
+            }
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Many seeds over some threads.

@@ -147,12 +147,12 @@ impl Stage {
 
     /// Says what this is and what to try.
     fn greet(&mut self, socket: &Path) {
-        let shell = format!("or in a shell: mmm-control --socket {} demo faults", socket.display());
+        let shell = format!("mmm-control --socket {} demo faults", socket.display());
         for (what, why) in [
-            (shell.as_str(), "lists all that can be broken"),
-            ("press f and break something", "the writer's server, its network, the monitor ..."),
-            ("press W on db2 to move the writer there", "a planned move loses nothing"),
-            ("nothing here is real", "hosts, servers and addresses are simulated in one program"),
+            ("in a shell: what can be broken", shell.as_str()),
+            ("press f", "break something, or heal it"),
+            ("press W on db2", "a planned move, which loses nothing"),
+            ("nothing here is real", "all hosts are simulated"),
         ] {
             self.tell(what.to_owned(), why.to_owned(), None);
         }
@@ -262,7 +262,7 @@ impl Stage {
             [one] => one.to_string(),
             _ => words.to_owned(),
         };
-        self.tell(text.clone(), String::new(), Some(who.to_owned()));
+        self.tell(text.clone(), faults::meaning(words), Some(who.to_owned()));
         for action in &actions {
             match faults::lag_of(action) {
                 Some(Node::Host(host)) => self.lag_set[host] = true,

@@ -12,8 +12,9 @@ use super::history::History;
 use super::host::Host;
 use super::text::host_word;
 
-/// More acts of one host within a second than this are a loop.
-const ACTS_A_SECOND: u32 = 150;
+/// More acts of one host within a second than this are a loop. At the first grant a host may get
+/// many addresses at once, and each that comes up is reported and answered.
+const ACTS_A_SECOND: u32 = 400;
 /// More events within ten seconds than this, for each host, are noise.
 const EVENTS_IN_TEN_SECONDS: u32 = 120;
 
@@ -258,6 +259,7 @@ impl Watch {
                 let what = format!("plan {id} was begun while plan {} runs", other.id);
                 self.broke("one move at a time", what);
             }
+            self.move_began(event);
             self.plan = Some(Plan { id, title: title.to_owned(), began: us });
         } else {
             self.plan = None;
@@ -267,6 +269,11 @@ impl Watch {
     /// The number of the plan that runs.
     pub(super) fn plan(&self) -> Option<u64> {
         self.plan.as_ref().map(|plan| plan.id)
+    }
+
+    /// How long the plan has run that runs.
+    pub(super) fn plan_runs_for(&self, us: u64) -> Option<Span> {
+        self.plan.as_ref().map(|plan| Span((us - plan.began) / 1000))
     }
 
     /// The planned move that runs, if one does.

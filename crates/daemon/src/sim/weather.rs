@@ -26,7 +26,13 @@ const OPERATOR: [Span; 6] = [
 pub fn script(seed: u64) -> Script {
     let mut draw = Draw::new(seed ^ 0x77_6561_7468_6572);
     let config = cluster(&mut draw);
-    let mut weather = Weather { draw, config, now: Span::ZERO, steps: Vec::new() };
+    let theme = draw.pick(&[Theme::Mixed, Theme::Mixed, Theme::Moves, Theme::Lost, Theme::Manual]);
+    let mut weather = Weather { draw, config, theme, now: Span::ZERO, steps: Vec::new() };
+    if theme == Theme::Manual {
+        let manual = weather.draw.chance(1, 2);
+        let verb = if manual { Verb::SetManual } else { Verb::SetPassive };
+        weather.put(Action::Control(verb));
+    }
     let faults = weather.draw.pick(&[1, 1, 2, 3, 5, 8, 12, 20]);
     weather.wait();
     for _ in 0..faults {
@@ -56,6 +62,8 @@ fn cluster(draw: &mut Draw) -> WorldConfig {
         (500, 3_000, 5_000, 10_000),
         (1_000, 6_000, 2_000, 5_000),
         (2_000, 10_000, 5_000, 10_000),
+        (500, 10_000, 500, 1_000),
+        (1_000, 8_000, 1_000, 2_000),
         (300, 2_000, 500, 2_000),
     ]);
     config.heartbeat = Span::ms(heartbeat);
@@ -79,8 +87,21 @@ fn cluster(draw: &mut Draw) -> WorldConfig {
     config
 }
 
+/// What a run is mostly about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    Mixed,
+    /// Commands, and what gets in their way.
+    Moves,
+    /// Hosts that lack something, and writers that are lost.
+    Lost,
+    /// An operator has told the monitor to keep still.
+    Manual,
+}
+
 struct Weather {
     draw: Draw,
+    theme: Theme,
     config: WorldConfig,
     now: Span,
     steps: Vec<(Span, Action)>,
@@ -123,7 +144,18 @@ impl Weather {
     }
 
     fn trouble(&mut self) {
-        match self.draw.below(20) {
+        let kind = match self.theme {
+            Theme::Moves if self.draw.chance(1, 2) => self.draw.pick(&[8, 11, 13, 16, 16, 16]),
+            Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 21]),
+            Theme::Manual if self.draw.chance(1, 3) => self.draw.pick(&[0, 6]),
+            _ => self.draw.below(20),
+        };
+        match kind {
+            20 => self.part(),
+            21 => {
+                let writer = self.draw.pick(&[Process::Server(0), Process::Host(0)]);
+                self.bad(Action::Kill(writer), Action::Start(writer));
+            }
             0..=5 => self.process(),
             6..=9 => self.path(),
             10 => self.disk(),
@@ -132,6 +164,21 @@ impl Weather {
             15 => self.hand(),
             _ => self.command(),
         }
+    }
+
+    /// A replica is cut off from the writer for a while and lacks what is written meanwhile.
+    fn part(&mut self) {
+        let other = 1 + self.draw.below(self.config.hosts.min(3) as u64 - 1);
+        let (one, two) = (Node::Host(0), Node::Host(other as usize));
+        self.put(Action::Cut(Path::Between(one, two)));
+        let after = Span::ms(self.draw.between(1_000, 8_000));
+        self.now = self.now + after;
+        let dies = self.draw.chance(1, 2);
+        if dies {
+            self.put(Action::Kill(Process::Server(0)));
+        }
+        self.put(Action::Heal(Path::Between(one, two)));
+        self.now = self.now + Span::ms(self.draw.below(4_000));
     }
 
     fn process(&mut self) {

@@ -250,6 +250,10 @@ impl Model {
             format!("; plan {} goes on without this screen", running.plan)
         });
         let clock = crate::view::text::clock(self.wall(), self.setup.zone);
-        format!("{} {} writer {writer}; {trouble}{plan}; {clock}{old}", view.cluster, view.mode)
+        let demo = if view.demo { "[DEMO] " } else { "" };
+        format!(
+            "{demo}{} {} writer {writer}; {trouble}{plan}; {clock}{old}",
+            view.cluster, view.mode
+        )
     }
 }

@@ -81,7 +81,7 @@ fn a_demo_fails_over_by_keys_and_leaves_nothing_behind() {
     let text = played.tty.sees("writer db1");
     assert!(text.contains("[DEMO] main  simulated"), "{text}");
     assert!(text.contains("f break"), "{text}");
-    played.tty.sees("press f and break something");
+    played.tty.sees("press f: break something, or heal it");
     assert!(place(played.mond).join("mond.sock").exists());
     played.tty.send("f");
     played.tty.sees("kill the writer's server");

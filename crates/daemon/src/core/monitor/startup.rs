@@ -104,7 +104,7 @@ impl Monitor {
             known + u64::from(!bug(Bug::SameTerm))
         };
         let first = Stamp { term, seq: 0 };
-        let (vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
+        let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         if !all_known {
             quiet_until = over;
         }
@@ -112,12 +112,16 @@ impl Monitor {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
+        let mode = if superseded { top.mode } else { mode };
+        if mode != MonitorMode::Passive {
+            withhold_from_offline(&mut vips, &hosts, first);
+        }
         let parted = parted_as_stored(&top, stored.as_ref());
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         Self {
             term,
             seq: 1,
-            mode: if superseded { top.mode } else { mode },
+            mode,
             cause,
             hosts,
             vips,
@@ -302,6 +306,21 @@ fn vips_as_stored(
         }
     }
     (vips, all_known)
+}
+
+/// In PASSIVE a host that is set offline keeps what it has. A monitor that does not start in PASSIVE
+/// takes it away, as leaving PASSIVE does.
+fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
+    for vip in vips {
+        let offline = |host: &usize| hosts[*host].state == HostState::AdminOffline;
+        let Some(holder) = vip.holder.filter(offline) else {
+            continue;
+        };
+        vip.holder = None;
+        for claim in vip.claims.iter_mut().filter(|claim| claim.host == holder) {
+            claim.taken = Some(first);
+        }
+    }
 }
 
 /// What is still to be compared.

@@ -48,13 +48,21 @@ pub(super) const LIST: &[(&str, &str)] = &[
 pub(super) fn list() -> String {
     let width = LIST.iter().map(|(words, _)| words.len()).max().unwrap_or(0);
     let mut text = String::from(
-        "`demo fault WORDS` breaks and mends this cluster. For db1 write any host, `writer`\n\
-         for the one that is writer now, `replica` for one that is not. WORDS are:\n",
+        "`demo fault WORDS` breaks and mends this cluster. For db1 write any host,\n\
+         `writer` for the one that is writer now, `replica` for another. WORDS are:\n",
     );
     for (words, meaning) in LIST {
         let _ = writeln!(text, "  {words:<width$}  {meaning}");
     }
     text
+}
+
+/// What the list says of these words, without further words that it suggests; empty when they are
+/// not in it.
+pub(super) fn meaning(words: &str) -> String {
+    let found = LIST.iter().find(|(listed, _)| *listed == words);
+    let text = found.map_or("", |(_, meaning)| meaning);
+    text.split(';').next().unwrap_or_default().to_owned()
 }
 
 /// What words are about: how many hosts there are, and who is what now.
@@ -141,7 +149,7 @@ mod tests {
         for (words, meaning) in LIST {
             let read = read(words, CAST);
             assert!(read.is_ok_and(|actions| !actions.is_empty()), "{words}");
-            assert!(!meaning.is_empty());
+            assert!(!super::meaning(words).is_empty() && !super::meaning(words).contains('`'));
             // What is mentioned beside it in backticks as well.
             for other in meaning.split('`').skip(1).step_by(2).filter(|it| it.contains(' ')) {
                 assert!(super::read(other, CAST).is_ok(), "{other}");

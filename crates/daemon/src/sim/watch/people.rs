@@ -13,11 +13,16 @@ use crate::sim::config::WorldConfig;
 use crate::sim::text::host;
 
 /// After a request of an operator changes are taken for his, for so long in microseconds.
-const HIS: u64 = 90_000_000;
+const HIS: u64 = 30_000_000;
 
 #[derive(Debug)]
 pub(super) struct People {
     asked: BTreeMap<u64, Verb>,
+    /// Plans that were asked for, by request, then by their own number.
+    wanted: BTreeMap<u64, Verb>,
+    plans: BTreeMap<u64, Verb>,
+    /// The mode by the latest decision.
+    present: MonitorMode,
     /// By host: an operator set it offline.
     offline: Vec<bool>,
     /// An operator set this mode.
@@ -33,6 +38,9 @@ impl People {
     pub(super) fn new(config: &WorldConfig) -> Self {
         Self {
             asked: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            present: config.mode,
             offline: vec![false; config.hosts],
             mode: None,
             forced_at: None,
@@ -53,6 +61,14 @@ impl People {
 }
 
 impl Watch {
+    /// A move began: whose will was it?
+    pub(super) fn move_began(&mut self, event: &mmm_proto::event::Event) {
+        if self.people.present == MonitorMode::Passive && event.by.is_none() {
+            let what = format!("in mode PASSIVE: {}", event.line());
+            self.broke("what operators want is never overridden", what);
+        }
+    }
+
     pub(in crate::sim) fn acted(&mut self, us: u64, action: &Action) {
         match action {
             Action::Forget(Node::Monitor) => {
@@ -72,13 +88,34 @@ impl Watch {
     }
 
     pub(in crate::sim) fn asked(&mut self, us: u64, id: u64, request: &Request) {
-        if let Request::Run(verb) = request {
-            self.people.asked.insert(id, verb.clone());
-            if let Verb::MoveRole { force: true, .. } = verb {
-                self.people.forced_at = Some(us);
+        let people = &mut self.people;
+        let verb = match request {
+            Request::Run(verb) => Some(verb.clone()),
+            Request::Plan(verb) => {
+                people.wanted.insert(id, verb.clone());
+                return;
             }
+            Request::Apply { plan } => people.plans.get(plan).cloned(),
+            Request::Stop { .. } => None,
+        };
+        if let Some(verb) = verb {
+            if let Verb::MoveRole { force: true, .. } = verb {
+                people.forced_at = Some(us);
+            }
+            people.asked.insert(id, verb);
         }
-        self.people.acted_at = us;
+        let moves = |verb: &Verb| {
+            matches!(
+                verb,
+                Verb::MoveRole { .. }
+                    | Verb::SetIp { .. }
+                    | Verb::SetOffline { .. }
+                    | Verb::SetActive
+            )
+        };
+        if people.asked.get(&id).is_some_and(moves) {
+            people.acted_at = us;
+        }
     }
 
     /// An operator took the loss lately.
@@ -87,6 +124,12 @@ impl Watch {
     }
 
     pub(in crate::sim) fn answered(&mut self, _us: u64, id: u64, answer: &Answer) {
+        if let Answer::Plan { plan } = answer {
+            if let Some(verb) = self.people.wanted.remove(&id) {
+                self.people.plans.insert(plan.id, verb);
+            }
+            return;
+        }
         let Answer::Done { .. } = answer else { return };
         let Some(verb) = self.people.asked.remove(&id) else {
             return;
@@ -128,6 +171,7 @@ impl Watch {
                 self.broke("no role on a host that must not have it", what);
             }
         }
+        self.people.present = now.mode;
         let Some(before) = before else { return };
         let fresh = us < self.people.started_at + 10_000_000;
         let his = us < self.people.acted_at + HIS;
@@ -143,7 +187,8 @@ impl Watch {
             return;
         };
         let by_himself = match now.mode {
-            MonitorMode::Passive => true,
+            // What was begun before goes on to its end.
+            MonitorMode::Passive => self.plan.is_none(),
             MonitorMode::Manual => from.is_some() && !his && self.plan.is_none(),
             _ => false,
         };

@@ -4,8 +4,6 @@
 use std::collections::VecDeque;
 
 use mmm_proto::agent::ToAgent;
-use mmm_proto::console::Answer;
-use mmm_proto::event::Event;
 use mmm_proto::{Check, Time};
 
 use super::World;
@@ -15,7 +13,6 @@ use crate::core::monitor::{Effect, Input, Monitor, Stored};
 use crate::sim::action::{Action, Node, Process};
 use crate::sim::clock::Clock;
 use crate::sim::due::{Due, Packet};
-use crate::sim::story::Told;
 use crate::sim::text::host_word;
 
 /// A monitor: its process, its disk.
@@ -285,31 +282,6 @@ impl World {
         }
         if let Some(conn) = self.link_of(mon, host) {
             self.send(conn, true, Packet::Down(message));
-        }
-    }
-
-    pub(super) fn answered(&mut self, id: u64, answer: Answer) {
-        if self.trace.is_some() {
-            self.note(format!("answer: {}", super::telling::answer_words(&answer)));
-        }
-        if let Answer::Plan { plan } = &answer {
-            self.last_plan = Some(plan.id);
-        }
-        self.tell(|| Told::Answer(answer.clone()));
-        self.watch.answered(self.us, id, &answer);
-        self.answers.push((id, answer));
-    }
-
-    fn told(&mut self, mon: usize, event: Event) {
-        let now = self.now();
-        if self.trace.is_some() {
-            let who = if mon == 0 { "" } else { "(monitor2) " };
-            self.note(format!("{who}{}", event.line()));
-        }
-        self.tell_event(mon, &event);
-        if mon == 0 {
-            self.watch.told(self.us, &event);
-            self.events.push((now, event));
         }
     }
 

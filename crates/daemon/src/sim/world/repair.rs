@@ -9,8 +9,8 @@ use crate::sim::action::{Action, Process};
 use crate::sim::server::State;
 use crate::sim::text::host_word;
 
-/// A host counts as well, and had the time to show it, after so long without trouble.
-const WELL: Span = Span::secs(20);
+/// A host counts as reachable in a failover when nobody made trouble for it since so long before.
+const WELL: Span = Span::secs(6);
 
 impl World {
     pub(super) fn calm(&mut self) {
@@ -58,6 +58,10 @@ impl World {
         }
         if view.mode != MonitorMode::Active {
             self.ask(Request::Run(Verb::SetActive));
+        }
+        for host in 0..self.hosts.len() {
+            // `kill_host_bin` may have cut its power.
+            self.perform(&Action::Start(Process::Host(host)));
         }
         if self.open_host().is_some() {
             self.mend_replication();
@@ -133,7 +137,8 @@ impl World {
         }
         let last = self.watch.promised.len();
         let run = self.watch.promised.at(last)?.id;
-        let well = |host: usize| self.well_for(host).is_some_and(|well| well >= WELL);
+        let since = WELL + self.watch.plan_runs_for(self.us)?;
+        let well = |host: usize| self.well_for(host).is_some_and(|well| well >= since);
         if !well(open) || !self.monitor_well() {
             return None;
         }
@@ -143,7 +148,7 @@ impl World {
         })?;
         Some(format!(
             "{name} opened without {lost} acknowledged writes that {} has, and both have been \
-             reachable for {WELL} and more",
+             reachable for {since} and more",
             host_word(survivor)
         ))
     }

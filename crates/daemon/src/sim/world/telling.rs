@@ -1,4 +1,5 @@
-//! Collecting the story of a run, when somebody asked for it; nothing is computed otherwise.
+//! What the monitor tells and answers: to its asker, to the trace, and into the story of a run when
+//! somebody asked for it.
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
@@ -47,9 +48,34 @@ impl World {
             story.rows.extend((0..self.hosts.len()).filter_map(|host| core.row_of(host)));
         }
     }
+
+    pub(super) fn answered(&mut self, id: u64, answer: Answer) {
+        if self.trace.is_some() {
+            self.note(format!("answer: {}", answer_words(&answer)));
+        }
+        if let Answer::Plan { plan } = &answer {
+            self.last_plan = Some(plan.id);
+        }
+        self.tell(|| Told::Answer(answer.clone()));
+        self.watch.answered(self.us, id, &answer);
+        self.answers.push((id, answer));
+    }
+
+    pub(super) fn told(&mut self, mon: usize, event: Event) {
+        let now = self.now();
+        if self.trace.is_some() {
+            let who = if mon == 0 { "" } else { "(monitor2) " };
+            self.note(format!("{who}{}", event.line()));
+        }
+        self.tell_event(mon, &event);
+        if mon == 0 {
+            self.watch.told(self.us, &event);
+            self.events.push((now, event));
+        }
+    }
 }
 
-pub(super) fn answer_words(answer: &Answer) -> String {
+fn answer_words(answer: &Answer) -> String {
     match answer {
         Answer::Done { text, .. } => text.clone(),
         Answer::Refused { refusal } => format!("refused: {}", refusal.reason),
