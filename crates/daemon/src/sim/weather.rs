@@ -1,5 +1,5 @@
-//! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every fault
-//! is over, and an operator puts back what does not come back by itself.
+//! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every
+//! fault is over, and an operator puts back what does not come back by itself.
 
 use mmm_proto::{HostName, RoleName, Span, Verb};
 

@@ -11,6 +11,7 @@ mod links;
 mod live;
 mod monitor;
 mod repair;
+mod status;
 mod telling;
 
 use mmm_proto::console::Answer;

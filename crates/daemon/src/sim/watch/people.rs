@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mmm_proto::console::Answer;
-use mmm_proto::{HostState, MonitorMode, Verb};
+use mmm_proto::{HostName, HostState, MonitorMode, Verb};
 
 use super::Watch;
 use crate::core::monitor::{Request, Stored};
@@ -153,9 +153,9 @@ impl Watch {
     /// The monitor decided something: is it what operators want?
     pub(in crate::sim) fn decided(&mut self, us: u64, before: Option<&Stored>, now: &Stored) {
         for (index, host) in now.hosts.iter().enumerate() {
-            let asked = self.people.asked.values().any(
-                |verb| matches!(verb, Verb::SetOnline { host: name } if *name == *host.name.as_str()),
-            );
+            let here = |name: &HostName| *name == *host.name.as_str();
+            let online = |verb: &Verb| matches!(verb, Verb::SetOnline { host } if here(host));
+            let asked = self.people.asked.values().any(online);
             if self.people.offline[index] && host.state != HostState::AdminOffline && !asked {
                 let what = format!(
                     "{} is {} ({}), an operator had set it offline",

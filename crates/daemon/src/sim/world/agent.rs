@@ -58,8 +58,8 @@ impl World {
         self.agent_ended(host);
     }
 
-    /// The process goes on after it stood still: what came due meanwhile comes now, in an order that
-    /// nobody can count on, but what came by a link keeps its order.
+    /// The process goes on after it stood still: what came due meanwhile comes now, in an order
+    /// that nobody can count on, but what came by a link keeps its order.
     pub(super) fn unpark(&mut self, host: usize) {
         if !self.hosts[host].awake() {
             return;

@@ -287,15 +287,15 @@ impl World {
             server.read_only = true;
             server.end_sessions();
         }
-        let (mut safe, mut trouble) = (!silent, String::new());
+        let (mut safe, mut ended, mut trouble) = (!silent, false, String::new());
         if silent {
             trouble.push_str("no answer");
             if escalate {
                 self.kill_server(host);
-                safe = true;
+                (safe, ended) = (true, true);
             }
         }
-        Ends(ActResult::Fenced { safe, gone: true, trouble })
+        Ends(ActResult::Fenced { safe, gone: true, ended, trouble })
     }
 
     fn reached(
@@ -343,7 +343,7 @@ impl World {
                 for vip in vips {
                     self.take_down(host, *vip);
                 }
-                return ActResult::Fenced { safe: false, gone: true, trouble: why };
+                return ActResult::Fenced { safe: false, gone: true, ended: false, trouble: why };
             }
             _ => {}
         }
