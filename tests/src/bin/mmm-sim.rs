@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use lab::bugs;
-use mmm_daemon::core::bugs::Bug;
+use mmm_daemon::core::bugs::{Bug, with};
 use mmm_daemon::sim::{self, Failure, Script};
 
 /// Simulated clusters in bad weather: both cores against seeded faults, with rules that must hold
@@ -51,6 +51,9 @@ enum Command {
         /// Orders and acts as well.
         #[arg(long)]
         full: bool,
+        /// With a deliberate bug, as `bugs` names them.
+        #[arg(long)]
+        bug: Option<String>,
     },
     /// Make a failing seed or script as short as it gets, and print what happens in it.
     Shrink {
@@ -90,8 +93,10 @@ fn go(command: Command) -> Result<ExitCode> {
             let batch = Batch::new(from, seeds, limit, failures);
             Ok(batch.run(jobs.max(1)))
         }
-        Command::Replay { what, full } => {
-            print!("{}", sim::transcript(&script(&what)?, full));
+        Command::Replay { what, full, bug } => {
+            let bug = bug.map(|name| bug_named(&name)).transpose()?;
+            let script = script(&what)?;
+            print!("{}", with(bug, || sim::transcript(&script, full)));
             Ok(ExitCode::SUCCESS)
         }
         Command::Shrink { what, full } => {
@@ -118,6 +123,11 @@ fn script(what: &str) -> Result<Script> {
     let text = std::fs::read_to_string(Path::new(what))
         .with_context(|| format!("{what} is neither a seed nor a file that can be read"))?;
     Script::parse(&text).map_err(|why| anyhow::anyhow!("{what}: {why}"))
+}
+
+fn bug_named(name: &str) -> Result<Bug> {
+    let found = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name);
+    found.with_context(|| format!("no bug {name}; they are {:?}", Bug::ALL))
 }
 
 fn all_bugs(limit: u64) -> ExitCode {

@@ -62,6 +62,8 @@ pub use words::{Asker, Effect, Input, Request, not_written_down};
 pub struct Monitor {
     top: Topology,
     term: u64,
+    /// The highest term of another monitor that an agent obeys; zero when there was none.
+    foreign: u64,
     /// Counts decisions of this term.
     seq: u64,
     mode: MonitorMode,

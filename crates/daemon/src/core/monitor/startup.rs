@@ -25,6 +25,9 @@ pub struct Stored {
     pub mode: MonitorMode,
     #[serde(default)]
     pub cause: String,
+    /// The highest term of another monitor that was heard of.
+    #[serde(default)]
+    pub foreign: u64,
     /// The longest grant that may have been given; zero in a file of an older version.
     #[serde(default)]
     pub ttl: Span,
@@ -100,7 +103,7 @@ impl Monitor {
         // Without a memory, or when another one led meanwhile, nobody knows the latest term. The
         // seconds of the calendar are beyond every term that was ever counted up from them; nothing
         // else is made of them.
-        let known = stored.as_ref().map_or(0, |stored| stored.term);
+        let known = stored.as_ref().map_or(0, |stored| stored.term.max(stored.foreign));
         let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
         let term = if stored.is_none() || superseded {
             known.max(calendar) + 1
@@ -124,6 +127,7 @@ impl Monitor {
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         Self {
             term,
+            foreign: 0,
             seq: 1,
             mode,
             cause,
@@ -173,6 +177,7 @@ impl Monitor {
             seq: self.seq,
             mode: self.mode,
             cause: self.cause.clone(),
+            foreign: self.foreign,
             ttl: self.top.timing.ttl,
             parted: self
                 .parted
