@@ -66,7 +66,7 @@ enum Command {
     /// Switch on each deliberate bug in turn and say after how many seeds it is found.
     Bugs {
         /// Give up after so many seeds.
-        #[arg(long, default_value_t = 2000)]
+        #[arg(long, default_value_t = 4000)]
         limit: u64,
     },
     /// Print the script of a seed.
@@ -132,14 +132,20 @@ fn bug_named(name: &str) -> Result<Bug> {
 
 fn all_bugs(limit: u64) -> ExitCode {
     let mut missed = 0;
-    println!("{:<16} {:>6}  rule that was broken", "bug", "seeds");
+    println!("{:<16} {:>6} {:>7}  rule that was broken", "bug", "seeds", "allowed");
     for bug in Bug::ALL {
         let name = format!("{bug:?}");
+        let row = bugs::CAUGHT.iter().find(|(of, ..)| *of == bug);
+        let allowed = row.map_or(0, |(_, within, _)| *within);
         match bugs::hunt(bug, limit).caught {
-            Some((seeds, failure)) => println!("{name:<16} {seeds:>6}  {}", failure.violation.rule),
+            Some((seeds, failure)) => {
+                let rule = failure.violation.rule;
+                println!("{name:<16} {seeds:>6} {allowed:>7}  {rule}");
+                missed += u64::from(seeds > allowed);
+            }
             None => {
                 missed += 1;
-                println!("{name:<16} {:>6}  none within {limit} seeds", "-");
+                println!("{name:<16} {:>6} {allowed:>7}  none within {limit} seeds", "-");
             }
         }
     }

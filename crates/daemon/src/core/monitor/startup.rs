@@ -120,9 +120,11 @@ impl Monitor {
             _ => top.mode,
         };
         let mode = if superseded { top.mode } else { mode };
-        if mode != MonitorMode::Passive {
-            withhold_from_offline(&mut vips, &hosts, first);
-        }
+        // Another monitor led meanwhile: who is written down has it no longer, or by its word.
+        withhold(&mut vips, first, |host| {
+            let offline = hosts[host].state == HostState::AdminOffline;
+            superseded || (offline && mode != MonitorMode::Passive)
+        });
         let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         Self {
@@ -319,12 +321,12 @@ fn vips_as_stored(
     (vips, all_known)
 }
 
-/// In PASSIVE a host that is set offline keeps what it has. A monitor that does not start in PASSIVE
-/// takes it away, as leaving PASSIVE does.
-fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
+/// Takes VIPs from those who are written down as their holders and must not be taken for it: they
+/// have claims like everybody else. In PASSIVE a host that is set offline keeps what it has; a
+/// monitor that does not start in PASSIVE takes it away, as leaving PASSIVE does.
+fn withhold(vips: &mut [Vip], first: Stamp, from: impl Fn(usize) -> bool) {
     for vip in vips {
-        let offline = |host: &usize| hosts[*host].state == HostState::AdminOffline;
-        let Some(holder) = vip.holder.filter(offline) else {
+        let Some(holder) = vip.holder.filter(|host| from(*host)) else {
             continue;
         };
         vip.holder = None;

@@ -106,9 +106,7 @@ impl World {
             // `kill_host_bin` may have cut its power.
             self.perform(&Action::Start(Process::Host(host)));
         }
-        if self.open_host().is_some() {
-            self.mend_replication();
-        }
+        self.mend_replication();
         for host in view.hosts {
             if matches!(host.state, HostState::AdminOffline | HostState::AwaitingRecovery) {
                 self.ask(Request::Run(Verb::SetOnline { host: host.name }));
@@ -116,8 +114,18 @@ impl World {
         }
     }
 
+    /// Nobody is the writer: what stands still may be what is in the way.
+    fn start_replication(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.perform(&Action::Thread { host, sql: false, on: true });
+            self.perform(&Action::Thread { host, sql: true, on: true });
+        }
+    }
+
     fn mend_replication(&mut self) {
-        let Some(open) = self.open_host() else { return };
+        let Some(open) = self.open_host() else {
+            return self.start_replication();
+        };
         for host in (0..self.hosts.len()).filter(|host| *host != open) {
             let (mine, theirs) = (&self.hosts[host].server, &self.hosts[open].server);
             if !mine.up() {
