@@ -124,7 +124,7 @@ impl Monitor {
                 (Some(false), _) => ("ping fails".to_owned(), ping),
                 _ => ("mysql fails".to_owned(), mysql),
             };
-            return Some(format!("{word}: {}", state.message));
+            return Some(format!("{word}: {}", state.failure));
         }
         let silent_for = self.silent_for(host)?;
         let last = self.now.boot - silent_for;

@@ -60,8 +60,9 @@ impl<'a> Pass<'a> {
         self.bad(Check::RepBacklog)
     }
 
-    pub(super) fn message(&self, check: Check) -> String {
-        self.record().checks[check.index()].message.clone()
+    /// Why a check counts as failed: not its latest word, which may be that it cannot be found out.
+    pub(super) fn failure(&self, check: Check) -> String {
+        self.record().checks[check.index()].failure.clone()
     }
 
     pub(super) fn is_lost(&self) -> bool {

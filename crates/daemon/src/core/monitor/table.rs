@@ -106,7 +106,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationFail),
         differs: "",
         holds: |pass| pass.threads_bad() && pass.peer_ok(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "6",
@@ -115,7 +115,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "",
         holds: |pass| !pass.threads_bad() && pass.backlog_bad() && pass.peer_ok(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "7",
@@ -178,7 +178,7 @@ pub const ROWS: &[Row] = &[
         differs: "not the active master itself, whose replication is nobody's trouble; not a check \
                   without a result yet",
         holds: |pass| pass.back() && pass.judged() && pass.threads_bad(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "13",
@@ -187,7 +187,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "as 12",
         holds: |pass| pass.back() && pass.judged() && pass.backlog_bad(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "14",
@@ -214,7 +214,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "",
         holds: |pass| pass.reachable() && pass.good(Check::RepThreads) && pass.backlog_bad(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "16",
@@ -223,7 +223,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationFail),
         differs: "",
         holds: |pass| pass.reachable() && pass.threads_bad(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "17",
