@@ -126,6 +126,12 @@ impl CheckState {
         (self.failing_since, self.failing, self.hard) = (None, false, false);
     }
 
+    /// Forgets all results: the next one counts at once.
+    pub fn forget(&mut self) {
+        self.good = None;
+        self.forgive();
+    }
+
     fn set(&mut self, verdict: Verdict, wall: Wall) {
         if self.verdict != verdict {
             self.verdict = verdict;

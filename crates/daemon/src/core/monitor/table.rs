@@ -232,7 +232,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::AwaitingRecovery),
         differs: "as 18",
         holds: |pass| pass.replication_well() && pass.flapping(),
-        why: |_| "replication runs and is near again; it is flapping".to_owned(),
+        why: |pass| format!("{}; it is flapping", pass.replication_well_why()),
     },
     Row {
         number: "18",
@@ -243,7 +243,7 @@ pub const ROWS: &[Row] = &[
         differs: "the original asked only that the peer is not ONLINE, and so gave the writer to \
                   stale hosts",
         holds: |pass| pass.replication_well(),
-        why: |_| "replication runs and is near again".to_owned(),
+        why: |pass| pass.replication_well_why().to_owned(),
     },
 ];
 
