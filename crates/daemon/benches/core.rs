@@ -197,6 +197,8 @@ fn report(host: usize) -> Report {
         server,
         doing: Vec::new(),
         troubles: Vec::new(),
+        cannot_open: String::new(),
+        ended: String::new(),
     }
 }
 

@@ -177,6 +177,12 @@ pub struct Report {
     /// What the agent could not do, in words, until it can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// Why it cannot become the writer just now; empty when it can, or has not found out yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cannot_open: String,
+    /// Why the agent ended its server, until that runs again; empty when it did not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ended: String,
 }
 
 /// What a host does about the active master role.

@@ -98,16 +98,18 @@ async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
     );
     let mut safe =
         fenced.sessions_left.is_empty() && !matches!(fenced.read_only, ReadOnly::Failed(_));
+    let mut ended = false;
     if let (false, Some(process)) = (safe, &tools.process) {
         match process.end(KILL_LIMIT).await {
             Ok(pid) => {
                 tracing::error!(pid, why = trouble.join("; "), "the server was killed to fence it");
-                safe = true;
+                (safe, ended) = (true, true);
             }
             Err(why) => trouble.push(why),
         }
     }
-    ActResult::Fenced { safe, gone: fenced.vips_left.is_empty(), trouble: trouble.join("; ") }
+    let gone = fenced.vips_left.is_empty();
+    ActResult::Fenced { safe, gone, ended, trouble: trouble.join("; ") }
 }
 
 fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActResult {

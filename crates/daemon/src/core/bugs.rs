@@ -1,5 +1,5 @@
-//! Mistakes that can be switched on, one at a time, to prove that the simulation finds them. Without
-//! the feature `deliberate-bugs` none of this is in the program.
+//! Mistakes that can be switched on, one at a time, to prove that the simulation finds them.
+//! Without the feature `deliberate-bugs` none of this is in the program.
 
 /// A mistake in one of the cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod consoles;
 pub mod hook;
 pub mod probe;
+mod settings;
 pub mod store;
 pub mod topology;
 pub mod worker;

@@ -7,24 +7,20 @@ use anyhow::Context as _;
 use mmm_proto::agent::FromAgent;
 use mmm_proto::console::{Answer, Refusal, RefusalCode, ToMonitor};
 use mmm_proto::event::{Event, Level};
-use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{HostName, Span, Time};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
-use super::agents::{AgentAddress, AgentLinkSettings, AgentLinks, LinkEvent};
-use super::consoles::{ConsoleEvent, ConsoleHub, ConsoleSettings, ConsoleTcp};
+use super::agents::{AgentLinks, LinkEvent};
+use super::consoles::{ConsoleEvent, ConsoleHub};
 use super::hook::{Hooked, Hooks};
-use super::probe::server::Account;
-use super::probe::{self, NetworkTarget, ProbeEvent, ProbeResult, Probes, Target, Timing};
+use super::probe::{self, ProbeEvent, ProbeResult, Probes};
+use super::settings::{agent_addresses, console_settings, link_settings, network, targets};
 use super::{store, topology};
-use crate::auth::ClusterKey;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::Now;
 use crate::core::monitor::hosts::Found;
-use crate::core::monitor::{Asker, Effect, Input, Monitor, Request, Stored};
-use crate::net::UnixAccess;
+use crate::core::monitor::{Asker, Effect, Input, Monitor, Request, Stored, not_written_down};
 use crate::signals::Signals;
 use crate::store::Store;
 
@@ -213,6 +209,12 @@ impl Worker {
         if self.retry_store.is_some_and(|at| now.boot >= at) {
             self.write_down(&self.core.stored()).await;
         }
+        // Nobody's command is taken up only to find out then that it cannot be written down.
+        let acts = matches!(&input, Input::Asked { request, .. } if request.acts());
+        if acts && self.retry_store.is_none() {
+            self.write_down(&self.core.stored()).await;
+        }
+        let asked = matches!(input, Input::Asked { .. });
         let effects = self.core.step(now, input);
         if effects.iter().any(|effect| matches!(effect, Effect::Answer { .. })) {
             // Whoever is answered may look at once, and must not see what was before.
@@ -225,7 +227,7 @@ impl Worker {
             if let Effect::Persist(stored) = effect {
                 if !self.write_down(&stored).await {
                     let rest: Vec<Effect> = effects.collect();
-                    rest.into_iter().for_each(|effect| self.tell_undone(effect));
+                    rest.into_iter().for_each(|effect| self.tell_undone(effect, asked));
                     return;
                 }
             } else {
@@ -257,9 +259,12 @@ impl Worker {
 
     /// What relied on a decision that could not be written down is not done; who waits for its end
     /// is told.
-    fn tell_undone(&mut self, effect: Effect) {
+    fn tell_undone(&mut self, effect: Effect, asked: bool) {
         match effect {
             Effect::Event(_) => self.perform(effect),
+            Effect::Answer { to, answer } => {
+                self.hub.answer(to.console, to.id, not_written_down(answer, asked));
+            }
             Effect::RunHook { host, .. } => {
                 self.hooks.not_run(host, "the status file cannot be written");
             }
@@ -329,70 +334,5 @@ fn log(event: &Event) {
         Level::Info => tracing::info!(subject, what, why, by, plan, took_ms, "event"),
         Level::Warn => tracing::warn!(subject, what, why, by, plan, took_ms, "event"),
         Level::Error => tracing::error!(subject, what, why, by, plan, took_ms, "event"),
-    }
-}
-
-fn key(config: &Config) -> Option<ClusterKey> {
-    config.cluster_key.as_ref().map(|key| ClusterKey::new(key.expose().as_bytes()))
-}
-
-fn agent_addresses(config: &Config) -> Vec<AgentAddress> {
-    config
-        .hosts
-        .iter()
-        .map(|host| AgentAddress { host: host.name.clone(), addr: host.agent_address() })
-        .collect()
-}
-
-fn link_settings(config: &Config) -> AgentLinkSettings {
-    AgentLinkSettings {
-        hello: Hello::new(Program::Monitor, config.cluster.clone()),
-        key: key(config),
-        silence: config.monitor.lease_ttl,
-    }
-}
-
-fn console_settings(config: &Config) -> ConsoleSettings {
-    let monitor = &config.monitor;
-    let access =
-        UnixAccess { mode: monitor.socket_mode, group: Some(monitor.socket_group.clone()) };
-    ConsoleSettings {
-        hello: Hello::new(Program::Monitor, config.cluster.clone()),
-        socket: Some((monitor.socket.clone(), access)),
-        tcp: monitor.console_address().map(|addr| ConsoleTcp {
-            addr,
-            key: key(config),
-            insecure: config.insecure,
-        }),
-        group: monitor.socket_group.clone(),
-    }
-}
-
-fn targets(config: &Config) -> Vec<Target> {
-    config
-        .hosts
-        .iter()
-        .map(|host| Target {
-            host: host.name.clone(),
-            account: Account {
-                ip: host.ip,
-                port: host.mysql_port,
-                user: host.monitor.user.clone(),
-                password: Zeroizing::new(host.monitor.password.expose().to_owned()),
-            },
-            timing: mmm_proto::Check::ALL.map(|check| {
-                let times = config.checks.of(check);
-                Timing { period: times.check_period, timeout: times.timeout }
-            }),
-            max_backlog: config.checks.rep_backlog.max_backlog,
-        })
-        .collect()
-}
-
-fn network(config: &Config) -> NetworkTarget {
-    let times = config.checks.of(mmm_proto::Check::Ping);
-    NetworkTarget {
-        ips: config.monitor.ping_ips.clone(),
-        timing: Timing { period: config.monitor.ping_interval, timeout: times.timeout },
     }
 }

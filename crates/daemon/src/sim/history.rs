@@ -1,5 +1,5 @@
-//! What a server has in its binary log: who wrote which transactions. Kept as runs, so that hours of
-//! writing cost nothing. Each run has a number of its own, so that the simulation knows two
+//! What a server has in its binary log: who wrote which transactions. Kept as runs, so that hours
+//! of writing cost nothing. Each run has a number of its own, so that the simulation knows two
 //! transactions apart even where their GTIDs are equal (after a crash that lost the end of a log).
 
 use mmm_proto::GtidPos;

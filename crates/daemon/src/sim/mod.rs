@@ -2,8 +2,8 @@
 //! product, with time, links, disks, servers and people in the hands of a script or a seed.
 //!
 //! Nothing in here reads a clock, does I/O or spawns, so the same seed gives the same run on every
-//! machine. `World` is the cluster, `Action` is everything that can be done to it, `Script` is a run
-//! as text.
+//! machine. `World` is the cluster, `Action` is everything that can be done to it, `Script` is a
+//! run as text.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;

@@ -39,6 +39,7 @@ struct Plan {
     id: u64,
     title: String,
     began: u64,
+    step_began: u64,
 }
 
 /// The rules and what they remember.
@@ -57,12 +58,15 @@ pub(super) struct Watch {
     /// By VIP, the hosts that may have it.
     allowed: Vec<usize>,
     move_limit: u64,
+    step_limit: u64,
     began: u64,
     plan: Option<Plan>,
     stamps: [Stamp; 2],
     terms: Vec<(usize, u64)>,
     /// By host: the highest stamp seen in this life of its agent.
     seen: Vec<Stamp>,
+    /// By host: the highest term that must be on its disk.
+    kept: Vec<u64>,
     events: (u64, u32),
     /// World time until which a monitor that stood still or was dead is excused.
     away: bool,
@@ -84,11 +88,13 @@ impl Watch {
             vips: allowed.len(),
             allowed,
             move_limit: config.move_limit().as_ms() * 1000,
+            step_limit: config.step_limit().as_ms() * 1000,
             began: 0,
             plan: None,
             stamps: [Stamp::default(); 2],
             terms: Vec::new(),
             seen: vec![Stamp::default(); config.hosts],
+            kept: vec![0; config.hosts],
             events: (0, 0),
             away: false,
             people: people::People::new(config),
@@ -103,6 +109,11 @@ impl Watch {
     pub(super) fn break_rule(&mut self, us: u64, origin: u64, rule: &'static str, what: String) {
         let at = Time(us.saturating_sub(origin) / 1000);
         self.violation.get_or_insert(Violation { at, rule, what });
+    }
+
+    /// A rule was broken that only needs to be written down.
+    pub(super) fn told_something(&self) -> bool {
+        self.broken.is_some()
     }
 
     fn broke(&mut self, rule: &'static str, what: String) {
@@ -131,13 +142,6 @@ impl Watch {
         self.open = open;
         for vip in 0..self.vips {
             self.look_at_vip(us, vip, hosts);
-        }
-        if let Some(plan) = &self.plan
-            && us - plan.began > self.move_limit
-            && !self.away
-        {
-            let what = format!("plan {} has run for {} s", plan.id, (us - plan.began) / 1_000_000);
-            self.broke("every wait has a deadline", what);
         }
         if let Some((rule, what)) = self.broken.take() {
             self.break_rule(us, origin, rule, what);
@@ -182,8 +186,14 @@ impl Watch {
         self.promised.cut(same);
     }
 
-    pub(super) fn agent_started(&mut self, host: usize) {
-        self.seen[host] = Stamp::default();
+    /// An agent started, and knows that much of former times.
+    pub(super) fn agent_started(&mut self, host: usize, seen: Stamp) {
+        if seen.term < self.kept[host] && !self.people.forgot() {
+            let (name, kept) = (host_word(host), self.kept[host]);
+            let what = format!("{name} starts with {seen} and had obeyed term {kept}");
+            self.broke("terms never repeat", what);
+        }
+        self.seen[host] = seen;
     }
 
     pub(super) fn agent_stepped(&mut self, _us: u64, host: usize, record: &Host) {
@@ -191,6 +201,10 @@ impl Watch {
             let (name, now, before) = (host_word(host), record.seen, self.seen[host]);
             let what = format!("{name} has seen {now} after {before}");
             self.broke("stamps never go back", what);
+        }
+        // What it had seen before this step is on disk, or it was told that it is not.
+        if record.disk_ok && record.unwritten.is_none() {
+            self.kept[host] = self.kept[host].max(self.seen[host].term);
         }
         self.seen[host] = record.seen;
     }
@@ -252,6 +266,9 @@ impl Watch {
         }
         let Some(id) = event.plan else { return };
         let Some(rest) = event.what.strip_prefix(&format!("plan {id} ")) else {
+            if let Some(plan) = &mut self.plan {
+                plan.step_began = us;
+            }
             return;
         };
         if let Some(title) = rest.strip_prefix("accepted: ") {
@@ -260,10 +277,31 @@ impl Watch {
                 self.broke("one move at a time", what);
             }
             self.move_began(event);
-            self.plan = Some(Plan { id, title: title.to_owned(), began: us });
+            self.plan = Some(Plan { id, title: title.to_owned(), began: us, step_began: us });
         } else {
             self.plan = None;
         }
+    }
+
+    /// The plan that runs has run for longer than all its limits.
+    pub(super) fn plan_is_late(&self, us: u64) -> bool {
+        !self.away
+            && self.plan.as_ref().is_some_and(|plan| {
+                us - plan.began > self.move_limit || us - plan.step_began > self.step_limit
+            })
+    }
+
+    /// It is late: unless the monitor said that it decides nothing for the time being (`held`), that
+    /// is wrong. Then its time begins anew.
+    pub(super) fn judge_late_plan(&mut self, us: u64, held: bool) {
+        let Some(plan) = &mut self.plan else { return };
+        if held {
+            (plan.began, plan.step_began) = (us, us);
+            return;
+        }
+        let (all, step) = ((us - plan.began) / 1_000_000, (us - plan.step_began) / 1_000_000);
+        let what = format!("plan {} has run for {all} s, its step for {step} s", plan.id);
+        self.broke("every wait has a deadline", what);
     }
 
     /// The number of the plan that runs.

@@ -1,5 +1,5 @@
-//! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every fault
-//! is over, and an operator puts back what does not come back by itself.
+//! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every
+//! fault is over, and an operator puts back what does not come back by itself.
 
 use mmm_proto::{HostName, RoleName, Span, Verb};
 
@@ -77,7 +77,7 @@ fn cluster(draw: &mut Draw) -> WorldConfig {
     config.catch_up_timeout = Span::secs(draw.pick(&[2, 5]));
     config.step_timeout = Span::secs(draw.pick(&[3, 5]));
     config.delay = Span::ms(draw.pick(&[1, 1, 1, 5, 20]));
-    config.write_every = Span::ms(draw.pick(&[50, 200, 1_000]));
+    config.write_every = Span::ms(draw.pick(&[100, 500, 500, 1_000]));
     config.semi_sync = draw.chance(1, 3);
     config.durable = draw.chance(7, 8);
     config.escalate = draw.chance(7, 8);
@@ -145,13 +145,14 @@ impl Weather {
 
     fn trouble(&mut self) {
         let kind = match self.theme {
-            Theme::Moves if self.draw.chance(1, 2) => self.draw.pick(&[8, 11, 13, 16, 16, 16]),
+            Theme::Moves if self.draw.chance(1, 2) => self.draw.pick(&[8, 11, 13, 16, 16, 22, 22]),
             Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 21]),
             Theme::Manual if self.draw.chance(1, 3) => self.draw.pick(&[0, 6]),
             _ => self.draw.below(20),
         };
         match kind {
             20 => self.part(),
+            22 => self.late_move(),
             21 => {
                 let writer = self.draw.pick(&[Process::Server(0), Process::Host(0)]);
                 self.bad(Action::Kill(writer), Action::Start(writer));
@@ -170,15 +171,31 @@ impl Weather {
     fn part(&mut self) {
         let other = 1 + self.draw.below(self.config.hosts.min(3) as u64 - 1);
         let (one, two) = (Node::Host(0), Node::Host(other as usize));
-        self.put(Action::Cut(Path::Between(one, two)));
-        let after = Span::ms(self.draw.between(1_000, 8_000));
-        self.now = self.now + after;
-        let dies = self.draw.chance(1, 2);
-        if dies {
-            self.put(Action::Kill(Process::Server(0)));
+        let path = Path::Between(one, two);
+        if self.draw.chance(1, 2) {
+            self.put(Action::Cut(path));
+        } else {
+            let much = Span::ms(self.draw.pick(&[300, 3_000]));
+            self.put(Action::Delay(path, much));
         }
-        self.put(Action::Heal(Path::Between(one, two)));
-        self.now = self.now + Span::ms(self.draw.below(4_000));
+        self.now = self.now + Span::ms(self.draw.between(1_000, 8_000));
+        if self.draw.chance(1, 2) {
+            self.put(Action::Kill(Process::Server(0)));
+            self.now = self.now + Span::ms(self.draw.below(4_000));
+        }
+        self.put(Action::Heal(path));
+        self.put(Action::Delay(path, Span::ZERO));
+    }
+
+    /// The writer is moved to a host that is late.
+    fn late_move(&mut self) {
+        let host = self.draw.below(self.config.masters as u64) as usize;
+        let late = Span::ms(self.draw.pick(&[300, 700, 700, 3_000, 30_000]));
+        self.bad(Action::Lag(host, late), Action::Lag(host, Span::ZERO));
+        self.wait();
+        let role = RoleName::parse("writer").expect("a good name");
+        let host = HostName::parse(host_word(host)).expect("db1 to db7 are names");
+        self.put(Action::Control(Verb::MoveRole { role, host, force: false, kill: true }));
     }
 
     fn process(&mut self) {
@@ -260,7 +277,7 @@ impl Weather {
         let host = self.host();
         match self.draw.below(7) {
             0 => {
-                let late = Span::secs(self.draw.pick(&[1, 5, 90]));
+                let late = Span::ms(self.draw.pick(&[400, 800, 5_000, 90_000]));
                 self.bad(Action::Lag(host, late), Action::Lag(host, Span::ZERO));
             }
             1 => {

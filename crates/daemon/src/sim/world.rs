@@ -11,6 +11,7 @@ mod links;
 mod live;
 mod monitor;
 mod repair;
+mod status;
 mod telling;
 
 use mmm_proto::console::Answer;
@@ -203,8 +204,13 @@ impl World {
         };
         self.us = self.us.max(at);
         self.steps += 1;
+        // An act may open something; what people do looks by itself; and what else happens can only
+        // close something, but for time itself, which ends what waits.
+        let looks = matches!(due, Due::Phase { .. } | Due::MonitorWake { .. });
         self.happen(due);
-        self.look();
+        if looks || self.watch.told_something() {
+            self.look();
+        }
         self.now()
     }
 
@@ -380,6 +386,10 @@ impl World {
             }
             if self.watch.opened {
                 self.judge_opening();
+            }
+            if self.watch.plan_is_late(self.us) {
+                let held = self.view().is_none_or(|view| !view.held.is_empty());
+                self.watch.judge_late_plan(self.us, held);
             }
         }
     }

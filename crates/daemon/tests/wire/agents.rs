@@ -79,6 +79,8 @@ fn report(clock: u64) -> FromAgent {
         server: Server::unknown(),
         doing: Vec::new(),
         troubles: Vec::new(),
+        cannot_open: String::new(),
+        ended: String::new(),
     }))
 }
 

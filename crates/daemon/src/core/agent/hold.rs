@@ -19,6 +19,9 @@ const FENCE_FLOOR: Span = Span::secs(1);
 /// Between two tries of an act that failed.
 const RETRY: Span = Span::ms(200);
 
+/// After so many tries to open that failed it is told that it cannot: another host might.
+const GIVES_UP: u32 = 2;
+
 impl Agent {
     /// Whether the grant allows to hold now.
     pub(super) fn may_hold(&self) -> Option<Lease> {
@@ -192,6 +195,17 @@ impl Agent {
         !self.troubles.contains_key("store")
     }
 
+    /// Why this host cannot become the writer just now, as far as that is known.
+    pub(super) fn cannot_open(&self) -> String {
+        let about = match self.duty {
+            Duty::Serving => return String::new(),
+            _ if !self.troubles_allow() => "store",
+            _ if self.open_failed >= GIVES_UP => "open",
+            _ => return String::new(),
+        };
+        self.troubles.get(about).cloned().unwrap_or_default()
+    }
+
     /// Serving: the server may have been restarted (it starts read-only), the address may have been
     /// removed by hand.
     fn keep_open(&mut self, vip: IpAddr, lease: Lease) {
@@ -211,8 +225,6 @@ impl Agent {
     /// A host that is not the writer is read-only, whoever made it writable.
     fn guard_read_only(&mut self) {
         if self.found_writable() {
-            self.news("was found writable", "it is not the writer; read_only is set");
-            self.server.read_only = None;
             self.writing = Some(self.begin(Act::ReadOnly, OPEN_LIMIT, None));
         }
     }
@@ -225,6 +237,7 @@ impl Agent {
         match (&running.act, result) {
             (Act::Open { vip, .. }, ActResult::Done) => {
                 self.trouble("open", None);
+                self.open_failed = 0;
                 self.server.read_only = Some(false);
                 self.see(*vip);
                 // Not waited for here and below: what is on disk yet makes the next start fence.
@@ -232,11 +245,15 @@ impl Agent {
             }
             (Act::Thaw { .. }, ActResult::Done) => {
                 self.trouble("open", None);
+                self.open_failed = 0;
                 self.server.read_only = Some(false);
                 self.set_duty(Duty::Serving, false);
             }
             (Act::Open { .. } | Act::Thaw { .. }, ActResult::Failed { why, .. }) => {
                 self.trouble("open", Some(format!("cannot open: {why}")));
+                // One that took long is not worth another: clients wait.
+                let long = now.since(running.began) >= RETRY;
+                self.open_failed += if long { GIVES_UP } else { 1 };
                 self.write_retry = now + RETRY;
                 self.fence();
             }
@@ -253,27 +270,23 @@ impl Agent {
                 self.set_duty(Duty::Serving, false);
                 self.answer(running, Outcome::Failed { why, blockers });
             }
-            (Act::Fence { vips }, ActResult::Fenced { safe, gone, trouble }) => {
-                if gone {
-                    self.found.retain(|found| !vips.contains(found));
-                }
-                if safe && gone {
-                    self.trouble("fence", None);
-                    if self.server.reach == Reach::Up {
-                        self.server.read_only = Some(true);
-                    }
-                    self.set_duty(Duty::None, false);
-                } else {
-                    self.trouble("fence", Some(format!("fencing: {trouble}")));
-                    self.write_retry = now + RETRY;
-                }
-                self.changed = true;
+            (Act::Fence { vips }, ActResult::Fenced { safe, gone, ended, trouble }) => {
+                self.fence_ended(vips, safe, gone, ended, trouble);
             }
             (Act::ReadOnly, ActResult::Failed { why, .. }) => {
-                self.trouble("read_only", Some(format!("cannot set read_only: {why}")));
+                let why = format!("cannot set read_only: {why}");
+                if self.troubles.get("read_only") != Some(&why) {
+                    self.news("was found writable", &format!("it is not the writer; {why}"));
+                }
+                self.trouble("read_only", Some(why));
                 self.write_retry = now + RETRY;
             }
-            (Act::ReadOnly, _) => self.trouble("read_only", None),
+            (Act::ReadOnly, _) => {
+                self.news("was found writable", "it is not the writer; read_only was set");
+                self.trouble("read_only", None);
+                self.server.read_only = Some(true);
+                self.changed = true;
+            }
             (Act::Fence { .. }, other) => {
                 self.trouble("fence", Some(format!("fencing ended oddly: {other:?}")));
                 self.write_retry = now + RETRY;
@@ -284,6 +297,33 @@ impl Agent {
                 self.fence();
             }
         }
+    }
+
+    fn fence_ended(
+        &mut self,
+        vips: &[IpAddr],
+        safe: bool,
+        gone: bool,
+        ended: bool,
+        trouble: String,
+    ) {
+        if gone {
+            self.found.retain(|found| !vips.contains(found));
+        }
+        if ended {
+            self.ended = format!("it could not be verified to be read-only: {trouble}");
+        }
+        if safe && gone {
+            self.trouble("fence", None);
+            if self.server.reach == Reach::Up {
+                self.server.read_only = Some(true);
+            }
+            self.set_duty(Duty::None, false);
+        } else {
+            self.trouble("fence", Some(format!("fencing: {trouble}")));
+            self.write_retry = self.now.boot + RETRY;
+        }
+        self.changed = true;
     }
 
     pub(super) fn see(&mut self, vip: IpAddr) {

@@ -17,7 +17,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use mmm_proto::agent::{Duty, FromAgent, Grant, Report, Server, Stamp, ToAgent, Want};
+use mmm_proto::agent::{
+    Duty, FromAgent, Grant, Reach, Report, Server, Stamp, Stance, ToAgent, Want,
+};
 use mmm_proto::{Span, Time};
 
 use super::Now;
@@ -58,6 +60,10 @@ pub struct Agent {
     looked: bool,
     /// The act on the writer role.
     writing: Option<Running>,
+    /// Tries to open that failed since the role was last not wanted.
+    open_failed: u32,
+    /// Why the server was ended; empty once it runs again.
+    ended: String,
     /// The act on replication.
     replicating: Option<Running>,
     /// Acts on single addresses.
@@ -116,6 +122,8 @@ impl Agent {
             found: Vec::new(),
             looked: false,
             writing: None,
+            open_failed: 0,
+            ended: String::new(),
             replicating: None,
             addressing: BTreeMap::new(),
             looking: Vec::new(),
@@ -207,6 +215,9 @@ impl Agent {
             return;
         }
         self.changed |= facts_differ(&self.server, &server);
+        if server.reach == Reach::Up {
+            self.ended.clear();
+        }
         (self.server, self.server_began) = (server, began);
     }
 
@@ -236,6 +247,9 @@ impl Agent {
         let renewed = self.want.as_ref() == Some(&grant.want);
         (self.seen, self.granted) = (grant.stamp, grant.stamp);
         self.want = Some(grant.want);
+        if self.wanted_writer().is_none_or(|hold| hold.stance != Stance::Serve) {
+            self.open_failed = 0;
+        }
         self.lease = alive.then_some(lease);
         if newer {
             self.changed = true;
@@ -344,6 +358,8 @@ impl Agent {
             server,
             doing: acts.map(|running| running.act.words()).collect(),
             troubles: self.troubles.values().cloned().collect(),
+            cannot_open: self.cannot_open(),
+            ended: self.ended.clone(),
         }
     }
 }

@@ -194,7 +194,8 @@ impl Bench {
 
     fn fenced(&mut self) {
         let id = self.running("Fence");
-        let result = ActResult::Fenced { safe: true, gone: true, trouble: String::new() };
+        let result =
+            ActResult::Fenced { safe: true, gone: true, ended: false, trouble: String::new() };
         self.end(id, result);
     }
 

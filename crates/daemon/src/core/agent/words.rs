@@ -167,9 +167,11 @@ pub enum ActResult {
         killed: u32,
     },
     /// `safe`: read-only verified, or the server is gone. `gone`: the VIPs are verified to be gone.
+    /// `ended`: the server was ended, because of the trouble.
     Fenced {
         safe: bool,
         gone: bool,
+        ended: bool,
         trouble: String,
     },
     Looked(Box<Server>),

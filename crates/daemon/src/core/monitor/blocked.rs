@@ -179,9 +179,14 @@ impl Monitor {
         let reach = record.fresh(self.now.boot, self.silence()).map(|report| &report.server.reach);
         let bad = [Check::Ping, Check::Mysql].map(|check| record.checks[check.index()].good);
         if bad.contains(&Some(false)) && reach != Some(&Reach::Up) {
-            let why =
-                format!("{name} does not answer, and no other host gave a sign of life since");
-            let until = "any host answers; else it is taken for the monitor's own network";
+            let (why, until) = match self.lost(host) {
+                // Something else holds it up: that follows.
+                Some(why) => (format!("{name} is lost: {why}"), "decisions are taken"),
+                None => (
+                    format!("{name} does not answer, and no other host gave a sign of life since"),
+                    "any host answers; else it is taken for the monitor's own network",
+                ),
+            };
             all.push(self.blocked(why, None, until));
         }
         match reach {

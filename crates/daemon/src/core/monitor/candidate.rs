@@ -16,14 +16,26 @@ impl Monitor {
             role.hosts.iter().map(|host| (*host, self.why_not_writer(*host))).collect();
         // The operator's and the configured choice first, then who has most, then configured order
         // (the sort is stable).
-        let now = self.now.boot;
         let chosen = self.vips[self.writer_vip()].chosen;
         all.sort_by_key(|(host, _)| {
             let lacks = self.lacks(*host);
-            let avoided = self.avoided.iter().any(|(h, until)| h == host && now < *until);
-            (chosen != Some(*host), avoided, role.prefer != Some(*host), lacks)
+            (chosen != Some(*host), self.avoids(*host), role.prefer != Some(*host), lacks)
         });
         all
+    }
+
+    /// Whether a host lately failed to open, so that others are tried first.
+    fn avoids(&self, host: usize) -> bool {
+        let now = self.now.boot;
+        self.avoided.iter().any(|(avoided, until)| *avoided == host && now < *until)
+    }
+
+    /// Whether somebody can become writer who did not fail lately.
+    pub(super) fn untried_candidate(&self) -> bool {
+        let able = |(host, why): (usize, Option<String>)| {
+            why.is_none() && !self.avoids(host) && self.may_give_to(host)
+        };
+        self.candidates().into_iter().any(able)
     }
 
     /// Why a host cannot become writer by a failover or move now; none when it can.
@@ -43,6 +55,9 @@ impl Monitor {
             Reach::Gone { why } | Reach::Silent { why } => {
                 return Some(format!("{name}: its server does not answer its agent: {why}"));
             }
+        }
+        if !report.cannot_open.is_empty() && !self.is_writer(host) {
+            return Some(format!("{name}: its agent cannot open it: {}", report.cannot_open));
         }
         if let Some(replication) = &report.server.replication
             && replication.sql == Thread::No

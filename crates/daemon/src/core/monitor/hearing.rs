@@ -29,11 +29,16 @@ impl Monitor {
                         other => *other = Some((report.boot_id.clone(), report.uptime)),
                     }
                 }
+                let known = record.heard.as_ref().map_or("", |old| &old.report.ended);
+                let ended = (known != report.ended).then(|| report.ended.clone());
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
                 record.heard = Some(Heard { at, wall, report: *report });
                 if changed {
                     self.generation += 1;
                     self.stirred = true;
+                }
+                if let Some(why) = ended.filter(|why| !why.is_empty()) {
+                    self.server_ended(host, &why);
                 }
                 self.confirm_if_gone(host);
                 self.release_claims(host);
@@ -52,6 +57,18 @@ impl Monitor {
                 let name = self.name(host);
                 self.event(Level::Warn, &name, "agent did not understand", &why);
             }
+        }
+    }
+
+    /// An agent ended its server, perhaps while it could not be heard.
+    fn server_ended(&mut self, host: usize, why: &str) {
+        let name = self.name(host);
+        self.event(Level::Error, &name, "its agent ended the server", why);
+        let record = &mut self.hosts[host];
+        if record.state == HostState::HardOffline {
+            // What was known from here only is no longer all that there is to say.
+            record.why = format!("its agent ended the server: {why}");
+            self.decide();
         }
     }
 
@@ -91,4 +108,6 @@ fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bo
         || old.server.read_only != new.server.read_only
         || old.server.replication != new.server.replication
         || old.troubles != new.troubles
+        || old.cannot_open != new.cannot_open
+        || old.ended != new.ended
 }

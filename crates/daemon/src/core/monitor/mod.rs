@@ -27,6 +27,7 @@ mod planned;
 mod preference;
 mod promotion;
 mod readiness;
+mod sending;
 mod startup;
 mod states;
 mod table;
@@ -39,9 +40,9 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use mmm_proto::agent::{Grant, Order, Stamp, Step, ToAgent};
-use mmm_proto::console::{Answer, Refusal, RefusalCode};
-use mmm_proto::event::{Event, Level};
+use mmm_proto::agent::Stamp;
+use mmm_proto::console::{Refusal, RefusalCode};
+use mmm_proto::event::Level;
 use mmm_proto::plan::{Plan, Progress};
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
@@ -54,7 +55,7 @@ pub use startup::Stored;
 pub use table::{ROWS, Row};
 use topology::Topology;
 use vips::Vip;
-pub use words::{Asker, Effect, Input, Request};
+pub use words::{Asker, Effect, Input, Request, not_written_down};
 
 /// The monitor core.
 #[derive(Debug)]
@@ -322,54 +323,6 @@ impl Monitor {
         self.mode == MonitorMode::Passive && self.cause.starts_with("superseded")
     }
 
-    /// Sends an order and gives its number.
-    fn order(&mut self, host: usize, limit: Span, step: Step) -> u64 {
-        self.next_order += 1;
-        let id = self.next_order;
-        let order = Order { id, stamp: self.stamp(), limit, step };
-        self.out.push(Effect::Send { host, message: ToAgent::Order(order) });
-        id
-    }
-
-    /// Answers the latest report of a host with a grant.
-    fn renew(&mut self, host: usize) {
-        // Another monitor leads and counts on it that nobody else grants anything.
-        if self.superseded() || self.undecided_about(host) {
-            return;
-        }
-        let Some(heard) = &self.hosts[host].heard else {
-            return;
-        };
-        let (echo, at) = (heard.report.clock, heard.at);
-        let ttl = self.top.timing.ttl;
-        let want = self.want(host);
-        let grant = Grant { stamp: self.stamp(), echo, ttl, want };
-        self.extend_claims(host, &grant, at);
-        self.hosts[host].granted = Some(grant.clone());
-        self.out.push(Effect::Send { host, message: ToAgent::Grant(grant) });
-    }
-
-    /// Sends a grant to every host whose duties changed since the last one.
-    fn tell_agents(&mut self) {
-        let mut holds = vec![Vec::new(); self.hosts.len()];
-        for (index, vip) in self.vips.iter().enumerate() {
-            if let Some(holder) = vip.holder {
-                holds[holder].push(index);
-            }
-        }
-        for (host, holds) in holds.iter().enumerate() {
-            if self.hosts[host].link.is_none() {
-                continue;
-            }
-            let Some(granted) = &self.hosts[host].granted else {
-                continue;
-            };
-            if granted.want != self.want_of(host, holds) {
-                self.renew(host);
-            }
-        }
-    }
-
     /// Counts a decision: it is written down before anything of this step is sent.
     fn decide(&mut self) {
         self.seq += 1;
@@ -383,30 +336,6 @@ impl Monitor {
         self.decide();
         let level = if mode == MonitorMode::Active { Level::Info } else { Level::Warn };
         self.event_by(level, "mode", &what, cause, by);
-    }
-
-    fn event(&mut self, level: Level, subject: &str, what: &str, why: &str) {
-        self.event_by(level, subject, what, why, None);
-    }
-
-    fn event_by(&mut self, level: Level, subject: &str, what: &str, why: &str, by: Option<&str>) {
-        self.next_event += 1;
-        self.generation += 1;
-        self.out.push(Effect::Event(Event {
-            seq: self.next_event,
-            at: self.now.wall,
-            level,
-            subject: subject.to_owned(),
-            what: what.to_owned(),
-            why: why.to_owned(),
-            by: by.map(str::to_owned),
-            plan: self.running.as_ref().map(|running| running.progress.plan),
-            took: None,
-        }));
-    }
-
-    fn answer(&mut self, to: Asker, answer: Answer) {
-        self.out.push(Effect::Answer { to, answer });
     }
 
     fn name(&self, host: usize) -> String {

@@ -300,7 +300,9 @@ impl Monitor {
             PlanOutcome::Failed { why } => {
                 // A failover that failed is tried again after a pause; after a move that failed,
                 // clients wait for the first one.
-                if running.kind == Kind::Failover {
+                // The pause is for a host that failed: another one is tried at once.
+                let others = running.phase == Phase::Promote && self.untried_candidate();
+                if running.kind == Kind::Failover && !others {
                     self.retry_at = now + Span::secs(1);
                 }
                 let answer = Answer::Failed { undone: false, why: why.clone() };

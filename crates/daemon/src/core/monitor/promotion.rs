@@ -40,7 +40,10 @@ impl Monitor {
         // A target whose agent is silent and whose grant is over (or never left) cannot open any
         // more.
         let over = self.vips[vip].claim_of(to).is_none_or(|claim| self.now.boot > claim.over);
-        if late || (over && !self.agent_answers(to)) {
+        // Its own word that it cannot is enough: clients wait.
+        let seen = given.is_some_and(|given| self.hosts[to].seen() >= given);
+        let cannot = seen && report.is_some_and(|report| !report.cannot_open.is_empty());
+        if cannot || late || (over && !self.agent_answers(to)) {
             return self.promotion_failed(to);
         }
         Flow::Stay
@@ -83,10 +86,9 @@ impl Monitor {
             }
             _ => self.agent_trouble(to),
         };
-        let why = format!(
-            "{name} did not become writable within {}: {trouble}",
-            self.top.timing.step_timeout
-        );
+        let took = self.running.as_ref().map(|running| self.now.boot.since(running.step_began));
+        let took = took.unwrap_or_default();
+        let why = format!("{name} did not become writable within {took}: {trouble}");
         self.end_step(StepState::Failed, &why);
         let vip = self.writer_vip();
         self.withdraw(vip, &why);

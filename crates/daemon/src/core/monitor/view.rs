@@ -340,6 +340,10 @@ impl Monitor {
         all.extend(self.parted_attention(host));
         all.extend(self.one_sided(host));
         all.extend(self.doubts(host));
+        let ended = record.report().map_or("", |report| &report.ended);
+        if !ended.is_empty() && !record.why.contains(ended) {
+            all.push(format!("{name}: its agent ended the server: {ended}"));
+        }
         if let Some(report) = record.report().filter(|report| !report.troubles.is_empty()) {
             all.push(format!("{name}: {}", report.troubles.join("; ")));
         }

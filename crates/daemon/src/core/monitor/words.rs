@@ -53,6 +53,29 @@ pub enum Request {
     Stop { plan: u64 },
 }
 
+impl Request {
+    /// Whether it may decide something: then the status file is tried before it is taken up, so
+    /// that it is refused, and not half done, while that cannot be written.
+    pub fn acts(&self) -> bool {
+        match self {
+            Self::Run(verb) => verb.acts(),
+            Self::Plan(_) => false,
+            Self::Apply { .. } | Self::Stop { .. } => true,
+        }
+    }
+}
+
+/// What a person is told when the decisions of a step could not be written down. The end of a move
+/// is as true as before; a command of this very step (`asked`) is not done yet.
+pub fn not_written_down(answer: Answer, asked: bool) -> Answer {
+    if !asked || !matches!(answer, Answer::Done { .. }) {
+        return answer;
+    }
+    let why = "the decision could not be written down: it is acted on when the status file can be \
+               written again";
+    Answer::Failed { undone: false, why: why.to_owned() }
+}
+
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {

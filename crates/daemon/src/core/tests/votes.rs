@@ -40,6 +40,8 @@ fn idle(host: usize) -> Report {
         server,
         doing: Vec::new(),
         troubles: Vec::new(),
+        cannot_open: String::new(),
+        ended: String::new(),
     }
 }
 

@@ -28,6 +28,7 @@ impl World {
         let (life, began) = (self.mons[mon].life, self.mon_time(mon));
         let (found, takes) = self.find(mon, host, Check::Mysql);
         let at = self.us + takes.max(500);
+        let found = Box::new(found);
         let due = Due::CheckEnd { mon, host, check: Check::Mysql, life, found, began };
         self.queue.push(at, due);
     }
@@ -38,6 +39,7 @@ impl World {
         if takes < SOON {
             return self.check_ended(mon, host, check, found, began);
         }
+        let found = Box::new(found);
         let due = Due::CheckEnd { mon, host, check, life, found, began };
         self.queue.push(self.us + takes, due);
     }
@@ -101,7 +103,7 @@ impl World {
         }
         let why = if ok { String::new() } else { "the power switch does not answer".to_owned() };
         let (life, at) = (self.mons[mon].life, self.us + 300_000 + self.draw.below(700_000));
-        let input = Input::Hooked { host, ok, why };
+        let input = Box::new(Input::Hooked { host, ok, why });
         self.queue.push(at, Due::MonitorInput { mon, life, input });
     }
 

@@ -57,9 +57,13 @@ impl World {
             takes = slow;
         }
         let limit = limit.as_ms() * 1000;
-        record.works.push(Work { id, act, began: us, limit, takes, half: false });
-        let life = record.life;
-        self.queue.push(us + takes / 2, Due::Phase { host, life, id });
+        let halves = matches!(
+            act,
+            Act::Open { .. } | Act::Thaw { .. } | Act::Fence { .. } | Act::Freeze { .. }
+        );
+        record.works.push(Work { id, act, began: us, limit, takes, half: !halves });
+        let (life, first) = (record.life, if halves { takes / 2 } else { takes });
+        self.queue.push(us + first, Due::Phase { host, life, id });
     }
 
     fn refuse(&mut self, host: usize, vip: IpAddr, refused: bool) {
@@ -287,15 +291,15 @@ impl World {
             server.read_only = true;
             server.end_sessions();
         }
-        let (mut safe, mut trouble) = (!silent, String::new());
+        let (mut safe, mut ended, mut trouble) = (!silent, false, String::new());
         if silent {
             trouble.push_str("no answer");
             if escalate {
                 self.kill_server(host);
-                safe = true;
+                (safe, ended) = (true, true);
             }
         }
-        Ends(ActResult::Fenced { safe, gone: true, trouble })
+        Ends(ActResult::Fenced { safe, gone: true, ended, trouble })
     }
 
     fn reached(
@@ -343,7 +347,7 @@ impl World {
                 for vip in vips {
                     self.take_down(host, *vip);
                 }
-                return ActResult::Fenced { safe: false, gone: true, trouble: why };
+                return ActResult::Fenced { safe: false, gone: true, ended: false, trouble: why };
             }
             _ => {}
         }

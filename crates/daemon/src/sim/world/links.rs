@@ -31,7 +31,7 @@ pub(super) struct Conn {
     /// By direction, 0 is down to the agent: when the latest packet comes in.
     latest: [u64; 2],
     /// What is held up by a cut.
-    stalled: [VecDeque<Packet>; 2],
+    stalled: [VecDeque<Box<Packet>>; 2],
     /// When either end last heard the other: the agent, the monitor.
     heard: [u64; 2],
 }
@@ -68,7 +68,7 @@ impl World {
         let (count, told) = self.mons[mon].dials[host];
         self.mons[mon].dials[host] = (count + 1, why);
         if told != why {
-            let input = Input::LinkDown { host, why: why.to_owned() };
+            let input = Box::new(Input::LinkDown { host, why: why.to_owned() });
             self.queue.push(self.us + took, Due::MonitorInput { mon, life, input });
         }
         let quick = count < QUICK_ATTEMPTS || took >= DIAL_LIMIT;
@@ -147,10 +147,11 @@ impl World {
         let takes = self.net.takes(&mut self.draw, from, to);
         let latest = &mut self.conns[conn].latest[usize::from(!down)];
         *latest = (self.us + takes).max(*latest);
+        let packet = Box::new(packet);
         self.queue.push(*latest, Due::Packet { conn, down, packet });
     }
 
-    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Packet) {
+    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
         let (from, to) = self.ends(conn, down);
         let way = usize::from(!down);
         let held = !self.conns[conn].stalled[way].is_empty();
@@ -164,7 +165,7 @@ impl World {
         self.deliver(conn, down, packet);
     }
 
-    fn deliver(&mut self, conn: usize, down: bool, packet: Packet) {
+    fn deliver(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
         let link = &mut self.conns[conn];
         let (mon, host) = (link.mon, link.host);
         if down {
@@ -184,7 +185,7 @@ impl World {
             }
             link.heard[1] = self.us;
         }
-        match packet {
+        match *packet {
             Packet::Down(message) => {
                 let (from, to) = self.ends(conn, true);
                 if matches!(message, ToAgent::Grant(_))

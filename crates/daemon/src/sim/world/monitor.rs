@@ -1,5 +1,5 @@
 //! What the monitor's shell does (`mond/worker.rs`): inputs one by one into the core, decisions on
-//! disk before they are acted on, then the effects.
+//! disk (`status`) before they are acted on, then the effects.
 
 use std::collections::VecDeque;
 
@@ -7,17 +7,13 @@ use mmm_proto::agent::ToAgent;
 use mmm_proto::{Check, Time};
 
 use super::World;
+use super::status::{STORE_LIMIT, STORE_RETRY};
 use crate::core::Now;
 use crate::core::monitor::{Effect, Input, Monitor, Stored};
 use crate::sim::action::{Action, Node, Process};
 use crate::sim::clock::Clock;
 use crate::sim::due::{Due, Packet};
 use crate::sim::text::host_word;
-
-/// Between two tries to write what could not be written, and of systemd to start what ended.
-const STORE_RETRY: u64 = 1_000_000;
-/// How long the status file may take.
-const STORE_LIMIT: u64 = 2_000_000;
 
 /// A monitor: its process, its disk.
 #[derive(Debug)]
@@ -30,11 +26,11 @@ pub(super) struct Mon {
     pub(super) disk_takes: u64,
     /// The process stands still.
     pub(super) paused: bool,
-    busy: bool,
+    pub(super) busy: bool,
     pumping: bool,
-    inbox: VecDeque<Input>,
+    pub(super) inbox: VecDeque<Input>,
     wake_at: u64,
-    retry_store: Option<u64>,
+    pub(super) retry_store: Option<u64>,
     parked: Vec<Due>,
     /// The latest decisions, as they went to the disk.
     pub(super) known: Option<Stored>,
@@ -171,7 +167,7 @@ impl World {
         }
         match due {
             Due::MonitorWake { .. } => self.wake_monitor(mon),
-            Due::MonitorInput { input, .. } => self.tell_monitor(mon, input),
+            Due::MonitorInput { input, .. } => self.tell_monitor(mon, *input),
             Due::MonitorWritten { stored, effects, .. } => {
                 self.mons[mon].busy = false;
                 self.on_disk(mon, *stored, effects);
@@ -179,7 +175,7 @@ impl World {
             }
             Due::Check { host, check, .. } => self.check(mon, host, check),
             Due::CheckEnd { host, check, found, began, .. } => {
-                self.check_ended(mon, host, check, found, began);
+                self.check_ended(mon, host, check, *found, began);
             }
             Due::Network { .. } => self.look_at_network(mon),
             _ => {}
@@ -213,10 +209,21 @@ impl World {
 
     /// Puts an input before a monitor; it takes it when it can.
     pub(super) fn tell_monitor(&mut self, mon: usize, input: Input) {
-        if self.mons[mon].core.is_some() {
-            self.mons[mon].inbox.push_back(input);
-            self.pump_monitor(mon);
+        let record = &mut self.mons[mon];
+        if record.core.is_none() {
+            return;
         }
+        if !record.pumping && !record.busy && record.inbox.is_empty() && record.runs() {
+            record.pumping = true;
+            self.step_monitor(mon, input);
+            self.mons[mon].pumping = false;
+            if self.mons[mon].inbox.is_empty() {
+                return;
+            }
+        } else {
+            record.inbox.push_back(input);
+        }
+        self.pump_monitor(mon);
     }
 
     fn pump_monitor(&mut self, mon: usize) {
@@ -238,109 +245,35 @@ impl World {
         if self.mons[mon].retry_store.is_some_and(|at| self.us >= at) {
             self.retry_store(mon, now);
         }
+        // Nobody's command is taken up only to find out then that it cannot be written down. The
+        // time of this first write is not counted.
+        let acts = matches!(&input, Input::Asked { request, .. } if request.acts());
+        let record = &self.mons[mon];
+        let writes = record.disk_ok && record.disk_takes <= STORE_LIMIT;
+        if acts && !writes && record.retry_store.is_none() {
+            self.not_on_disk(mon);
+        }
         let Some(core) = &mut self.mons[mon].core else {
             return;
         };
+        let asked = matches!(input, Input::Asked { .. });
         let effects = core.step(now, input);
         let (stamp, wake) = (core.stamp(), core.next_wakeup());
         let at = self.mons[mon].clock.when(self.us, wake);
         self.watch.monitor_stepped(self.us, mon, stamp);
         self.note_rows(mon);
         self.wake_monitor_at(mon, at);
-        self.carry_out_decisions(mon, effects);
+        self.carry_out_decisions(mon, effects, asked);
     }
 
-    /// What could not be written down is not acted on; the events of the step are told all the
-    /// same.
-    fn carry_out_decisions(&mut self, mon: usize, effects: Vec<Effect>) {
-        let mut effects = effects.into_iter();
-        while let Some(effect) = effects.next() {
-            let Effect::Persist(stored) = effect else {
-                self.perform_effect(mon, effect);
-                continue;
-            };
-            let record = &mut self.mons[mon];
-            let (takes, life) = (record.disk_takes, record.life);
-            if !record.disk_ok || takes > STORE_LIMIT {
-                for effect in effects {
-                    self.tell_undone(mon, effect);
-                }
-                return self.not_on_disk(mon);
-            }
-            let effects: Vec<Effect> = effects.collect();
-            if takes > 0 {
-                record.busy = true;
-                let due = Due::MonitorWritten { mon, life, stored, effects };
-                self.queue.push(self.us + takes, due);
-                return;
-            }
-            return self.on_disk(mon, *stored, effects);
-        }
-    }
-
-    fn tell_undone(&mut self, mon: usize, effect: Effect) {
-        match effect {
-            Effect::Event(_) => self.perform_effect(mon, effect),
-            Effect::RunHook { host, .. } => {
-                let why = "the status file cannot be written".to_owned();
-                self.mons[mon].inbox.push_back(Input::Hooked { host, ok: false, why });
-            }
-            _ => {}
-        }
-    }
-
-    fn on_disk(&mut self, mon: usize, stored: Stored, effects: Vec<Effect>) {
-        self.mons[mon].disk = Some(stored.clone());
-        self.decided(mon, stored);
-        if self.mons[mon].retry_store.take().is_some() {
-            self.tell_of_store(mon, Input::StoreWorks);
-        }
-        for effect in effects {
-            self.perform_effect(mon, effect);
-        }
-    }
-
-    fn not_on_disk(&mut self, mon: usize) {
-        let first = self.mons[mon].retry_store.is_none();
-        self.mons[mon].retry_store = Some(self.us + STORE_RETRY);
-        if first {
-            let why = "no space left on device".to_owned();
-            self.tell_of_store(mon, Input::StoreFailed { why });
-        }
-    }
-
-    fn retry_store(&mut self, mon: usize, _now: Now) {
-        if !self.mons[mon].disk_ok {
-            self.mons[mon].retry_store = Some(self.us + STORE_RETRY);
-            return;
-        }
-        let Some(stored) = self.mons[mon].core.as_ref().map(Monitor::stored) else {
-            return;
-        };
-        self.on_disk(mon, stored, Vec::new());
-    }
-
-    /// As the shell does: of this step only the events are carried out.
-    fn tell_of_store(&mut self, mon: usize, input: Input) {
-        let now = self.mon_now(mon);
-        let Some(core) = &mut self.mons[mon].core else {
-            return;
-        };
-        for effect in core.step(now, input) {
-            if matches!(effect, Effect::Event(_)) {
-                self.perform_effect(mon, effect);
-            }
-        }
-    }
-
-    fn decided(&mut self, mon: usize, stored: Stored) {
+    pub(super) fn decided(&mut self, mon: usize, stored: Stored) {
         if mon == 0 {
             self.watch.decided(self.us, self.mons[0].known.as_ref(), &stored);
         }
         self.mons[mon].known = Some(stored);
     }
 
-    fn perform_effect(&mut self, mon: usize, effect: Effect) {
+    pub(super) fn perform_effect(&mut self, mon: usize, effect: Effect) {
         match effect {
             Effect::Persist(_) => {}
             Effect::Send { host, message } => self.send_down(mon, host, message),

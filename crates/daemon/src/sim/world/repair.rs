@@ -139,12 +139,22 @@ impl World {
         let run = self.watch.promised.at(last)?.id;
         let since = WELL + self.watch.plan_runs_for(self.us)?;
         let well = |host: usize| self.well_for(host).is_some_and(|well| well >= since);
-        if !well(open) || !self.monitor_well() {
+        let monitor = self.monitor_machine(0);
+        let reach = |one: usize, two: usize| {
+            let good = self.net.good_since(one, two);
+            good.is_some_and(|good| self.us - good >= since.as_ms() * 1000)
+        };
+        if !well(open) || !self.monitor_well() || !reach(monitor, open) {
             return None;
         }
         let survivor = (0..self.hosts.len()).find(|host| {
             let server = &self.hosts[*host].server;
-            *host != open && well(*host) && server.applied >= last && server.log.has(run, last)
+            *host != open
+                && well(*host)
+                && reach(*host, open)
+                && reach(*host, monitor)
+                && server.applied >= last
+                && server.log.has(run, last)
         })?;
         Some(format!(
             "{name} opened without {lost} acknowledged writes that {} has, and both have been \

@@ -107,7 +107,12 @@ fn a_fence_that_fails_is_tried_again_with_a_pause_and_is_never_called_done() {
     b.grant(6, want(Vec::new()));
     for _ in 0..5 {
         let id = b.running("Fence");
-        let result = ActResult::Fenced { safe: false, gone: true, trouble: "no answer".to_owned() };
+        let result = ActResult::Fenced {
+            safe: false,
+            gone: true,
+            ended: false,
+            trouble: "no answer".to_owned(),
+        };
         b.end(id, result);
         assert_eq!(b.duty(), Duty::Fencing);
         assert!(!b.runs("Fence"), "not at once");

@@ -126,6 +126,7 @@ impl ToyHost {
                 ActResult::Fenced {
                     safe: !silent,
                     gone: true,
+                    ended: false,
                     trouble: if silent { "no answer".to_owned() } else { String::new() },
                 }
             }
@@ -209,7 +210,7 @@ impl ToyHost {
             }
             Act::Fence { vips } => {
                 self.vips.retain(|vip, _| !vips.contains(vip));
-                return ActResult::Fenced { safe: false, gone: true, trouble: why };
+                return ActResult::Fenced { safe: false, gone: true, ended: false, trouble: why };
             }
             _ => {}
         }

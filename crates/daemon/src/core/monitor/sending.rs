@@ -1,0 +1,89 @@
+//! What leaves the core: grants, orders, events, answers. It decides nothing.
+
+use mmm_proto::Span;
+use mmm_proto::agent::{Grant, Order, Step, ToAgent};
+use mmm_proto::console::Answer;
+use mmm_proto::event::{Event, Level};
+
+use super::{Asker, Effect, Monitor};
+
+impl Monitor {
+    /// Sends an order and gives its number.
+    pub(super) fn order(&mut self, host: usize, limit: Span, step: Step) -> u64 {
+        self.next_order += 1;
+        let id = self.next_order;
+        let order = Order { id, stamp: self.stamp(), limit, step };
+        self.out.push(Effect::Send { host, message: ToAgent::Order(order) });
+        id
+    }
+
+    /// Answers the latest report of a host with a grant.
+    pub(super) fn renew(&mut self, host: usize) {
+        // Another monitor leads and counts on it that nobody else grants anything.
+        if self.superseded() || self.undecided_about(host) {
+            return;
+        }
+        let Some(heard) = &self.hosts[host].heard else {
+            return;
+        };
+        let (echo, at) = (heard.report.clock, heard.at);
+        let ttl = self.top.timing.ttl;
+        let want = self.want(host);
+        let grant = Grant { stamp: self.stamp(), echo, ttl, want };
+        self.extend_claims(host, &grant, at);
+        self.hosts[host].granted = Some(grant.clone());
+        self.out.push(Effect::Send { host, message: ToAgent::Grant(grant) });
+    }
+
+    /// Sends a grant to every host whose duties changed since the last one.
+    pub(super) fn tell_agents(&mut self) {
+        let mut holds = vec![Vec::new(); self.hosts.len()];
+        for (index, vip) in self.vips.iter().enumerate() {
+            if let Some(holder) = vip.holder {
+                holds[holder].push(index);
+            }
+        }
+        for (host, holds) in holds.iter().enumerate() {
+            if self.hosts[host].link.is_none() {
+                continue;
+            }
+            let Some(granted) = &self.hosts[host].granted else {
+                continue;
+            };
+            if granted.want != self.want_of(host, holds) {
+                self.renew(host);
+            }
+        }
+    }
+
+    pub(super) fn event(&mut self, level: Level, subject: &str, what: &str, why: &str) {
+        self.event_by(level, subject, what, why, None);
+    }
+
+    pub(super) fn event_by(
+        &mut self,
+        level: Level,
+        subject: &str,
+        what: &str,
+        why: &str,
+        by: Option<&str>,
+    ) {
+        self.next_event += 1;
+        self.generation += 1;
+        self.out.push(Effect::Event(Event {
+            seq: self.next_event,
+            at: self.now.wall,
+            level,
+            subject: subject.to_owned(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+            by: by.map(str::to_owned),
+            plan: self.running.as_ref().map(|running| running.progress.plan),
+            took: None,
+        }));
+    }
+
+    pub(super) fn answer(&mut self, to: Asker, answer: Answer) {
+        self.out.push(Effect::Answer { to, answer });
+    }
+}
