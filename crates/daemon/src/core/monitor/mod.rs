@@ -94,6 +94,8 @@ pub struct Monitor {
     forced: Option<usize>,
     /// Since when the agent of the writer says without a break that it does not serve.
     idle_since: Option<Time>,
+    /// Since when nobody serves as writer, as far as was heard.
+    unserved_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
@@ -244,6 +246,7 @@ impl Monitor {
                 self.mind_hooks();
             }
             self.go_on_with_the_move();
+            self.notice_service();
             self.place();
         }
         self.tell_agents();

@@ -153,6 +153,7 @@ impl Monitor {
             blind: false,
             forced: None,
             idle_since: None,
+            unserved_since: None,
             retry_at: now.boot,
             avoided: Vec::new(),
             voted: false,
