@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
 use super::preference::CALM;
+use super::restart::StoredMove;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now, Parted};
@@ -32,6 +33,9 @@ pub struct Stored {
     /// Former writers that may have transactions of their own.
     #[serde(default)]
     pub parted: Vec<StoredParted>,
+    /// A move under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<StoredMove>,
 }
 
 /// A lost writer, as written down.
@@ -93,16 +97,7 @@ impl Monitor {
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
         let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = hosts_as_stored(&top, stored.as_ref(), now);
-        // Without a memory, or when another one led meanwhile, nobody knows the latest term. The
-        // seconds of the calendar are beyond every term that was ever counted up from them; nothing
-        // else is made of them.
-        let known = stored.as_ref().map_or(0, |stored| stored.term);
-        let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
-        let term = if stored.is_none() || superseded {
-            known.max(calendar) + 1
-        } else {
-            known + u64::from(!bug(Bug::SameTerm))
-        };
+        let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         if !all_known {
@@ -118,7 +113,7 @@ impl Monitor {
         }
         let parted = parted_as_stored(&top, stored.as_ref());
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
-        Self {
+        let mut core = Self {
             term,
             seq: 1,
             mode,
@@ -155,8 +150,11 @@ impl Monitor {
             stirred: true,
             look_at: now.boot,
             out: Vec::new(),
+            broken_off: stored.as_ref().and_then(|stored| stored.running.clone()),
             top,
-        }
+        };
+        core.tell_start(stored.as_ref());
+        core
     }
 
     /// What must be on disk for the present decisions.
@@ -169,6 +167,7 @@ impl Monitor {
             mode: self.mode,
             cause: self.cause.clone(),
             ttl: self.top.timing.ttl,
+            running: self.move_to_store(),
             parted: self
                 .parted
                 .iter()
@@ -208,6 +207,19 @@ impl Monitor {
                 })
                 .collect(),
         }
+    }
+}
+
+/// Without a memory, or when another one led meanwhile, nobody knows the latest term. The seconds
+/// of the calendar are beyond every term that was ever counted up from them; nothing else is made
+/// of them.
+fn next_term(stored: Option<&Stored>, superseded: bool, now: Now) -> u64 {
+    let known = stored.map_or(0, |stored| stored.term);
+    let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
+    if stored.is_none() || superseded {
+        known.max(calendar) + 1
+    } else {
+        known + u64::from(!bug(Bug::SameTerm))
     }
 }
 
@@ -308,7 +320,7 @@ fn vips_as_stored(
     (vips, all_known)
 }
 
-/// In PASSIVE a host that is set offline keeps what it has. A monitor that does not start in PASSIVE
+/// In PASSIVE a host that is set offline keeps what it has. A monitor that starts otherwise
 /// takes it away, as leaving PASSIVE does.
 fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
     for vip in vips {
