@@ -2,7 +2,7 @@
 //! here; plans, views and refusals repeat them.
 
 use mmm_proto::agent::{Reach, Thread};
-use mmm_proto::{Check, GtidPos, HostState, Lag};
+use mmm_proto::{GtidPos, HostState, Lag};
 
 use super::Monitor;
 use crate::core::bugs::{Bug, bug};
@@ -93,7 +93,7 @@ impl Monitor {
     }
 
     /// The union of what all hosts have received, by their latest reports.
-    fn most(&self) -> GtidPos {
+    pub(super) fn most(&self) -> GtidPos {
         self.hosts
             .iter()
             .filter_map(super::hosts::Host::report)
@@ -115,11 +115,5 @@ impl Monitor {
             return Lag::Unknown;
         }
         report.server.replication.as_ref().map_or(Lag::Stopped, |replication| replication.lag)
-    }
-
-    /// Whether the standby of the pair has a configured replication that the monitor's checks call
-    /// good.
-    pub(super) fn replication_good(&self, host: usize) -> bool {
-        self.hosts[host].good(Check::RepThreads)
     }
 }

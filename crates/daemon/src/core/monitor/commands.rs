@@ -7,6 +7,7 @@ use mmm_proto::plan::{Plan, PlanOutcome, StepState};
 use mmm_proto::{HostName, HostState, MonitorMode, RoleMode, Span, Verb};
 
 use super::moves::{Kind, Phase};
+use super::parted::transactions;
 use super::plan::{PLAN_EXPIRES, planned_steps};
 use super::{Asker, Monitor, Request, refuse};
 
@@ -119,19 +120,11 @@ impl Monitor {
                 } else if *force {
                     self.force_writer(to, &who)
                 } else {
-                    match self.writer() {
+                    match self.writer().filter(|_| self.writer_gone().is_none()) {
                         Some(from) => {
                             return self.start_planned(Some(asker), from, to, *kill, false);
                         }
-                        None => {
-                            let vip = self.writer_vip();
-                            self.vips[vip].chosen = Some(to);
-                            self.retry_at = self.now.boot;
-                            format!(
-                                "Role '{}' will be given to '{host}'.",
-                                self.top.roles[role].name
-                            )
-                        }
+                        None => self.give_vacant_writer(to, &who),
                     }
                 }
             }
@@ -211,16 +204,18 @@ impl Monitor {
     }
 
     fn set_online(&mut self, host: &HostName, who: &str) -> String {
-        if let Some(index) = self.top.host(host) {
-            self.hosts[index].flapping = false;
-            // The operator answers for what it has.
-            self.parted.retain(|parted| parted.host != index);
-            self.set_state(index, HostState::Online, "set online", Some(who));
-            self.retry_at = self.now.boot;
-        }
-        format!(
+        let text = format!(
             "State of '{host}' changed to ONLINE. Now you can wait some time and check its new roles!"
-        )
+        );
+        let Some(index) = self.top.host(host) else {
+            return text;
+        };
+        self.hosts[index].flapping = false;
+        let parted = self.accept_parted(index);
+        let why = parted.as_ref().map(|parted| format!("set online, though {parted}"));
+        self.set_state(index, HostState::Online, why.as_deref().unwrap_or("set online"), Some(who));
+        self.retry_at = self.now.boot;
+        parted.map_or(text.clone(), |parted| format!("{text} But {parted}."))
     }
 
     fn set_offline(&mut self, host: usize, who: &str) -> String {
@@ -280,12 +275,34 @@ impl Monitor {
         }
     }
 
+    /// Nobody serves as writer: the named host is to, as soon as nobody else can.
+    fn give_vacant_writer(&mut self, to: usize, who: &str) -> String {
+        let vip = self.writer_vip();
+        if let (Some(from), Some(why)) = (self.writer(), self.writer_gone()) {
+            let name = self.name(from);
+            self.withdraw(vip, &why);
+            let what = format!("{} taken from {name}", self.vips[vip].ip);
+            let role = self.top.roles[self.top.writer].name.clone();
+            self.event_by(Level::Warn, role.as_str(), &what, &why, Some(who));
+        }
+        self.vips[vip].chosen = Some(to);
+        self.retry_at = self.now.boot;
+        self.decide();
+        format!(
+            "Role '{}' will be given to '{}'.",
+            self.top.roles[self.top.writer].name,
+            self.name(to)
+        )
+    }
+
     /// The operator takes the loss: the late host becomes ONLINE and the writer is given to it once
     /// the old one cannot hold it any more.
     fn force_writer(&mut self, to: usize, who: &str) -> String {
         let old = self.writer();
-        let lacks = self.lacks(to);
-        let why = format!("forced by {who}, {lacks} transactions behind");
+        // What it received and has not applied is lost unless it can apply it in time.
+        let applied = self.hosts[to].report().map(|report| report.server.position.clone());
+        let lacks = self.most().missing_from(&applied.unwrap_or_default());
+        let why = format!("forced by {who}, {} behind", transactions(lacks));
         self.forced = Some(to);
         self.set_state(to, HostState::Online, &why, Some(who));
         let vip = self.writer_vip();

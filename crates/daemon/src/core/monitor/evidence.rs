@@ -1,9 +1,9 @@
 //! What the facts of both sides amount to: is a host lost, is its agent silent, is only the
 //! monitor's own view bad.
 
-use mmm_proto::agent::Reach;
+use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::event::Level;
-use mmm_proto::{Check, Span, Time};
+use mmm_proto::{Check, MonitorMode, Span, Time};
 
 use super::hosts::Found;
 use super::{Effect, Monitor};
@@ -109,8 +109,9 @@ impl Monitor {
             return Some(format!("the server is gone: refused twice, its agent confirms: {why}"));
         }
         if ping.good == Some(false) || mysql.good == Some(false) {
-            if self.is_writer(host) && reach == Some(&Reach::Up) {
-                // One side alone never takes the writer away.
+            let idle = fresh.is_some_and(|r| matches!(r.duty, Duty::None | Duty::Fencing));
+            if self.is_writer(host) && reach == Some(&Reach::Up) && !idle {
+                // One side alone never takes the writer away: here its agent's, that it serves.
                 return None;
             }
             let bad = [ping, mysql].into_iter().filter(|c| c.good == Some(false));
@@ -131,6 +132,43 @@ impl Monitor {
         (silent && ping.failing && mysql.failing).then(|| {
             format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
         })
+    }
+
+    /// The writer's agent answers, and says on and on that it does not serve: it cannot open, or
+    /// what it hears comes too late to be used. Somebody else must serve then. A host that has
+    /// fenced itself is asked to open by the next grant, and says at once that it does.
+    pub(super) fn take_role_from_idle_writer(&mut self) {
+        let holder = self.writer().filter(|host| {
+            self.mode == MonitorMode::Active
+                && self.running.is_none()
+                && self.agent_answers(*host)
+                && self.hosts[*host].duty() != Duty::Serving
+        });
+        let (Some(host), true) = (holder, self.voted) else {
+            self.idle_since = None;
+            return;
+        };
+        let now = self.now.boot;
+        let idle = now.since(*self.idle_since.get_or_insert(now));
+        let (vip, timing) = (self.writer_vip(), &self.top.timing);
+        let (duty, up) = (self.hosts[host].duty(), self.hosts[host].server_up());
+        let limit = if duty == Duty::None && up { timing.heartbeat } else { timing.ttl };
+        if idle < limit || !self.heir_exists(vip, host) {
+            return;
+        }
+        let troubles = self.hosts[host].report().map(|report| report.troubles.join("; "));
+        let troubles = troubles.filter(|troubles| !troubles.is_empty());
+        let name = self.name(host);
+        let why = format!(
+            "its agent has said for {} that it does not serve as writer: {}",
+            idle,
+            troubles.unwrap_or_else(|| format!("its duty is \"{}\"", duty.word()))
+        );
+        self.idle_since = None;
+        self.avoided.retain(|(avoided, _)| *avoided != host);
+        self.avoided.push((host, now + Span::secs(60)));
+        self.withdraw(vip, &why);
+        self.vip_event(Level::Warn, vip, &format!("taken from {name}"), &why);
     }
 
     /// Whether anybody gave a sign of life clearly after that. When nobody did, the silence of one

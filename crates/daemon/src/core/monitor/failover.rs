@@ -1,15 +1,14 @@
 //! The first half of a failover: be sure that nobody else holds, ask the survivors what they have,
-//! let the candidate fetch and apply all of it. Also starts failovers, and compares a lost writer
-//! when it is back.
+//! let the candidate fetch and apply all of it. Also starts failovers. What becomes of hosts that
+//! have more than the new writer is in `parted`.
 
 use mmm_proto::agent::{Outcome, Step};
-use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
-use mmm_proto::{Check, MonitorMode, Span};
+use mmm_proto::{MonitorMode, Span};
 
+use super::Monitor;
 use super::moves::{Flow, Kind, Phase};
 use super::plan;
-use super::{Monitor, Parted};
 use crate::core::bugs::{Bug, bug};
 
 /// How long the survivors may take to say what they have. They answer within a few milliseconds;
@@ -247,68 +246,6 @@ impl Monitor {
             }
             _ => {}
         }
-    }
-
-    /// A writer that was lost is back: does it have what its successor lacks?
-    pub(super) fn compare_returned_writers(&mut self) {
-        for index in (0..self.parted.len()).rev() {
-            let (host, heir) = (self.parted[index].host, self.parted[index].heir);
-            if !self.hosts[host].server_up() || !self.agent_answers(host) {
-                continue;
-            }
-            let (name, heir_name) = (self.name(host), self.name(heir));
-            if !self.replicates(host, heir) {
-                self.parted[index].following = None;
-            } else if self.has_followed(index) {
-                self.parted.remove(index);
-                self.decide();
-                let why = format!("it follows {heir_name}");
-                self.event(Level::Info, &name, "rejoined", &why);
-                continue;
-            }
-            let parted = &self.parted[index];
-            let extra = self.beyond(parted);
-            // A server that starts may follow its heir at once, and has the heir's own transactions
-            // then.
-            let follows = self.replication_good(host) || self.replicates(host, heir);
-            if parted.told || extra == 0 || follows {
-                continue;
-            }
-            let Some(report) = self.hosts[host].report() else {
-                continue;
-            };
-            let why = format!(
-                "it has {}, {heir_name} took over at {}: {extra} transactions were acknowledged by {name} \
-                 only. It stays out; compare, then rebuild it from {heir_name}",
-                report.server.position, parted.at
-            );
-            self.parted[index].told = true;
-            self.decide();
-            self.event(Level::Error, &name, "has parted from the new writer", &why);
-        }
-    }
-
-    /// Whether a lost writer has followed its heir for some time, by the word of both sides.
-    /// Threads run for a moment even when the source is about to refuse what they ask for.
-    fn has_followed(&mut self, index: usize) -> bool {
-        let now = self.now.boot;
-        let host = self.parted[index].host;
-        let since = *self.parted[index].following.get_or_insert(now);
-        let checked = self.hosts[host].checks[Check::RepThreads.index()].ok_at;
-        now.since(since) >= self.top.timing.heartbeat * 3 && checked > Some(since)
-    }
-
-    /// How many transactions a lost writer has beyond what its heir had when it took over.
-    fn beyond(&self, parted: &Parted) -> u64 {
-        self.hosts[parted.host]
-            .report()
-            .map_or(0, |report| report.server.position.missing_from(&parted.at))
-    }
-
-    /// Whether a host is a lost writer with transactions that its heir may lack: such a host is not
-    /// put back by itself, and nobody follows it.
-    pub(super) fn may_have_parted(&self, host: usize) -> bool {
-        self.parted.iter().any(|parted| parted.host == host && self.beyond(parted) > 0)
     }
 }
 

@@ -18,6 +18,7 @@ mod hearing;
 mod hook;
 pub mod hosts;
 mod moves;
+mod parted;
 mod pass;
 mod permit;
 mod placement;
@@ -50,6 +51,7 @@ use super::Now;
 use crate::core::bugs::{Bug, bug};
 use hosts::Host;
 use moves::Move;
+use parted::Parted;
 pub use startup::Stored;
 pub use table::{ROWS, Row};
 use topology::Topology;
@@ -89,6 +91,8 @@ pub struct Monitor {
     /// The host that an operator forced to be writer, until it is: its replication is not held
     /// against it.
     forced: Option<usize>,
+    /// Since when the agent of the writer says without a break that it does not serve.
+    idle_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
@@ -101,7 +105,7 @@ pub struct Monitor {
     calm_until: Time,
     /// How many moves to the preferred host failed in a row.
     preference_failed: u32,
-    /// What a lost writer had that its successor lacked, to be compared when it is back.
+    /// Hosts that may have what the writer lacks.
     parted: Vec<Parted>,
     /// Runs of the kill-host hook, for hosts that were not heard since.
     hooks: Vec<hook::Hook>,
@@ -115,18 +119,6 @@ pub struct Monitor {
     /// When every rule looks again though nothing came in.
     look_at: Time,
     out: Vec<Effect>,
-}
-
-/// A former writer that was lost: what its successor had when it took over. It is kept until the
-/// host was seen to follow; until then it may have transactions that nobody else has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Parted {
-    host: usize,
-    heir: usize,
-    at: mmm_proto::GtidPos,
-    told: bool,
-    /// Since when its reports say without a break that it follows the heir.
-    following: Option<Time>,
 }
 
 impl Monitor {
@@ -191,6 +183,7 @@ impl Monitor {
             && self.network
             && self.store_why.is_empty()
             && self.parted.is_empty()
+            && self.idle_since.is_none()
             && self.hosts.iter().all(host)
             && self.vips.iter().all(vip)
     }
@@ -248,6 +241,7 @@ impl Monitor {
             if self.now.boot >= self.quiet_until {
                 self.judge_states();
                 self.take_roles_from_lost_hosts();
+                self.take_role_from_idle_writer();
                 self.mind_hooks();
             }
             self.go_on_with_the_move();
@@ -255,7 +249,7 @@ impl Monitor {
         }
         self.tell_agents();
         self.mind_broken_off();
-        self.compare_returned_writers();
+        self.compare_with_heirs();
         self.mind_advice();
     }
 

@@ -89,6 +89,10 @@ impl<'a> Pass<'a> {
         self.core.forced == Some(self.host)
     }
 
+    pub(super) fn parted_why(&self) -> Option<String> {
+        self.core.has_parted(self.host)
+    }
+
     /// Whether a host that comes back is asked for its replication.
     pub(super) fn judged(&self) -> bool {
         let exists = self.writer.is_some() || !self.core.may_be_writer(self.host);

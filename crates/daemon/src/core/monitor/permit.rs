@@ -172,8 +172,17 @@ impl Monitor {
             );
             return Err(refuse(RefusalCode::State, reason));
         }
-        match self.writer().filter(|from| role == self.top.writer && *from != host) {
-            Some(from) => self.examine_move(from, host, kill).refusal.map_or(Ok(()), Err),
+        if role != self.top.writer {
+            return Ok(());
+        }
+        match self.writer().filter(|from| *from != host) {
+            Some(from) if self.writer_gone().is_none() => {
+                self.examine_move(from, host, kill).refusal.map_or(Ok(()), Err)
+            }
+            Some(_) => {
+                let why = self.why_not_writer(host);
+                why.map_or(Ok(()), |why| Err(refuse(RefusalCode::State, why)))
+            }
             None => Ok(()),
         }
     }

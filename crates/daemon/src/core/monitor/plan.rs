@@ -147,6 +147,9 @@ impl Monitor {
             Verb::MoveRole { role, host, kill, .. } => {
                 let (role, to) = (self.role_of(role)?, self.host_of(host)?);
                 match self.writer().filter(|_| role == self.top.writer) {
+                    Some(from) if from != to && self.writer_gone().is_some() => {
+                        self.fill_replacement(&mut plan, from, to);
+                    }
                     Some(from) => self.fill_move(&mut plan, from, to, *kill, false)?,
                     None => self.fill_simple(&mut plan, verb),
                 }
@@ -161,6 +164,15 @@ impl Monitor {
             _ => self.fill_simple(&mut plan, verb),
         }
         Ok(plan)
+    }
+
+    /// The writer is not there any more: what is done is a failover to the named host.
+    fn fill_replacement(&self, plan: &mut Plan, from: usize, to: usize) {
+        plan.title = format!("replace writer {} by {}", self.name(from), self.name(to));
+        plan.steps = failover_steps(self, Some(from));
+        let why = self.writer_gone().unwrap_or_default();
+        plan.effect = format!("nobody takes writes now ({why}); 1 address moves");
+        plan.if_it_fails = "nobody is writer until another host is chosen".to_owned();
     }
 
     fn fill_move(

@@ -5,8 +5,8 @@ use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
 use mmm_proto::{GtidPos, HostState, MonitorMode, Span};
 
+use super::Monitor;
 use super::moves::{Flow, Kind, Phase};
-use super::{Monitor, Parted};
 
 impl Monitor {
     /// Gives the VIP to the target and waits for it to open.
@@ -62,17 +62,8 @@ impl Monitor {
         match (kind, from) {
             (Kind::Planned, Some(_)) => self.enter(Phase::Release, next, limit),
             (_, from) => {
-                if let Some(from) = from.filter(|from| *from != to) {
-                    let at = if promoted_at.is_empty() { at } else { promoted_at };
-                    self.parted.retain(|parted| parted.host != from);
-                    self.parted.push(Parted {
-                        host: from,
-                        heir: to,
-                        at,
-                        told: false,
-                        following: None,
-                    });
-                }
+                let at = if promoted_at.is_empty() { at } else { promoted_at };
+                self.remember_what_it_lacks(from, to, &at);
                 self.enter(Phase::Follow, next, limit);
             }
         }

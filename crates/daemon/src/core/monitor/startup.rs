@@ -8,11 +8,12 @@ use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Host;
+use super::parted::Parted;
 use super::preference::CALM;
 use super::restart::StoredMove;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
-use super::{Monitor, Now, Parted};
+use super::{Monitor, Now};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease;
 
@@ -30,7 +31,7 @@ pub struct Stored {
     pub ttl: Span,
     pub hosts: Vec<StoredHost>,
     pub vips: Vec<StoredVip>,
-    /// Former writers that may have transactions of their own.
+    /// Hosts that may have transactions that the writer lacks.
     #[serde(default)]
     pub parted: Vec<StoredParted>,
     /// A move under way.
@@ -38,7 +39,7 @@ pub struct Stored {
     pub running: Option<StoredMove>,
 }
 
-/// A lost writer, as written down.
+/// One of them, as written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredParted {
     pub host: String,
@@ -46,6 +47,9 @@ pub struct StoredParted {
     /// What the heir had when it took over.
     pub at: GtidPos,
     pub told: bool,
+    /// An operator set it online all the same.
+    #[serde(default)]
+    pub accepted: bool,
 }
 
 /// A host, as written down.
@@ -111,7 +115,7 @@ impl Monitor {
         if mode != MonitorMode::Passive {
             withhold_from_offline(&mut vips, &hosts, first);
         }
-        let parted = parted_as_stored(&top, stored.as_ref());
+        let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         let mut core = Self {
             term,
@@ -137,6 +141,7 @@ impl Monitor {
             store_why: String::new(),
             blind: false,
             forced: None,
+            idle_since: None,
             retry_at: now.boot,
             avoided: Vec::new(),
             voted: false,
@@ -176,6 +181,7 @@ impl Monitor {
                     heir: name(parted.heir),
                     at: parted.at.clone(),
                     told: parted.told,
+                    accepted: parted.accepted,
                 })
                 .collect(),
             hosts: self
@@ -336,14 +342,16 @@ fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
 }
 
 /// What is still to be compared.
-fn parted_as_stored(top: &Topology, stored: Option<&Stored>) -> Vec<Parted> {
+fn parted_as_stored(top: &Topology, stored: Option<&Stored>, now: Time) -> Vec<Parted> {
     let index = |name: &str| top.hosts.iter().position(|host| host.name == *name);
     let parted = |parted: &StoredParted| {
         Some(Parted {
             host: index(&parted.host)?,
             heir: index(&parted.heir)?,
             at: parted.at.clone(),
+            since: now,
             told: parted.told,
+            accepted: parted.accepted,
             following: None,
         })
     };

@@ -81,6 +81,16 @@ pub const ROWS: &[Row] = &[
         why: nothing,
     },
     Row {
+        number: "3b",
+        from: &[S::Online],
+        when: "it is known to have transactions that the writer lacks, and no operator set it \
+               online since",
+        to: Some(S::AwaitingRecovery),
+        differs: "the original compared nothing",
+        holds: |pass| pass.parted_why().is_some(),
+        why: |pass| pass.parted_why().unwrap_or_default(),
+    },
+    Row {
         number: "4",
         from: &[S::Online],
         when: "its peer is ONLINE since less than 60 s: its replication is not looked at",
@@ -246,15 +256,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rows_are_the_originals_nineteen_and_three_of_our_own() {
+    fn the_rows_are_the_originals_nineteen_and_four_of_our_own() {
         let mut numbers: Vec<&str> = ROWS.iter().map(|row| row.number).collect();
         numbers.sort_by_key(|number| {
             let digits = number.trim_end_matches(char::is_alphabetic);
             (digits.parse::<u32>().unwrap(), number.len())
         });
-        let own = ["0a", "0b", "3a"];
+        let own = ["0a", "0b", "3a", "3b"];
         let original: Vec<String> = (1..=19).map(|number| number.to_string()).collect();
-        assert_eq!(numbers.iter().filter(|n| own.contains(*n)).count(), 3);
+        assert_eq!(numbers.iter().filter(|n| own.contains(*n)).count(), 4);
         let rest: Vec<&&str> = numbers.iter().filter(|n| !own.contains(*n)).collect();
         assert!(rest.iter().zip(&original).all(|(a, b)| **a == b), "{rest:?}");
         assert_eq!(rest.len(), 19);

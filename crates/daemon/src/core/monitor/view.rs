@@ -337,9 +337,7 @@ impl Monitor {
         {
             all.push(format!("{name}: replication is stopped"));
         }
-        if self.may_have_parted(host) && record.state != HostState::Online && record.server_up() {
-            all.push(format!("{name} may have transactions that the writer lacks"));
-        }
+        all.extend(self.parted_attention(host));
         all.extend(self.one_sided(host));
         all.extend(self.doubts(host));
         let ended = record.report().map_or("", |report| &report.ended);

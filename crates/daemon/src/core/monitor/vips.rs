@@ -228,6 +228,24 @@ impl Monitor {
         }
     }
 
+    /// Why the writer cannot be moved from where it is as planned, because it is not there any more:
+    /// whoever names another host then gets what a failover does.
+    pub(super) fn writer_gone(&self) -> Option<String> {
+        let host = self.writer()?;
+        let record = &self.hosts[host];
+        let name = &self.top.hosts[host].name;
+        if record.state == HostState::HardOffline {
+            return Some(format!("{name} is {}: {}", record.state, record.why));
+        }
+        if self.agent_answers(host) {
+            let idle = record.duty() == Duty::None;
+            return idle.then(|| format!("the agent on {name} says that it does not serve"));
+        }
+        let claim = self.vips[self.writer_vip()].claim_of(host);
+        let over = claim.is_none_or(|claim| self.now.boot > claim.over);
+        over.then(|| format!("{name}: {} and its grant is over", self.agent_trouble(host)))
+    }
+
     /// What a host should look like now.
     pub(super) fn want(&self, host: usize) -> Want {
         let mine = |vip: &usize| self.vips[*vip].holder == Some(host);
@@ -312,7 +330,7 @@ impl Monitor {
         role.hosts.iter().copied().filter(|host| self.can_serve(*host)).collect()
     }
 
-    fn heir_exists(&self, vip: usize, but: usize) -> bool {
+    pub(super) fn heir_exists(&self, vip: usize, but: usize) -> bool {
         let exclusive = self.top.roles[self.vips[vip].role].mode == RoleMode::Exclusive;
         if exclusive && self.vips[vip].role == self.top.writer {
             return self.candidates().iter().any(|(h, why)| *h != but && why.is_none());

@@ -5,7 +5,7 @@
 
 use mmm_proto::agent::{Duty, Reach, Stamp};
 use mmm_proto::event::Level;
-use mmm_proto::{HostMode, HostState, MonitorMode, RoleMode};
+use mmm_proto::{HostMode, HostState, MonitorMode, RoleMode, Span};
 
 use super::Monitor;
 
@@ -15,8 +15,10 @@ pub(super) struct Ballot {
     pub host: usize,
     /// Its server takes writes.
     pub writable: bool,
-    /// The VIP is on its interface.
+    /// The VIP is on its interface, and its agent does not say that it is removing it.
     pub vip: bool,
+    /// Its agent is removing all of the role, and its server is not known to be read-only yet.
+    pub fencing: bool,
     /// The status file names it.
     pub status: bool,
     /// Its agent says that it has the role.
@@ -59,7 +61,7 @@ impl Monitor {
         let known = |host: &super::hosts::Host| {
             host.report().is_some_and(|report| report.server.reach != Reach::Unknown)
         };
-        if !late && !self.hosts.iter().all(known) {
+        if !late && !self.hosts.iter().all(known) && !self.service_runs_out() {
             return;
         }
         let ballots = self.ballots();
@@ -78,6 +80,19 @@ impl Monitor {
                 self.renew(host);
             }
         }
+    }
+
+    /// Whether a host that serves would fence itself before the count: what speaks for it is known.
+    fn service_runs_out(&self) -> bool {
+        let timing = &self.top.timing;
+        let (now, reserve) = (self.now.boot, Span::ms(timing.ttl.as_ms() / 3) + timing.heartbeat);
+        self.top.roles[self.top.writer].hosts.iter().any(|host| {
+            let heard = self.hosts[*host].heard.as_ref();
+            heard.is_some_and(|heard| {
+                let left = heard.report.grant_left.unwrap_or_default();
+                heard.report.duty == Duty::Serving && left.less(now.since(heard.at)) <= reserve
+            })
+        })
     }
 
     /// Whether it is not known yet what this host is to have: it is told after the count.
@@ -113,7 +128,9 @@ impl Monitor {
             Ballot {
                 host,
                 writable: report.is_some_and(|r| r.server.read_only == Some(false)),
-                vip: report.is_some_and(|r| r.vips.contains(&vip.ip)),
+                vip: report.is_some_and(|r| r.vips.contains(&vip.ip) && r.duty != Duty::Fencing),
+                fencing: report
+                    .is_some_and(|r| r.duty == Duty::Fencing && r.server.read_only != Some(true)),
                 status: stored == Some(host),
                 agent: report.is_some_and(|r| !matches!(r.duty, Duty::None | Duty::Fencing)),
                 followers: self.followers(host),
@@ -137,7 +154,8 @@ impl Monitor {
     }
 
     /// What only a person should decide: two that have the address, or two that take writes. (A
-    /// host that is frozen has the address and takes none: that is a move that broke off.)
+    /// host that is frozen has the address and takes none: that is a move that broke off. One that is
+    /// fencing is on its way out.)
     fn conflict(&self, ballots: &[Ballot]) -> Option<String> {
         let names = |is: &dyn Fn(&&Ballot) -> bool| {
             let hosts: Vec<usize> = ballots.iter().filter(is).map(|b| b.host).collect();
@@ -196,7 +214,12 @@ impl Monitor {
                     parts.push(format!("followers {}", b.followers));
                 }
                 parts.extend(b.out.clone());
-                format!("{} {} ({})", self.name(b.host), b.sum(), parts.join(", "))
+                let parts = if parts.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", parts.join(", "))
+                };
+                format!("{} {}{parts}", self.name(b.host), b.sum())
             })
             .collect();
         words.join("; ")
@@ -257,7 +280,7 @@ impl Monitor {
     /// Whether a host was heard and has nothing of the role; or was never told of it, or answered
     /// for that long ago.
     fn surely_without(&self, ballot: &Ballot) -> bool {
-        let nothing = !ballot.agent && !ballot.vip && !ballot.writable;
+        let nothing = !ballot.agent && !ballot.vip && !ballot.writable && !ballot.fencing;
         let stored = self.writer() == Some(ballot.host);
         nothing && (ballot.heard || !stored)
     }
@@ -316,6 +339,7 @@ mod tests {
             host: 0,
             writable: false,
             vip: false,
+            fencing: false,
             status: false,
             agent: false,
             followers: 0,
