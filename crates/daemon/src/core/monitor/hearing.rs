@@ -82,7 +82,8 @@ impl Monitor {
                 seen.term,
                 self.term
             );
-            if self.mode != MonitorMode::Passive || self.cause != cause {
+            // The first that says so is enough.
+            if !self.superseded() {
                 self.set_mode(MonitorMode::Passive, &cause, None);
                 self.drop_the_move(&cause);
             }
