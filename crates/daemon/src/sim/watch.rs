@@ -15,6 +15,8 @@ use super::text::host_word;
 /// More acts of one host within a second than this are a loop. At the first grant a host may get
 /// many addresses at once, and each that comes up is reported and answered.
 const ACTS_A_SECOND: u32 = 400;
+/// The same for those that are not about an address and do not only look.
+const HEAVY_A_SECOND: u32 = 25;
 /// More events within ten seconds than this, for each host, are noise.
 const EVENTS_IN_TEN_SECONDS: u32 = 120;
 
@@ -180,12 +182,6 @@ impl Watch {
         }
     }
 
-    /// What was lost is lost; from now on the new writer's history counts.
-    pub(super) fn forget_lost(&mut self, log: &History) {
-        let same = self.promised.same(log);
-        self.promised.cut(same);
-    }
-
     /// An agent started, and knows that much of former times.
     pub(super) fn agent_started(&mut self, host: usize, seen: Stamp) {
         if seen.term < self.kept[host] && !self.people.forgot() {
@@ -209,17 +205,15 @@ impl Watch {
         self.seen[host] = record.seen;
     }
 
-    pub(super) fn act_begun(&mut self, us: u64, host: usize, record: &mut Host, limit: Span) {
-        if limit == Span::ZERO {
-            let what = format!("{} began an act without a limit", host_word(host));
-            self.broke("every wait has a deadline", what);
-        }
+    pub(super) fn act_begun(&mut self, us: u64, host: usize, record: &mut Host, heavy: bool) {
         if record.begun.0 + 1_000_000 < us {
-            record.begun = (us, 0);
+            record.begun = (us, 0, 0);
         }
         record.begun.1 += 1;
-        if record.begun.1 > ACTS_A_SECOND {
-            let what = format!("{} began {ACTS_A_SECOND} acts in a second", host_word(host));
+        record.begun.2 += u32::from(heavy);
+        if record.begun.1 > ACTS_A_SECOND || record.begun.2 > HEAVY_A_SECOND {
+            let (name, (_, all, heavy)) = (host_word(host), record.begun);
+            let what = format!("{name} began {all} acts in a second, {heavy} of them heavy");
             self.broke("no hot loops", what);
         }
     }

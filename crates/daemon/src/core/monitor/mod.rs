@@ -27,6 +27,7 @@ mod planned;
 mod preference;
 mod promotion;
 mod readiness;
+mod restart;
 mod sending;
 mod startup;
 mod states;
@@ -62,6 +63,8 @@ pub use words::{Asker, Effect, Input, Request, not_written_down};
 pub struct Monitor {
     top: Topology,
     term: u64,
+    /// The highest term of another monitor that an agent obeys; zero when there was none.
+    foreign: u64,
     /// Counts decisions of this term.
     seq: u64,
     mode: MonitorMode,
@@ -111,6 +114,8 @@ pub struct Monitor {
     /// Runs of the kill-host hook, for hosts that were not heard since.
     hooks: Vec<hook::Hook>,
     advisor: advice::Advisor,
+    /// A move of the monitor before whose end is not told yet.
+    broken_off: Option<restart::StoredMove>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
     /// Something came in that rules may have to act on.
@@ -248,6 +253,7 @@ impl Monitor {
             self.place();
         }
         self.tell_agents();
+        self.mind_broken_off();
         self.compare_with_heirs();
         self.mind_advice();
     }

@@ -72,7 +72,12 @@ impl Monitor {
             return;
         }
         let alone = role.hosts.iter().filter(|host| pass.able[**host]).nth(1).is_none();
-        let why = if alone { "the only host that can serve it" } else { "least loaded" };
+        let why = match wish {
+            Some(_) if chosen.is_some() => "chosen for it",
+            Some(_) => "its preferred host",
+            None if alone => "the only host that can serve it",
+            None => "least loaded",
+        };
         let name = self.name(host);
         pass.load[host] += self.weight(record.role);
         self.give(vip, host);

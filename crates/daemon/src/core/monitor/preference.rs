@@ -28,9 +28,11 @@ impl Monitor {
             let Some(prefer) = spec.prefer.filter(|host| self.can_serve(*host)) else {
                 continue;
             };
-            if self.vips[vip].holder.is_some_and(|holder| holder != prefer) {
+            if let Some(holder) = self.vips[vip].holder.filter(|holder| *holder != prefer) {
                 let why = format!("{} is its preferred host", self.top.hosts[prefer].name);
                 self.withdraw(vip, &why);
+                let from = self.name(holder);
+                self.vip_event(Level::Info, vip, &format!("taken from {from}"), &why);
             }
         }
         self.prefer_writer();

@@ -165,7 +165,7 @@ impl Monitor {
             what = format!("nobody follows {} yet", self.name(to));
         }
         if !left.is_empty() {
-            what = format!("{what} (left: {})", self.top.names(&left));
+            what = format!("{what}; left out: {}", self.top.names(&left));
         }
         if waiting.is_empty() {
             self.end_step(StepState::Done, &what);

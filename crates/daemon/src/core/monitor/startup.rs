@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::hosts::Host;
 use super::parted::Parted;
 use super::preference::CALM;
+use super::restart::StoredMove;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
 use super::{Monitor, Now};
@@ -25,6 +26,9 @@ pub struct Stored {
     pub mode: MonitorMode,
     #[serde(default)]
     pub cause: String,
+    /// The highest term of another monitor that was heard of.
+    #[serde(default)]
+    pub foreign: u64,
     /// The longest grant that may have been given; zero in a file of an older version.
     #[serde(default)]
     pub ttl: Span,
@@ -33,6 +37,9 @@ pub struct Stored {
     /// Hosts that may have transactions that the writer lacks.
     #[serde(default)]
     pub parted: Vec<StoredParted>,
+    /// A move under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<StoredMove>,
 }
 
 /// One of them, as written down.
@@ -97,16 +104,7 @@ impl Monitor {
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
         let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = hosts_as_stored(&top, stored.as_ref(), now);
-        // Without a memory, or when another one led meanwhile, nobody knows the latest term. The
-        // seconds of the calendar are beyond every term that was ever counted up from them; nothing
-        // else is made of them.
-        let known = stored.as_ref().map_or(0, |stored| stored.term);
-        let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
-        let term = if stored.is_none() || superseded {
-            known.max(calendar) + 1
-        } else {
-            known + u64::from(!bug(Bug::SameTerm))
-        };
+        let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         if !all_known {
@@ -117,13 +115,16 @@ impl Monitor {
             _ => top.mode,
         };
         let mode = if superseded { top.mode } else { mode };
-        if mode != MonitorMode::Passive {
-            withhold_from_offline(&mut vips, &hosts, first);
-        }
+        // Another monitor led meanwhile: who is written down has it no longer, or by its word.
+        withhold(&mut vips, first, |host| {
+            let offline = hosts[host].state == HostState::AdminOffline;
+            superseded || (offline && mode != MonitorMode::Passive)
+        });
         let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
-        Self {
+        let mut core = Self {
             term,
+            foreign: 0,
             seq: 1,
             mode,
             cause,
@@ -161,8 +162,11 @@ impl Monitor {
             stirred: true,
             look_at: now.boot,
             out: Vec::new(),
+            broken_off: stored.as_ref().and_then(|stored| stored.running.clone()),
             top,
-        }
+        };
+        core.tell_start(stored.as_ref());
+        core
     }
 
     /// What must be on disk for the present decisions.
@@ -174,7 +178,9 @@ impl Monitor {
             seq: self.seq,
             mode: self.mode,
             cause: self.cause.clone(),
+            foreign: self.foreign,
             ttl: self.top.timing.ttl,
+            running: self.move_to_store(),
             parted: self
                 .parted
                 .iter()
@@ -215,6 +221,19 @@ impl Monitor {
                 })
                 .collect(),
         }
+    }
+}
+
+/// Without a memory, or when another one led meanwhile, nobody knows the latest term. The seconds
+/// of the calendar are beyond every term that was ever counted up from them; nothing else is made
+/// of them.
+fn next_term(stored: Option<&Stored>, superseded: bool, now: Now) -> u64 {
+    let known = stored.map_or(0, |stored| stored.term.max(stored.foreign));
+    let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
+    if stored.is_none() || superseded {
+        known.max(calendar) + 1
+    } else {
+        known + u64::from(!bug(Bug::SameTerm))
     }
 }
 
@@ -315,12 +334,12 @@ fn vips_as_stored(
     (vips, all_known)
 }
 
-/// In PASSIVE a host that is set offline keeps what it has. A monitor that does not start in PASSIVE
-/// takes it away, as leaving PASSIVE does.
-fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
+/// Takes VIPs from those who are written down as their holders and must not be taken for it: they
+/// have claims like everybody else. In PASSIVE a host that is set offline keeps what it has; a
+/// monitor that does not start in PASSIVE takes it away, as leaving PASSIVE does.
+fn withhold(vips: &mut [Vip], first: Stamp, from: impl Fn(usize) -> bool) {
     for vip in vips {
-        let offline = |host: &usize| hosts[*host].state == HostState::AdminOffline;
-        let Some(holder) = vip.holder.filter(offline) else {
+        let Some(holder) = vip.holder.filter(|host| from(*host)) else {
             continue;
         };
         vip.holder = None;

@@ -32,9 +32,6 @@ impl Monitor {
     pub(super) fn set_state(&mut self, host: usize, to: HostState, why: &str, by: Option<&str>) {
         let from = self.hosts[host].state;
         let now = self.now.boot;
-        if from == HostState::Online && to != HostState::AdminOffline {
-            self.count_flap(host);
-        }
         let record = &mut self.hosts[host];
         (record.before, record.state, record.since) = (Some(from), to, now);
         why.clone_into(&mut record.why);
@@ -58,10 +55,14 @@ impl Monitor {
         };
         let name = self.name(host);
         self.event_by(level, &name, &format!("{from} -> {to}"), why, by);
+        if from == HostState::Online && to != HostState::AdminOffline {
+            self.count_flap(host);
+        }
         let keeps = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait)
             && !bug(Bug::ManualTakes)
             && to != HostState::AdminOffline;
-        if to != HostState::Online && !keeps && self.mode != MonitorMode::Passive {
+        let passive = self.mode == MonitorMode::Passive && !bug(Bug::PassiveActs);
+        if to != HostState::Online && !keeps && !passive {
             self.drop_roles(host, &format!("{name} is {to}"));
         }
     }
@@ -81,7 +82,7 @@ impl Monitor {
         if record.flaps > limit {
             (record.flapping, record.flaps, record.flap_window) = (true, 0, None);
             let name = self.name(host);
-            let why = format!("more than {limit} drops within {window}");
+            let why = format!("it dropped from ONLINE {} times within {window}", limit + 1);
             self.event(Level::Warn, &name, "is flapping", &why);
         }
     }

@@ -228,8 +228,8 @@ impl Monitor {
         }
     }
 
-    /// Why the writer cannot be moved from where it is as planned, because it is not there any more:
-    /// whoever names another host then gets what a failover does.
+    /// Why the writer cannot be moved from where it is as planned, because it is not there any
+    /// more: whoever names another host then gets what a failover does.
     pub(super) fn writer_gone(&self) -> Option<String> {
         let host = self.writer()?;
         let record = &self.hosts[host];

@@ -61,7 +61,8 @@ impl Monitor {
         let known = |host: &super::hosts::Host| {
             host.report().is_some_and(|report| report.server.reach != Reach::Unknown)
         };
-        if !late && !self.hosts.iter().all(known) && !self.service_runs_out() {
+        let urgent = late || self.service_runs_out();
+        if !urgent && !self.hosts.iter().all(known) {
             return;
         }
         let ballots = self.ballots();
@@ -160,8 +161,8 @@ impl Monitor {
     }
 
     /// What only a person should decide: two that have the address, or two that take writes. (A
-    /// host that is frozen has the address and takes none: that is a move that broke off. One that is
-    /// fencing is on its way out.)
+    /// host that is frozen has the address and takes none: that is a move that broke off. One that
+    /// is fencing is on its way out.)
     fn conflict(&self, ballots: &[Ballot]) -> Option<String> {
         let names = |is: &dyn Fn(&&Ballot) -> bool| {
             let hosts: Vec<usize> = ballots.iter().filter(is).map(|b| b.host).collect();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mmm_proto::console::Answer;
-use mmm_proto::{HostName, HostState, MonitorMode, Verb};
+use mmm_proto::{HostState, MonitorMode, Verb};
 
 use super::Watch;
 use crate::core::monitor::{Request, Stored};

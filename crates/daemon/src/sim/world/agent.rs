@@ -342,7 +342,8 @@ impl World {
     }
 
     fn begin_act(&mut self, host: usize, id: u64, act: Act, limit: Span) {
-        self.watch.act_begun(self.us, host, &mut self.hosts[host], limit);
+        let light = matches!(act, Act::Hold { .. } | Act::Drop { .. } | Act::Look);
+        self.watch.act_begun(self.us, host, &mut self.hosts[host], !light);
         if self.trace.is_some() {
             let name = crate::sim::text::host_word(host);
             self.note(format!("  {name} begins {act:?}"));

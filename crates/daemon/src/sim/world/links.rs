@@ -51,7 +51,7 @@ impl World {
         if self.mons[mon].paused {
             return self.park_for_monitor(mon, due);
         }
-        if self.link_of(mon, host).is_some() {
+        if self.mons[mon].dialling[host] || self.link_of(mon, host).is_some() {
             return;
         }
         let (machine, record) = (self.monitor_machine(mon), &self.hosts[host]);
@@ -79,6 +79,7 @@ impl World {
 
     fn connect(&mut self, mon: usize, host: usize, machine: usize) {
         let (us, conn) = (self.us, self.conns.len());
+        self.mons[mon].dialling[host] = true;
         // Hello, challenge, answer.
         let mut takes = 0;
         for _ in 0..2 {
@@ -103,7 +104,12 @@ impl World {
         let (us, link) = (self.us, &self.conns[conn]);
         let (mon, host) = (link.mon, link.host);
         let machine = self.monitor_machine(mon);
-        let there = self.mons[mon].runs() && self.mons[mon].life == link.mon_life;
+        if self.mons[mon].life != link.mon_life {
+            // That process is dead; its successor dials by itself.
+            return;
+        }
+        self.mons[mon].dialling[host] = false;
+        let there = self.mons[mon].runs();
         let here = self.hosts[host].awake()
             && self.hosts[host].agent.is_some()
             && self.hosts[host].life == link.agent_life;

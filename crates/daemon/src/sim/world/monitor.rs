@@ -36,6 +36,8 @@ pub(super) struct Mon {
     pub(super) known: Option<Stored>,
     /// By host: attempts to connect, and the reason last told.
     pub(super) dials: Vec<(u32, &'static str)>,
+    /// By host: a connection is being made.
+    pub(super) dialling: Vec<bool>,
 }
 
 impl Mon {
@@ -56,6 +58,7 @@ impl Mon {
             parked: Vec::new(),
             known: None,
             dials: vec![(0, ""); hosts],
+            dialling: vec![false; hosts],
         }
     }
 
@@ -91,6 +94,7 @@ impl World {
         record.inbox.clear();
         record.parked.clear();
         record.dials.fill((0, ""));
+        record.dialling.fill(false);
         record.wake_at = us;
         let life = record.life;
         self.watch.monitor_started(us, mon, stored.term);
