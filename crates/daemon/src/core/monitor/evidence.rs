@@ -137,7 +137,7 @@ impl Monitor {
         })
     }
 
-    /// Since when nobody serves as writer: what clients notice of a change, whenever it was planned.
+    /// Since when nobody serves as writer: what clients notice of a change, planned or not.
     pub(super) fn notice_service(&mut self) {
         let opens = self.running.as_ref().is_some_and(|running| running.phase == Phase::Promote);
         let serves = |host: usize| {

@@ -27,8 +27,8 @@ pub(super) struct Parted {
 }
 
 impl Monitor {
-    /// A host took over with all of `at`: whoever has more has parted from it, and the lost writer
-    /// may have.
+    /// A host took over with all of `at`: whoever has more has parted from it, and who cannot be asked
+    /// now may have, like the lost writer.
     pub(super) fn remember_what_it_lacks(&mut self, from: Option<usize>, to: usize, at: &GtidPos) {
         self.parted.retain(|parted| parted.host != to);
         for host in (0..self.hosts.len()).filter(|host| *host != to) {
@@ -38,7 +38,7 @@ impl Monitor {
             let has = |position: &GtidPos| position.missing_from(at) > 0;
             let has_more = server.is_some_and(|server| has(&server.position));
             let may_have = server.is_some_and(|server| has(&server.received));
-            if from != Some(host) && !has_more && !may_have {
+            if up && from != Some(host) && !has_more && !may_have {
                 continue;
             }
             // What shows that it has more says so for good.

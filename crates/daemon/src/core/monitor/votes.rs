@@ -86,14 +86,18 @@ impl Monitor {
     }
 
     /// Whether a host that serves would fence itself before the count: what speaks for it is known.
+    /// Whoever can be reached has said what it has within a part of a heartbeat.
     fn service_runs_out(&self) -> bool {
         let timing = &self.top.timing;
         let (now, reserve) = (self.now.boot, Span::ms(timing.ttl.as_ms() / 3) + timing.heartbeat);
+        if now.since(self.started.boot).as_ms() * 2 < timing.heartbeat.as_ms() {
+            return false;
+        }
         self.top.roles[self.top.writer].hosts.iter().any(|host| {
             let heard = self.hosts[*host].heard.as_ref();
             heard.is_some_and(|heard| {
-                let left = heard.report.grant_left.unwrap_or_default();
-                heard.report.duty == Duty::Serving && left.less(now.since(heard.at)) <= reserve
+                let left = heard.report.grant_left.map(|left| left.less(now.since(heard.at)));
+                heard.report.duty == Duty::Serving && left.is_some_and(|left| left <= reserve)
             })
         })
     }

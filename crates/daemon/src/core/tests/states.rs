@@ -129,10 +129,14 @@ fn rows_12_and_13_a_host_that_comes_back_late_or_broken_is_called_so() {
     c.run(5_000);
     c.hosts[2].server.start();
     c.hosts[2].server.sql = false;
-    c.run(2_000);
-    // The former result of the check still counts; the row of failures must last for the trap
-    // period.
-    c.until("broken", 90_000, |c| c.state(2) == S::ReplicationFail);
+    // That its replication was good before it was lost does not bring it back.
+    c.until("told", 30_000, |c| c.said("check rep_threads failed"));
+    assert_eq!(c.state(2), S::AwaitingRecovery, "{}", c.tail());
+    c.hosts[2].server.kill();
+    c.until("lost", 5_000, |c| c.state(2) == S::HardOffline);
+    c.hosts[2].server.start();
+    c.hosts[2].server.sql = false;
+    c.until("broken", 9_000, |c| c.state(2) == S::ReplicationFail);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_cut_off_writer_says_until_when_it_may_serve_and_the_claim_ends_then() {
 #[test]
 fn the_mode_is_named_when_it_is_the_mode() {
     for (word, mode, until) in [
-        ("set_manual", MonitorMode::Manual, "set_active"),
+        ("set_manual", MonitorMode::Manual, "move_role to another host, or set_active"),
         ("set_passive", MonitorMode::Passive, "set_active or set_manual"),
     ] {
         let mut c = Cluster::mature();
