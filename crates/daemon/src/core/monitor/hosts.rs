@@ -119,6 +119,7 @@ impl CheckState {
     /// Forgets a row of failures that is worth nothing: the monitor itself was away.
     pub fn forgive(&mut self) {
         (self.failing_since, self.failing, self.hard) = (None, false, false);
+        self.unknown_since = None;
     }
 
     fn set(&mut self, verdict: Verdict, wall: Wall) {

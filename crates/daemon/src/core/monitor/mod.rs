@@ -93,6 +93,8 @@ pub struct Monitor {
     forced: Option<usize>,
     /// Since when the agent of the writer says without a break that it does not serve.
     idle_since: Option<Time>,
+    /// Who chose the writer to be, when a person did.
+    chosen_by: Option<String>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.

@@ -141,6 +141,7 @@ impl Monitor {
             store_why: String::new(),
             blind: false,
             forced: None,
+            chosen_by: None,
             idle_since: None,
             retry_at: now.boot,
             avoided: Vec::new(),
