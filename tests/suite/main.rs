@@ -11,6 +11,7 @@ mod e2e;
 mod lab_itself;
 mod lab_teardown;
 mod lab_tools;
+mod sim;
 mod support;
 mod tidy;
 mod transcripts;

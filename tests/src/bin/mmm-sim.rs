@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use lab::bugs;
-use mmm_daemon::core::bugs::Bug;
+use mmm_daemon::core::bugs::{Bug, with};
 use mmm_daemon::sim::{self, Failure, Script};
 
 /// Simulated clusters in bad weather: both cores against seeded faults, with rules that must hold
@@ -51,6 +51,9 @@ enum Command {
         /// Orders and acts as well.
         #[arg(long)]
         full: bool,
+        /// With a deliberate bug, as `bugs` names them.
+        #[arg(long)]
+        bug: Option<String>,
     },
     /// Make a failing seed or script as short as it gets, and print what happens in it.
     Shrink {
@@ -63,7 +66,7 @@ enum Command {
     /// Switch on each deliberate bug in turn and say after how many seeds it is found.
     Bugs {
         /// Give up after so many seeds.
-        #[arg(long, default_value_t = 2000)]
+        #[arg(long, default_value_t = 4000)]
         limit: u64,
     },
     /// Print the script of a seed.
@@ -90,8 +93,10 @@ fn go(command: Command) -> Result<ExitCode> {
             let batch = Batch::new(from, seeds, limit, failures);
             Ok(batch.run(jobs.max(1)))
         }
-        Command::Replay { what, full } => {
-            print!("{}", sim::transcript(&script(&what)?, full));
+        Command::Replay { what, full, bug } => {
+            let bug = bug.map(|name| bug_named(&name)).transpose()?;
+            let script = script(&what)?;
+            print!("{}", with(bug, || sim::transcript(&script, full)));
             Ok(ExitCode::SUCCESS)
         }
         Command::Shrink { what, full } => {
@@ -120,16 +125,27 @@ fn script(what: &str) -> Result<Script> {
     Script::parse(&text).map_err(|why| anyhow::anyhow!("{what}: {why}"))
 }
 
+fn bug_named(name: &str) -> Result<Bug> {
+    let found = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name);
+    found.with_context(|| format!("no bug {name}; they are {:?}", Bug::ALL))
+}
+
 fn all_bugs(limit: u64) -> ExitCode {
     let mut missed = 0;
-    println!("{:<16} {:>6}  rule that was broken", "bug", "seeds");
+    println!("{:<16} {:>6} {:>7}  rule that was broken", "bug", "seeds", "allowed");
     for bug in Bug::ALL {
         let name = format!("{bug:?}");
+        let row = bugs::CAUGHT.iter().find(|(of, ..)| *of == bug);
+        let allowed = row.map_or(0, |(_, within, _)| *within);
         match bugs::hunt(bug, limit).caught {
-            Some((seeds, failure)) => println!("{name:<16} {seeds:>6}  {}", failure.violation.rule),
+            Some((seeds, failure)) => {
+                let rule = failure.violation.rule;
+                println!("{name:<16} {seeds:>6} {allowed:>7}  {rule}");
+                missed += u64::from(seeds > allowed);
+            }
             None => {
                 missed += 1;
-                println!("{name:<16} {:>6}  none within {limit} seeds", "-");
+                println!("{name:<16} {:>6} {allowed:>7}  none within {limit} seeds", "-");
             }
         }
     }

@@ -43,10 +43,14 @@ impl Clock {
             return now;
         }
         let left = wanted - mine;
-        let guess = (u128::from(left) * 1_000_000 / (1_000_000 + self.ppm) as u128) as u64;
+        let rate = (1_000_000 + self.ppm) as u64;
+        let guess = match left.checked_mul(1_000_000) {
+            Some(left) => left / rate,
+            None => (u128::from(left) * 1_000_000 / u128::from(rate)) as u64,
+        };
         // Rounding: a few microseconds at most.
         let mut at = now.saturating_add(guess.saturating_sub(2));
-        while self.micros(at) < wanted {
+        while at < u64::MAX && self.micros(at) < wanted {
             at += 1;
         }
         at

@@ -228,6 +228,14 @@ impl WorldConfig {
         }
     }
 
+    /// The longest that one step of a move may take.
+    pub fn step_limit(&self) -> Span {
+        let freeze = self.freeze_grace + self.step_timeout;
+        let steps = [self.drain_timeout, freeze, self.catch_up_timeout, self.step_timeout];
+        let longest = steps.into_iter().max().unwrap_or_default();
+        longest.max(self.ttl + Span::secs(1)) + Span::secs(4)
+    }
+
     /// The longest that one move may take by all its limits together.
     pub fn move_limit(&self) -> Span {
         let tries = self.masters as u64 + 1;

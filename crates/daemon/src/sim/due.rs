@@ -28,7 +28,7 @@ pub(super) enum Due {
     AgentInput {
         host: usize,
         life: u32,
-        input: AgentInput,
+        input: Box<AgentInput>,
     },
     Look {
         host: usize,
@@ -72,7 +72,7 @@ pub(super) enum Due {
     MonitorInput {
         mon: usize,
         life: u32,
-        input: Input,
+        input: Box<Input>,
     },
     MonitorWritten {
         mon: usize,
@@ -91,7 +91,7 @@ pub(super) enum Due {
     Packet {
         conn: usize,
         down: bool,
-        packet: Packet,
+        packet: Box<Packet>,
     },
     /// What was held up on a link goes on.
     Flush {
@@ -118,7 +118,7 @@ pub(super) enum Due {
         host: usize,
         check: Check,
         life: u32,
-        found: Found,
+        found: Box<Found>,
         began: mmm_proto::Time,
     },
     Network {

@@ -77,8 +77,8 @@ pub(super) struct Host {
     pub(super) apply_at: u64,
     pub(super) duty: Duty,
     pub(super) seen: Stamp,
-    /// Acts begun in the present second.
-    pub(super) begun: (u64, u32),
+    /// Acts begun in the present second: since when, how many, how many of them heavy.
+    pub(super) begun: (u64, u32, u32),
     /// World time of the latest trouble that somebody made here.
     pub(super) trouble_at: u64,
 }
@@ -112,7 +112,7 @@ impl Host {
             apply_at: u64::MAX,
             duty: Duty::None,
             seen: Stamp::default(),
-            begun: (0, 0),
+            begun: (0, 0, 0),
             trouble_at: 0,
         }
     }

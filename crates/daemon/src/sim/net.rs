@@ -18,6 +18,8 @@ struct Way {
     /// Percent.
     drop: u8,
     duplicate: u8,
+    /// World time of the latest change by somebody.
+    changed: u64,
 }
 
 /// All paths. Machines are numbered: the hosts, then the monitor's, then the second monitor's.
@@ -29,13 +31,15 @@ pub(super) struct Net {
     usual: u64,
     /// Whether `ping_ips` answer.
     pub(super) gateway: bool,
+    /// World time, set by the world before it changes anything.
+    pub(super) now: u64,
 }
 
 impl Net {
     pub(super) fn new(hosts: usize, usual: Span) -> Self {
         let machines = hosts + 2;
         let ways = vec![Way::default(); machines * machines];
-        Self { machines, ways, usual: usual.as_ms().max(1) * 1000, gateway: true }
+        Self { machines, ways, usual: usual.as_ms().max(1) * 1000, gateway: true, now: 0 }
     }
 
     /// The number of a machine.
@@ -61,7 +65,9 @@ impl Net {
             }
         };
         for (from, to) in ways {
-            change(&mut self.ways[from * self.machines + to]);
+            let way = &mut self.ways[from * self.machines + to];
+            change(way);
+            way.changed = self.now;
         }
     }
 
@@ -82,7 +88,11 @@ impl Net {
     }
 
     pub(super) fn heal_all(&mut self) {
-        self.ways.fill(Way::default());
+        let bad = |way: &Way| way.cut || way.delay > 0 || way.drop > 0;
+        for way in &mut self.ways {
+            let changed = if bad(way) { self.now } else { way.changed };
+            *way = Way { changed, ..Way::default() };
+        }
     }
 
     fn way(&self, from: usize, to: usize) -> &Way {
@@ -93,10 +103,11 @@ impl Net {
         self.way(from, to).cut
     }
 
-    /// Whether that machine has any bad path to the first `hosts` machines or the monitor's.
-    pub(super) fn any_trouble(&self, one: usize) -> bool {
-        let bad = |way: &Way| way.cut || way.delay > 0 || way.drop > 0;
-        (0..self.machines).any(|two| bad(self.way(one, two)) || bad(self.way(two, one)))
+    /// Since when both ways between two machines are as they should be, if they are.
+    pub(super) fn good_since(&self, one: usize, two: usize) -> Option<u64> {
+        let ways = [self.way(one, two), self.way(two, one)];
+        let bad = |way: &&Way| way.cut || way.delay > 0 || way.drop > 0;
+        (!ways.iter().any(bad)).then(|| ways[0].changed.max(ways[1].changed))
     }
 
     /// How long a message takes, sent again as often as it is lost.

@@ -15,6 +15,8 @@ use super::text::host_word;
 /// More acts of one host within a second than this are a loop. At the first grant a host may get
 /// many addresses at once, and each that comes up is reported and answered.
 const ACTS_A_SECOND: u32 = 400;
+/// The same for those that are not about an address and do not only look.
+const HEAVY_A_SECOND: u32 = 25;
 /// More events within ten seconds than this, for each host, are noise.
 const EVENTS_IN_TEN_SECONDS: u32 = 120;
 
@@ -39,6 +41,7 @@ struct Plan {
     id: u64,
     title: String,
     began: u64,
+    step_began: u64,
 }
 
 /// The rules and what they remember.
@@ -57,12 +60,15 @@ pub(super) struct Watch {
     /// By VIP, the hosts that may have it.
     allowed: Vec<usize>,
     move_limit: u64,
+    step_limit: u64,
     began: u64,
     plan: Option<Plan>,
     stamps: [Stamp; 2],
     terms: Vec<(usize, u64)>,
     /// By host: the highest stamp seen in this life of its agent.
     seen: Vec<Stamp>,
+    /// By host: the highest term that must be on its disk.
+    kept: Vec<u64>,
     events: (u64, u32),
     /// World time until which a monitor that stood still or was dead is excused.
     away: bool,
@@ -84,11 +90,13 @@ impl Watch {
             vips: allowed.len(),
             allowed,
             move_limit: config.move_limit().as_ms() * 1000,
+            step_limit: config.step_limit().as_ms() * 1000,
             began: 0,
             plan: None,
             stamps: [Stamp::default(); 2],
             terms: Vec::new(),
             seen: vec![Stamp::default(); config.hosts],
+            kept: vec![0; config.hosts],
             events: (0, 0),
             away: false,
             people: people::People::new(config),
@@ -103,6 +111,11 @@ impl Watch {
     pub(super) fn break_rule(&mut self, us: u64, origin: u64, rule: &'static str, what: String) {
         let at = Time(us.saturating_sub(origin) / 1000);
         self.violation.get_or_insert(Violation { at, rule, what });
+    }
+
+    /// A rule was broken that only needs to be written down.
+    pub(super) fn told_something(&self) -> bool {
+        self.broken.is_some()
     }
 
     fn broke(&mut self, rule: &'static str, what: String) {
@@ -131,13 +144,6 @@ impl Watch {
         self.open = open;
         for vip in 0..self.vips {
             self.look_at_vip(us, vip, hosts);
-        }
-        if let Some(plan) = &self.plan
-            && us - plan.began > self.move_limit
-            && !self.away
-        {
-            let what = format!("plan {} has run for {} s", plan.id, (us - plan.began) / 1_000_000);
-            self.broke("every wait has a deadline", what);
         }
         if let Some((rule, what)) = self.broken.take() {
             self.break_rule(us, origin, rule, what);
@@ -176,14 +182,14 @@ impl Watch {
         }
     }
 
-    /// What was lost is lost; from now on the new writer's history counts.
-    pub(super) fn forget_lost(&mut self, log: &History) {
-        let same = self.promised.same(log);
-        self.promised.cut(same);
-    }
-
-    pub(super) fn agent_started(&mut self, host: usize) {
-        self.seen[host] = Stamp::default();
+    /// An agent started, and knows that much of former times.
+    pub(super) fn agent_started(&mut self, host: usize, seen: Stamp) {
+        if seen.term < self.kept[host] && !self.people.forgot() {
+            let (name, kept) = (host_word(host), self.kept[host]);
+            let what = format!("{name} starts with {seen} and had obeyed term {kept}");
+            self.broke("terms never repeat", what);
+        }
+        self.seen[host] = seen;
     }
 
     pub(super) fn agent_stepped(&mut self, _us: u64, host: usize, record: &Host) {
@@ -192,20 +198,22 @@ impl Watch {
             let what = format!("{name} has seen {now} after {before}");
             self.broke("stamps never go back", what);
         }
+        // What it had seen before this step is on disk, or it was told that it is not.
+        if record.disk_ok && record.unwritten.is_none() {
+            self.kept[host] = self.kept[host].max(self.seen[host].term);
+        }
         self.seen[host] = record.seen;
     }
 
-    pub(super) fn act_begun(&mut self, us: u64, host: usize, record: &mut Host, limit: Span) {
-        if limit == Span::ZERO {
-            let what = format!("{} began an act without a limit", host_word(host));
-            self.broke("every wait has a deadline", what);
-        }
+    pub(super) fn act_begun(&mut self, us: u64, host: usize, record: &mut Host, heavy: bool) {
         if record.begun.0 + 1_000_000 < us {
-            record.begun = (us, 0);
+            record.begun = (us, 0, 0);
         }
         record.begun.1 += 1;
-        if record.begun.1 > ACTS_A_SECOND {
-            let what = format!("{} began {ACTS_A_SECOND} acts in a second", host_word(host));
+        record.begun.2 += u32::from(heavy);
+        if record.begun.1 > ACTS_A_SECOND || record.begun.2 > HEAVY_A_SECOND {
+            let (name, (_, all, heavy)) = (host_word(host), record.begun);
+            let what = format!("{name} began {all} acts in a second, {heavy} of them heavy");
             self.broke("no hot loops", what);
         }
     }
@@ -252,6 +260,9 @@ impl Watch {
         }
         let Some(id) = event.plan else { return };
         let Some(rest) = event.what.strip_prefix(&format!("plan {id} ")) else {
+            if let Some(plan) = &mut self.plan {
+                plan.step_began = us;
+            }
             return;
         };
         if let Some(title) = rest.strip_prefix("accepted: ") {
@@ -260,10 +271,31 @@ impl Watch {
                 self.broke("one move at a time", what);
             }
             self.move_began(event);
-            self.plan = Some(Plan { id, title: title.to_owned(), began: us });
+            self.plan = Some(Plan { id, title: title.to_owned(), began: us, step_began: us });
         } else {
             self.plan = None;
         }
+    }
+
+    /// The plan that runs has run for longer than all its limits.
+    pub(super) fn plan_is_late(&self, us: u64) -> bool {
+        !self.away
+            && self.plan.as_ref().is_some_and(|plan| {
+                us - plan.began > self.move_limit || us - plan.step_began > self.step_limit
+            })
+    }
+
+    /// It is late: unless the monitor said that it decides nothing for the time being (`held`),
+    /// that is wrong. Then its time begins anew.
+    pub(super) fn judge_late_plan(&mut self, us: u64, held: bool) {
+        let Some(plan) = &mut self.plan else { return };
+        if held {
+            (plan.began, plan.step_began) = (us, us);
+            return;
+        }
+        let (all, step) = ((us - plan.began) / 1_000_000, (us - plan.step_began) / 1_000_000);
+        let what = format!("plan {} has run for {all} s, its step for {step} s", plan.id);
+        self.broke("every wait has a deadline", what);
     }
 
     /// The number of the plan that runs.

@@ -1,10 +1,12 @@
 //! Bad weather: clusters, faults and commands drawn from a seed, as a script. In the end every
 //! fault is over, and an operator puts back what does not come back by itself.
 
+mod cluster;
+
 use mmm_proto::{HostName, RoleName, Span, Verb};
 
 use super::action::{ActKind, Action, Node, Path, Process};
-use super::config::{Hook, WorldConfig, vips};
+use super::config::{WorldConfig, vips};
 use super::draw::Draw;
 use super::script::Script;
 use super::text::host_word;
@@ -25,7 +27,7 @@ const OPERATOR: [Span; 6] = [
 /// The script of a seed.
 pub fn script(seed: u64) -> Script {
     let mut draw = Draw::new(seed ^ 0x77_6561_7468_6572);
-    let config = cluster(&mut draw);
+    let config = cluster::cluster(&mut draw);
     let theme = draw.pick(&[Theme::Mixed, Theme::Mixed, Theme::Moves, Theme::Lost, Theme::Manual]);
     let mut weather = Weather { draw, config, theme, now: Span::ZERO, steps: Vec::new() };
     if theme == Theme::Manual {
@@ -47,44 +49,6 @@ pub fn script(seed: u64) -> Script {
     }
     steps.sort_by_key(|(at, _)| *at);
     Script { config, seed, steps, end: now + RECOVERY }
-}
-
-fn cluster(draw: &mut Draw) -> WorldConfig {
-    let hosts = draw.pick(&[2, 3, 3, 3, 3, 4, 5, 7]);
-    let masters = if hosts > 2 && draw.chance(1, 8) { 3 } else { 2 };
-    let mut config = WorldConfig { hosts, masters, ..WorldConfig::default() };
-    config.readers = draw.below(hosts as u64 + 1) as usize;
-    config.report = draw.chance(1, 5);
-    config.prefer = draw.chance(1, 6).then(|| draw.below(masters as u64) as usize);
-    let (heartbeat, ttl, period, trap) = draw.pick(&[
-        (500, 3_000, 1_000, 3_000),
-        (500, 3_000, 1_000, 3_000),
-        (500, 3_000, 5_000, 10_000),
-        (1_000, 6_000, 2_000, 5_000),
-        (2_000, 10_000, 5_000, 10_000),
-        (500, 10_000, 500, 1_000),
-        (1_000, 8_000, 1_000, 2_000),
-        (300, 2_000, 500, 2_000),
-    ]);
-    config.heartbeat = Span::ms(heartbeat);
-    config.ttl = Span::ms(ttl);
-    config.check_period = Span::ms(period);
-    config.trap = Span::ms(trap);
-    config.auto_set_online = Span::secs(draw.pick(&[0, 10, 60, 60]));
-    config.wait_for_other_master = Span::secs(draw.pick(&[0, 20, 120]));
-    config.flap_count = draw.pick(&[3, 3, 0, 10]);
-    config.drain_timeout = Span::secs(draw.pick(&[2, 10]));
-    config.catch_up_timeout = Span::secs(draw.pick(&[2, 5]));
-    config.step_timeout = Span::secs(draw.pick(&[3, 5]));
-    config.delay = Span::ms(draw.pick(&[1, 1, 1, 5, 20]));
-    config.write_every = Span::ms(draw.pick(&[50, 200, 1_000]));
-    config.semi_sync = draw.chance(1, 3);
-    config.durable = draw.chance(7, 8);
-    config.escalate = draw.chance(7, 8);
-    config.boots_writable = draw.chance(1, 8);
-    config.kill_host = draw.pick(&[Hook::Off, Hook::Off, Hook::Off, Hook::On, Hook::Fails]);
-    config.careful_startup = draw.chance(1, 2);
-    config
 }
 
 /// What a run is mostly about.
@@ -145,13 +109,17 @@ impl Weather {
 
     fn trouble(&mut self) {
         let kind = match self.theme {
-            Theme::Moves if self.draw.chance(1, 2) => self.draw.pick(&[8, 11, 13, 16, 16, 16]),
-            Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 21]),
+            Theme::Moves if self.draw.chance(1, 2) => {
+                self.draw.pick(&[8, 11, 13, 16, 16, 22, 22, 22])
+            }
+            Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 23, 23]),
             Theme::Manual if self.draw.chance(1, 3) => self.draw.pick(&[0, 6]),
             _ => self.draw.below(20),
         };
         match kind {
             20 => self.part(),
+            22 => self.late_move(),
+            23 => self.lose_sight(),
             21 => {
                 let writer = self.draw.pick(&[Process::Server(0), Process::Host(0)]);
                 self.bad(Action::Kill(writer), Action::Start(writer));
@@ -170,15 +138,57 @@ impl Weather {
     fn part(&mut self) {
         let other = 1 + self.draw.below(self.config.hosts.min(3) as u64 - 1);
         let (one, two) = (Node::Host(0), Node::Host(other as usize));
-        self.put(Action::Cut(Path::Between(one, two)));
-        let after = Span::ms(self.draw.between(1_000, 8_000));
-        self.now = self.now + after;
-        let dies = self.draw.chance(1, 2);
-        if dies {
-            self.put(Action::Kill(Process::Server(0)));
+        let path = Path::Between(one, two);
+        if self.draw.chance(1, 2) {
+            self.put(Action::Cut(path));
+        } else {
+            let much = Span::ms(self.draw.pick(&[300, 3_000]));
+            self.put(Action::Delay(path, much));
         }
-        self.put(Action::Heal(Path::Between(one, two)));
-        self.now = self.now + Span::ms(self.draw.below(4_000));
+        self.now = self.now + Span::ms(self.draw.between(1_000, 8_000));
+        if self.draw.chance(1, 2) {
+            self.put(Action::Kill(Process::Server(0)));
+            self.now = self.now + Span::ms(self.draw.below(4_000));
+        }
+        self.put(Action::Heal(path));
+        self.put(Action::Delay(path, Span::ZERO));
+    }
+
+    /// The monitor loses sight of a master, and perhaps its memory of what it decided meanwhile.
+    fn lose_sight(&mut self) {
+        let host = self.draw.below(2) as usize;
+        let lasts = Span::ms(self.draw.between(1_500, 30_000));
+        let (begins, ends) = match self.draw.below(3) {
+            0 => {
+                let agent = Process::Agent(host);
+                (Action::Stop(agent), Action::Cont(agent))
+            }
+            _ => {
+                let path = Path::Between(Node::Monitor, Node::Host(host));
+                (Action::Cut(path), Action::Heal(path))
+            }
+        };
+        self.put(begins);
+        self.steps.push((self.now + lasts, ends));
+        self.now = self.now + Span::ms(self.draw.below(6_000));
+        if self.draw.chance(1, 3) {
+            self.put(Action::Kill(Process::Monitor));
+            self.now = self.now + Span::ms(self.draw.below(1_500));
+            self.put(Action::Start(Process::Monitor));
+        }
+    }
+
+    /// The writer is moved to a host that is late.
+    fn late_move(&mut self) {
+        let host = self.draw.below(self.config.masters as u64) as usize;
+        let late = Span::ms(self.draw.pick(&[300, 700, 700, 3_000, 60_000]));
+        self.put(Action::Lag(host, late));
+        let lasts = Span::ms(self.draw.between(2_000, 60_000));
+        self.steps.push((self.now + lasts, Action::Lag(host, Span::ZERO)));
+        self.now = self.now + Span::ms(self.draw.between(500, 8_000));
+        let role = RoleName::parse("writer").expect("a good name");
+        let host = HostName::parse(host_word(host)).expect("db1 to db7 are names");
+        self.put(Action::Control(Verb::MoveRole { role, host, force: false, kill: true }));
     }
 
     fn process(&mut self) {
@@ -260,7 +270,7 @@ impl Weather {
         let host = self.host();
         match self.draw.below(7) {
             0 => {
-                let late = Span::secs(self.draw.pick(&[1, 5, 90]));
+                let late = Span::ms(self.draw.pick(&[400, 800, 5_000, 90_000]));
                 self.bad(Action::Lag(host, late), Action::Lag(host, Span::ZERO));
             }
             1 => {

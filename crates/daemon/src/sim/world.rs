@@ -38,6 +38,10 @@ use monitor::Mon;
 /// What the wall clocks show when the world begins.
 const WALL: i64 = 1_700_000_000_000;
 
+/// The cluster was set up so many milliseconds before its time begins: terms are counted up from
+/// the calendar of then.
+const SET_UP: i64 = 30 * 86_400_000;
+
 /// How long a cluster may take to get into service at the beginning.
 const WARM_UP: u64 = 60_000_000;
 
@@ -126,6 +130,7 @@ impl World {
     }
 
     fn begin(&mut self) {
+        self.wall -= SET_UP;
         for _ in 0..2 {
             let own = self.draw.between(60_000, 10_000_000);
             let clock = Clock::new(0, own, drift(&mut self.draw));
@@ -141,6 +146,7 @@ impl World {
             self.warm_up();
         }
         self.origin = self.us;
+        self.wall += SET_UP;
         self.events.clear();
         self.answers.clear();
         self.watch.begin(self.us);
@@ -204,8 +210,13 @@ impl World {
         };
         self.us = self.us.max(at);
         self.steps += 1;
+        // An act may open something; what people do looks by itself; and what else happens can only
+        // close something, but for time itself, which ends what waits.
+        let looks = matches!(due, Due::Phase { .. } | Due::MonitorWake { .. });
         self.happen(due);
-        self.look();
+        if looks || self.watch.told_something() {
+            self.look();
+        }
         self.now()
     }
 
@@ -290,49 +301,6 @@ impl World {
         (0..self.hosts.len()).find(|host| self.hosts[*host].accepts(self.us))
     }
 
-    /// Somebody serves as writer, every role is given, each VIP is on its one host, no move runs.
-    pub fn settled(&self) -> bool {
-        let Some(view) = self.view() else { return false };
-        let Some(open) = self.open_host() else { return false };
-        let writer = view.writer.host.as_ref().map(mmm_proto::HostName::as_str);
-        writer == Some(super::text::host_word(open))
-            && view.writer.state == mmm_proto::view::WriterState::Serving
-            && view.running.is_none()
-            && view.roles.iter().all(|role| {
-                role.vips.iter().all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
-            })
-    }
-
-    /// What is missing to [`World::settled`], in words.
-    pub fn unsettled(&self) -> String {
-        let Some(view) = self.view() else {
-            return "the monitor is dead".to_owned();
-        };
-        let mut words = vec![format!("mode {} {}", view.mode, view.mode_cause)];
-        match self.open_host() {
-            Some(host) => words.push(format!("{} takes writes", super::text::host_word(host))),
-            None => words.push("nobody takes writes".to_owned()),
-        }
-        let writer = &view.writer;
-        words.push(format!("writer {:?} {:?} {}", writer.host, writer.state, writer.why));
-        if let Some(running) = &view.running {
-            words.push(format!("plan {} runs: {}", running.plan, running.title));
-        }
-        for host in &view.hosts {
-            words.push(format!(
-                "{} {} ({}) duty {} {}",
-                host.name, host.state, host.why, host.agent.duty, host.agent.trouble
-            ));
-        }
-        for vip in view.roles.iter().flat_map(|role| &role.vips) {
-            if vip.host.is_none() || vip.seen_on.len() != 1 {
-                let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
-                words.push(format!("{} given to {host:?}, seen on {seen:?} {note}", vip.ip));
-            }
-        }
-        words.join("; ")
-    }
-
     /// How much time was simulated in all.
     pub fn simulated(&self) -> Span {
         Span(self.us / 1000)
@@ -381,6 +349,10 @@ impl World {
             }
             if self.watch.opened {
                 self.judge_opening();
+            }
+            if self.watch.plan_is_late(self.us) {
+                let held = self.view().is_none_or(|view| !view.held.is_empty());
+                self.watch.judge_late_plan(self.us, held);
             }
         }
     }

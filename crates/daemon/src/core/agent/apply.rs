@@ -144,7 +144,7 @@ impl Agent {
         self.roster
             .hosts
             .iter()
-            .any(|(name, ip, p)| name == host && ip.to_string() == source && *p == port)
+            .any(|(name, ip, p)| name == host && *p == port && source.parse() == Ok(*ip))
     }
 
     fn replicate(&mut self, act: Act) {

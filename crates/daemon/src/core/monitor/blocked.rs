@@ -150,7 +150,7 @@ impl Monitor {
         let why =
             format!("the monitor is {}: the roles of lost hosts stay where they are", self.mode);
         if self.mode != MonitorMode::Wait {
-            return self.blocked(why, None, "set_active");
+            return self.blocked(why, None, "move_role to another host, or set_active");
         }
         let patience = self.top.timing.wait_for_other_master;
         let masters = &self.top.roles[self.top.writer].hosts;

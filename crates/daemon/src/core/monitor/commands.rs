@@ -4,7 +4,7 @@
 use mmm_proto::console::{Answer, RefusalCode};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{Plan, PlanOutcome, StepState};
-use mmm_proto::{HostName, HostState, MonitorMode, RoleMode, Span, Verb};
+use mmm_proto::{Check, HostName, HostState, MonitorMode, RoleMode, Span, Verb};
 
 use super::moves::{Kind, Phase};
 use super::parted::transactions;
@@ -211,6 +211,12 @@ impl Monitor {
             return text;
         };
         self.hosts[index].flapping = false;
+        if self.hosts[index].state == HostState::AdminOffline {
+            // It was stopped by us: what is found from now on counts, and that at once.
+            for check in [Check::RepThreads, Check::RepBacklog] {
+                self.hosts[index].checks[check.index()].forget();
+            }
+        }
         let parted = self.accept_parted(index);
         let why = parted.as_ref().map(|parted| format!("set online, though {parted}"));
         self.set_state(index, HostState::Online, why.as_deref().unwrap_or("set online"), Some(who));

@@ -6,6 +6,7 @@ use mmm_proto::event::Level;
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::hosts::Found;
+use super::moves::Phase;
 use super::{Effect, Monitor};
 
 impl Monitor {
@@ -33,8 +34,7 @@ impl Monitor {
         let state = &self.hosts[host].checks[check.index()];
         let (good, message) = (state.good, state.message.clone());
         self.generation += 1;
-        // The writer's own replication is nobody's trouble: it may well be stopped.
-        let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
+        let idle = self.no_matter(host, check);
         // While the monitor sees nothing its checks tell of itself: that is told already.
         if before.0.is_some() && before.0 != good && !idle && self.blindness().is_empty() {
             let name = self.name(host);
@@ -47,11 +47,17 @@ impl Monitor {
         }
     }
 
+    /// Whether what a check finds is nobody's trouble: the writer's own replication may well be
+    /// stopped, and that of a host that is set offline is.
+    fn no_matter(&self, host: usize, check: Check) -> bool {
+        let off = self.hosts[host].state == HostState::AdminOffline;
+        (off || self.is_writer(host)) && matches!(check, Check::RepThreads | Check::RepBacklog)
+    }
+
     /// A check that cannot be found out changes nothing, but somebody should know. Not where the
     /// server does not answer at all: that is known already.
     fn notice_doubt(&mut self, host: usize, check: Check) {
-        let idle = self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog);
-        if !idle
+        if !self.no_matter(host, check)
             && let Some(why) = self.doubt(host, check)
             && !self.hosts[host].checks[check.index()].unknown_told
         {
@@ -90,10 +96,7 @@ impl Monitor {
 
     /// What cannot be found out about a host, in words, for people.
     pub(super) fn doubts(&self, host: usize) -> Vec<String> {
-        let idle = |check: &Check| {
-            self.is_writer(host) && matches!(check, Check::RepThreads | Check::RepBacklog)
-        };
-        let all = Check::ALL.into_iter().filter(|check| !idle(check));
+        let all = Check::ALL.into_iter().filter(|check| !self.no_matter(host, *check));
         all.filter_map(|check| Some((check, self.doubt(host, check)?)))
             .map(|(check, why)| {
                 format!("{}: check {check} cannot be found out {why}", self.name(host))
@@ -137,7 +140,7 @@ impl Monitor {
                 (Some(false), _) => ("ping fails".to_owned(), ping),
                 _ => ("mysql fails".to_owned(), mysql),
             };
-            return Some(format!("{word}: {}", state.message));
+            return Some(format!("{word}: {}", state.failure));
         }
         let silent_for = self.silent_for(host)?;
         let last = self.now.boot - silent_for;
@@ -145,6 +148,25 @@ impl Monitor {
         (silent && ping.failing && mysql.failing).then(|| {
             format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
         })
+    }
+
+    /// Since when nobody serves as writer: what clients notice of a change, whenever planned.
+    pub(super) fn notice_service(&mut self) {
+        let opens = self.running.as_ref().is_some_and(|running| running.phase == Phase::Promote);
+        let serves = |host: usize| {
+            let record = &self.hosts[host];
+            record.duty() == Duty::Serving && record.server_up() && self.agent_answers(host)
+        };
+        if opens || !self.writer().is_some_and(serves) {
+            self.unserved_since.get_or_insert(self.now.boot);
+        } else {
+            self.unserved_since = None;
+        }
+    }
+
+    /// How long nobody served as writer until now.
+    pub(super) fn unserved(&self) -> Span {
+        self.unserved_since.map_or(Span::ZERO, |since| self.now.boot.since(since))
     }
 
     /// The writer's agent answers, and says on and on that it does not serve: it cannot open, or

@@ -75,6 +75,7 @@ impl Monitor {
     /// An agent obeys a newer monitor: this one must not act any more.
     fn refused(&mut self, host: usize, order: Option<u64>, got: Stamp, seen: Stamp, why: &str) {
         if seen.term > self.term {
+            self.foreign = self.foreign.max(seen.term);
             let cause = format!(
                 "superseded: the agent on {} obeys a monitor of term {}, this one is of term {}",
                 self.name(host),

@@ -24,6 +24,8 @@ pub struct CheckState {
     pub verdict: Verdict,
     pub since: Wall,
     pub message: String,
+    /// What the last failure said: why it counts as failed while it does.
+    pub failure: String,
     pub took: Option<Span>,
     /// When what decisions read last changed.
     pub changed: Time,
@@ -51,6 +53,7 @@ impl CheckState {
             verdict: Verdict::Unknown,
             since: wall,
             message: "not checked yet".to_owned(),
+            failure: String::new(),
             took: None,
             failing_since: None,
             ok_at: None,
@@ -78,6 +81,7 @@ impl CheckState {
                 Verdict::Good
             }
             Found::Failed { why, hard } => {
+                self.failure.clone_from(&why);
                 self.message = why;
                 (self.hard, self.failing) = (hard, true);
                 let since = *self.failing_since.get_or_insert(began);
@@ -112,6 +116,7 @@ impl CheckState {
         if self.good != Some(false) {
             (self.good, self.changed) = (Some(false), now);
             why.clone_into(&mut self.message);
+            why.clone_into(&mut self.failure);
             self.set(Verdict::Bad, wall);
         }
     }
@@ -120,6 +125,12 @@ impl CheckState {
     pub fn forgive(&mut self) {
         (self.failing_since, self.failing, self.hard) = (None, false, false);
         self.unknown_since = None;
+    }
+
+    /// Forgets all results: the next one counts at once.
+    pub fn forget(&mut self) {
+        self.good = None;
+        self.forgive();
     }
 
     fn set(&mut self, verdict: Verdict, wall: Wall) {

@@ -63,6 +63,8 @@ pub use words::{Asker, Effect, Input, Request, not_written_down};
 pub struct Monitor {
     top: Topology,
     term: u64,
+    /// The highest term of another monitor that an agent obeys; zero when there was none.
+    foreign: u64,
     /// Counts decisions of this term.
     seq: u64,
     mode: MonitorMode,
@@ -95,6 +97,8 @@ pub struct Monitor {
     idle_since: Option<Time>,
     /// Who chose the writer to be, when a person did.
     chosen_by: Option<String>,
+    /// Since when nobody serves as writer, as far as was heard.
+    unserved_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
     /// Hosts that lately failed to open as writer, and until when others are tried first.
@@ -247,6 +251,7 @@ impl Monitor {
                 self.mind_hooks();
             }
             self.go_on_with_the_move();
+            self.notice_service();
             self.place();
         }
         self.tell_agents();

@@ -2,6 +2,7 @@
 //! here and no reason is worded; that is `table`.
 
 use mmm_proto::agent::Thread;
+use mmm_proto::view::Verdict;
 use mmm_proto::{Check, HostMode, HostState, Span};
 
 use super::Monitor;
@@ -60,8 +61,9 @@ impl<'a> Pass<'a> {
         self.bad(Check::RepBacklog)
     }
 
-    pub(super) fn message(&self, check: Check) -> String {
-        self.record().checks[check.index()].message.clone()
+    /// Why a check counts as failed: not its latest word, which may be that it cannot be found out.
+    pub(super) fn failure(&self, check: Check) -> String {
+        self.record().checks[check.index()].failure.clone()
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -121,9 +123,20 @@ impl<'a> Pass<'a> {
     /// All four checks good (the first two for the active master), and nothing else against it.
     pub(super) fn well(&self) -> bool {
         self.reachable()
-            && (self.is_writer() || (self.good(Check::RepThreads) && self.good(Check::RepBacklog)))
+            && (self.is_writer()
+                || (self.proven(Check::RepThreads) && self.proven(Check::RepBacklog)))
             && self.core.agent_answers(self.host)
             && !self.core.may_have_parted(self.host)
+    }
+
+    /// Whether a check of replication is good and, where there is somebody to follow, was found so
+    /// since the host is back: what it said before tells nothing of now.
+    fn proven(&self, check: Check) -> bool {
+        let checks = &self.record().checks;
+        let state = &checks[check.index()];
+        let back = [Check::Ping, Check::Mysql].map(|check| checks[check.index()].changed);
+        let found = state.verdict == Verdict::Good && state.ok_at >= back.into_iter().max();
+        self.good(check) && (found || !self.judged())
     }
 
     pub(super) fn flapping(&self) -> bool {
@@ -157,6 +170,15 @@ impl<'a> Pass<'a> {
         let away = report.uptime.less(*last);
         let same_boot = report.boot_id == *boot_id && report.uptime >= *last;
         (same_boot && away > Span::ZERO && away < SHORT_OUTAGE).then_some(away)
+    }
+
+    /// Which of the two it is.
+    pub(super) fn replication_well_why(&self) -> &'static str {
+        if self.good(Check::RepThreads) && self.good(Check::RepBacklog) {
+            "replication runs and is near again"
+        } else {
+            "its peer is gone, and it has applied all that it received"
+        }
     }
 
     /// Rows 17 and 18. A host without a source is well again when its applier runs and has applied

@@ -57,7 +57,6 @@ impl Monitor {
             return;
         };
         let (kind, from, next) = (running.kind, running.from, running.at + 1);
-        let outage = self.now.boot.since(running.began);
         let promoted_at = std::mem::take(&mut running.promoted_at);
         match (kind, from) {
             (Kind::Planned, Some(_)) => self.enter(Phase::Release, next, limit),
@@ -67,7 +66,8 @@ impl Monitor {
                 self.enter(Phase::Follow, next, limit);
             }
         }
-        self.event(Level::Info, "writer", &format!("is {name} now"), &format!("after {outage}"));
+        let why = format!("after {} without a writer", self.unserved());
+        self.event(Level::Info, "writer", &format!("is {name} now"), &why);
     }
 
     /// The target did not open in time: take it back and wait until it cannot hold it any more.

@@ -26,6 +26,9 @@ pub struct Stored {
     pub mode: MonitorMode,
     #[serde(default)]
     pub cause: String,
+    /// The highest term of another monitor that was heard of.
+    #[serde(default)]
+    pub foreign: u64,
     /// The longest grant that may have been given; zero in a file of an older version.
     #[serde(default)]
     pub ttl: Span,
@@ -99,26 +102,26 @@ impl Monitor {
         let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
-        let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = hosts_as_stored(&top, stored.as_ref(), now);
         let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
-        if !all_known {
-            quiet_until = over;
-        }
+        let quiet_until = if all_known { now.boot + top.timing.heartbeat * 3 } else { over };
         let mode = match &stored {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
         };
         let mode = if superseded { top.mode } else { mode };
-        if mode != MonitorMode::Passive {
-            withhold_from_offline(&mut vips, &hosts, first);
-        }
+        // Another monitor led meanwhile: who is written down has it no longer, or by its word.
+        withhold(&mut vips, first, |host| {
+            let offline = hosts[host].state == HostState::AdminOffline;
+            superseded || (offline && mode != MonitorMode::Passive)
+        });
         let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         let mut core = Self {
             term,
+            foreign: 0,
             seq: 1,
             mode,
             cause,
@@ -143,6 +146,7 @@ impl Monitor {
             forced: None,
             chosen_by: None,
             idle_since: None,
+            unserved_since: None,
             retry_at: now.boot,
             avoided: Vec::new(),
             voted: false,
@@ -172,6 +176,7 @@ impl Monitor {
             seq: self.seq,
             mode: self.mode,
             cause: self.cause.clone(),
+            foreign: self.foreign,
             ttl: self.top.timing.ttl,
             running: self.move_to_store(),
             parted: self
@@ -221,7 +226,7 @@ impl Monitor {
 /// of the calendar are beyond every term that was ever counted up from them; nothing else is made
 /// of them.
 fn next_term(stored: Option<&Stored>, superseded: bool, now: Now) -> u64 {
-    let known = stored.map_or(0, |stored| stored.term);
+    let known = stored.map_or(0, |stored| stored.term.max(stored.foreign));
     let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
     if stored.is_none() || superseded {
         known.max(calendar) + 1
@@ -327,12 +332,12 @@ fn vips_as_stored(
     (vips, all_known)
 }
 
-/// In PASSIVE a host that is set offline keeps what it has. A monitor that starts otherwise
-/// takes it away, as leaving PASSIVE does.
-fn withhold_from_offline(vips: &mut [Vip], hosts: &[Host], first: Stamp) {
+/// Takes VIPs from those who are written down as their holders and must not be taken for it: they
+/// have claims like everybody else. In PASSIVE a host that is set offline keeps what it has; a
+/// monitor that does not start in PASSIVE takes it away, as leaving PASSIVE does.
+fn withhold(vips: &mut [Vip], first: Stamp, from: impl Fn(usize) -> bool) {
     for vip in vips {
-        let offline = |host: &usize| hosts[*host].state == HostState::AdminOffline;
-        let Some(holder) = vip.holder.filter(offline) else {
+        let Some(holder) = vip.holder.filter(|host| from(*host)) else {
             continue;
         };
         vip.holder = None;

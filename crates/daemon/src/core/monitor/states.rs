@@ -61,7 +61,8 @@ impl Monitor {
         let keeps = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait)
             && !bug(Bug::ManualTakes)
             && to != HostState::AdminOffline;
-        if to != HostState::Online && !keeps && self.mode != MonitorMode::Passive {
+        let passive = self.mode == MonitorMode::Passive && !bug(Bug::PassiveActs);
+        if to != HostState::Online && !keeps && !passive {
             self.drop_roles(host, &format!("{name} is {to}"));
         }
     }

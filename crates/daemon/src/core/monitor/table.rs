@@ -106,7 +106,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationFail),
         differs: "",
         holds: |pass| pass.threads_bad() && pass.peer_ok(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "6",
@@ -115,7 +115,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "",
         holds: |pass| !pass.threads_bad() && pass.backlog_bad() && pass.peer_ok(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "7",
@@ -178,7 +178,7 @@ pub const ROWS: &[Row] = &[
         differs: "not the active master itself, whose replication is nobody's trouble; not a check \
                   without a result yet",
         holds: |pass| pass.back() && pass.judged() && pass.threads_bad(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "13",
@@ -187,7 +187,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "as 12",
         holds: |pass| pass.back() && pass.judged() && pass.backlog_bad(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "14",
@@ -214,7 +214,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationDelay),
         differs: "",
         holds: |pass| pass.reachable() && pass.good(Check::RepThreads) && pass.backlog_bad(),
-        why: |pass| pass.message(Check::RepBacklog),
+        why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
         number: "16",
@@ -223,7 +223,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::ReplicationFail),
         differs: "",
         holds: |pass| pass.reachable() && pass.threads_bad(),
-        why: |pass| pass.message(Check::RepThreads),
+        why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "17",
@@ -232,7 +232,7 @@ pub const ROWS: &[Row] = &[
         to: Some(S::AwaitingRecovery),
         differs: "as 18",
         holds: |pass| pass.replication_well() && pass.flapping(),
-        why: |_| "replication runs and is near again; it is flapping".to_owned(),
+        why: |pass| format!("{}; it is flapping", pass.replication_well_why()),
     },
     Row {
         number: "18",
@@ -243,7 +243,7 @@ pub const ROWS: &[Row] = &[
         differs: "the original asked only that the peer is not ONLINE, and so gave the writer to \
                   stale hosts",
         holds: |pass| pass.replication_well(),
-        why: |_| "replication runs and is near again".to_owned(),
+        why: |pass| pass.replication_well_why().to_owned(),
     },
 ];
 

@@ -67,8 +67,10 @@ impl Monitor {
         }
         let ballots = self.ballots();
         let conflict = self.conflict(&ballots);
-        // Agents make what must not be writable read-only by themselves: give them that time.
-        if conflict.is_some() && !urgent {
+        // Agents make what must not be writable read-only by themselves: give them that time, but
+        // not that of a host that serves, unless a person is to decide.
+        let waits = self.top.careful_startup || !self.service_runs_out();
+        if conflict.is_some() && !late && waits {
             return;
         }
         self.voted = true;
@@ -254,7 +256,7 @@ impl Monitor {
         self.event(Level::Warn, "writer", &format!("votes at start: {name} is the writer"), &tally);
         let vip = self.writer_vip();
         let alone = ballots.iter().all(|b| b.host == winner.host || self.surely_without(b));
-        if winner.agent && alone && conflict.is_none() && self.untold(winner.host) {
+        if winner.agent && alone && self.untold(winner.host) {
             if let Some(holder) = holder {
                 let why = format!("{} is found without it, {name} with it", self.name(holder));
                 self.withdraw(vip, &why);
@@ -279,9 +281,9 @@ impl Monitor {
     }
 
     /// Whether a host was heard and has nothing of the role; or was never told of it, or answered
-    /// for that long ago.
+    /// for that long ago. A server that merely takes writes is not reached by the VIP.
     fn surely_without(&self, ballot: &Ballot) -> bool {
-        let nothing = !ballot.agent && !ballot.vip && !ballot.writable && !ballot.fencing;
+        let nothing = !ballot.agent && !ballot.vip && !ballot.fencing;
         let stored = self.writer() == Some(ballot.host);
         nothing && (ballot.heard || !stored)
     }

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use mmm_proto::console::Answer;
-use mmm_proto::{HostName, HostState, MonitorMode, Verb};
+use mmm_proto::{HostState, MonitorMode, Verb};
 
 use super::Watch;
 use crate::core::monitor::{Request, Stored};
-use crate::sim::action::{Action, Node};
+use crate::sim::action::{Action, Process};
 use crate::sim::config::WorldConfig;
-use crate::sim::text::host;
 
 /// After a request of an operator changes are taken for his, for so long in microseconds.
 const HIS: u64 = 30_000_000;
@@ -23,10 +22,6 @@ pub(super) struct People {
     plans: BTreeMap<u64, Verb>,
     /// The mode by the latest decision.
     present: MonitorMode,
-    /// By host: an operator set it offline.
-    offline: Vec<bool>,
-    /// An operator set this mode.
-    mode: Option<MonitorMode>,
     forced_at: Option<u64>,
     /// When an operator last asked for something that moves roles.
     acted_at: u64,
@@ -41,8 +36,6 @@ impl People {
             wanted: BTreeMap::new(),
             plans: BTreeMap::new(),
             present: config.mode,
-            offline: vec![false; config.hosts],
-            mode: None,
             forced_at: None,
             acted_at: 0,
             started_at: 0,
@@ -53,6 +46,12 @@ impl People {
     /// A status file was lost or a calendar set back: what was known is not known any more.
     pub(super) fn forgot(&self) -> bool {
         self.forgot
+    }
+
+    /// Whether somebody asks for that host to be set online just now.
+    fn wants_online(&self, name: &str) -> bool {
+        let this = |verb: &Verb| matches!(verb, Verb::SetOnline { host } if *host == *name);
+        self.asked.values().any(this)
     }
 
     pub(super) fn monitor_started(&mut self, us: u64) {
@@ -71,20 +70,19 @@ impl Watch {
 
     pub(in crate::sim) fn acted(&mut self, us: u64, action: &Action) {
         match action {
-            Action::Forget(Node::Monitor) => {
-                self.people.offline.fill(false);
-                self.people.mode = None;
-                self.people.forgot = true;
-            }
             Action::Wall(_) | Action::Forget(_) => self.people.forgot = true,
-            Action::Stop(super::super::action::Process::Monitor) => self.away = true,
-            Action::Cont(super::super::action::Process::Monitor) => self.away = false,
+            Action::Stop(Process::Monitor) => self.away = true,
+            Action::Cont(Process::Monitor) => {
+                self.away = false;
+                if let Some(plan) = &mut self.plan {
+                    plan.step_began = us;
+                }
+            }
             _ => {}
         }
         if self.people.forgot {
             self.seen.iter_mut().for_each(|seen| *seen = Default::default());
         }
-        let _ = us;
     }
 
     pub(in crate::sim) fn asked(&mut self, us: u64, id: u64, request: &Request) {
@@ -123,44 +121,29 @@ impl Watch {
         self.people.forced_at.is_some_and(|at| us - at < HIS)
     }
 
-    pub(in crate::sim) fn answered(&mut self, _us: u64, id: u64, answer: &Answer) {
+    pub(in crate::sim) fn answered(&mut self, id: u64, answer: &Answer) {
         if let Answer::Plan { plan } = answer {
             if let Some(verb) = self.people.wanted.remove(&id) {
                 self.people.plans.insert(plan.id, verb);
             }
             return;
         }
-        let Answer::Done { .. } = answer else { return };
-        let Some(verb) = self.people.asked.remove(&id) else {
-            return;
-        };
-        match verb {
-            Verb::SetOnline { host: name } => self.set_offline(name.as_str(), false),
-            Verb::SetOffline { host: name } => self.set_offline(name.as_str(), true),
-            Verb::SetActive => self.people.mode = Some(MonitorMode::Active),
-            Verb::SetManual => self.people.mode = Some(MonitorMode::Manual),
-            Verb::SetPassive => self.people.mode = Some(MonitorMode::Passive),
-            _ => {}
-        }
-    }
-
-    fn set_offline(&mut self, name: &str, offline: bool) {
-        if let Ok(host) = host(name) {
-            self.people.offline[host] = offline;
+        if answer.is_final() {
+            self.people.asked.remove(&id);
         }
     }
 
     /// The monitor decided something: is it what operators want?
     pub(in crate::sim) fn decided(&mut self, us: u64, before: Option<&Stored>, now: &Stored) {
         for (index, host) in now.hosts.iter().enumerate() {
-            let here = |name: &HostName| *name == *host.name.as_str();
-            let online = |verb: &Verb| matches!(verb, Verb::SetOnline { host } if here(host));
-            let asked = self.people.asked.values().any(online);
-            if self.people.offline[index] && host.state != HostState::AdminOffline && !asked {
-                let what = format!(
-                    "{} is {} ({}), an operator had set it offline",
-                    host.name, host.state, host.why
-                );
+            let was = before.and_then(|before| before.hosts.get(index)).map(|host| host.state);
+            if was == Some(HostState::AdminOffline)
+                && host.state != HostState::AdminOffline
+                && !self.people.wants_online(&host.name)
+                && !self.people.forgot
+            {
+                let (name, state, why) = (&host.name, host.state, &host.why);
+                let what = format!("{name} was ADMIN_OFFLINE and is {state} ({why})");
                 self.broke("what operators want is never overridden", what);
             }
             let holds = now.vips.iter().find(|vip| vip.holder.as_ref() == Some(&host.name));
@@ -175,7 +158,7 @@ impl Watch {
         let Some(before) = before else { return };
         let fresh = us < self.people.started_at + 10_000_000;
         let his = us < self.people.acted_at + HIS;
-        let moved = |from: &super::super::super::core::monitor::Stored| {
+        let moved = |from: &Stored| {
             from.vips
                 .iter()
                 .zip(&now.vips)
@@ -186,10 +169,18 @@ impl Watch {
         let Some((ip, from, to)) = moved(before).filter(|_| held) else {
             return;
         };
+        let failed = |name: &Option<String>| {
+            use HostState::{HardOffline, ReplicationDelay, ReplicationFail};
+            let host = now.hosts.iter().find(|host| Some(&host.name) == name.as_ref());
+            host.is_some_and(|host| {
+                matches!(host.state, HardOffline | ReplicationDelay | ReplicationFail)
+            })
+        };
         let by_himself = match now.mode {
             // What was begun before goes on to its end.
             MonitorMode::Passive => self.plan.is_none(),
-            MonitorMode::Manual => from.is_some() && !his && self.plan.is_none(),
+            // Balancing goes on; what a host that fails has stays with it.
+            MonitorMode::Manual => failed(&from) && !his && self.plan.is_none(),
             _ => false,
         };
         if by_himself {

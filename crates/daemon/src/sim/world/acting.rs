@@ -4,7 +4,7 @@ use mmm_proto::Span;
 
 use super::World;
 use crate::core::monitor::Request;
-use crate::sim::action::{Action, Node, Path, Process};
+use crate::sim::action::{Action, Node, Process};
 use crate::sim::clock::Clock;
 use crate::sim::server::State;
 
@@ -14,6 +14,7 @@ const BOOTED: u64 = 5_000;
 impl World {
     pub(super) fn perform(&mut self, action: &Action) {
         self.remember_trouble(action);
+        self.net.now = self.us;
         match action {
             Action::Kill(process) => self.kill(*process),
             Action::Start(process) => self.start(*process),
@@ -294,14 +295,7 @@ impl World {
             | Action::Fail(_, host)
             | Action::Works(_, host)
             | Action::Slow(_, host, _) => (*host, *host + 1),
-            Action::Cut(path)
-            | Action::Heal(path)
-            | Action::Delay(path, _)
-            | Action::Drop(path, _) => match path {
-                Path::Around(Node::Host(host)) => (*host, *host + 1),
-                _ => (0, usize::MAX),
-            },
-            Action::HealAll | Action::Network(_) | Action::Calm => (0, usize::MAX),
+            Action::Network(_) | Action::Calm => (0, usize::MAX),
             _ => return,
         };
         let to = to.min(self.hosts.len());
@@ -310,7 +304,7 @@ impl World {
         }
     }
 
-    /// How long ago somebody last made trouble for a host; none while it is in trouble.
+    /// How long ago somebody last made trouble for a host itself; none while it is in trouble.
     pub(super) fn well_for(&self, host: usize) -> Option<Span> {
         let record = &self.hosts[host];
         let ill = !record.awake()
@@ -320,8 +314,7 @@ impl World {
             || record.disk_takes > 0
             || record.failing != 0
             || record.slow.iter().any(|slow| *slow > 0)
-            || record.server.late > Span::ZERO
-            || self.net.any_trouble(host);
+            || record.server.late > Span::ZERO;
         (!ill).then(|| Span((self.us - record.trouble_at) / 1000))
     }
 }

@@ -2,7 +2,7 @@
 //! on disk first, then the effects.
 
 use mmm_proto::Span;
-use mmm_proto::agent::{Duty, Reach, Server as Facts};
+use mmm_proto::agent::{Duty, Reach, Server as Facts, Stamp};
 
 use super::World;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
@@ -41,7 +41,8 @@ impl World {
         let first = self.draw.between(500, 20_000);
         self.queue.push(us + first, Due::Look { host, life });
         self.queue.push(us + first / 2, Due::Addresses { host, life });
-        self.watch.agent_started(host);
+        let seen = self.hosts[host].agent.as_ref().map_or_else(Stamp::default, Agent::seen);
+        self.watch.agent_started(host, seen);
     }
 
     pub(super) fn kill_agent(&mut self, host: usize) {
@@ -103,7 +104,7 @@ impl World {
         }
         match due {
             Due::AgentWake { .. } => self.wake_agent(host),
-            Due::AgentInput { input, .. } => self.give(host, input),
+            Due::AgentInput { input, .. } => self.give(host, *input),
             Due::Look { .. } => self.look_at_server(host),
             Due::LookEnd { began, server, .. } => {
                 self.queue.push(self.us + LOOK_EVERY, Due::Look { host, life });
@@ -177,7 +178,7 @@ impl World {
             return;
         }
         let why = "the sentinel's connection was refused".to_owned();
-        let input = Input::Lost { reach: Reach::Gone { why } };
+        let input = Box::new(Input::Lost { reach: Reach::Gone { why } });
         let (life, at) = (self.hosts[host].life, self.us + self.draw.between(1_000, 30_000));
         self.queue.push(at, Due::AgentInput { host, life, input });
     }
@@ -185,10 +186,21 @@ impl World {
     /// Puts an input before the agent; it takes it when it can.
     pub(super) fn give(&mut self, host: usize, input: Input) {
         let record = &mut self.hosts[host];
-        if record.agent.is_some() {
-            record.inbox.push_back(input);
-            self.pump(host);
+        if record.agent.is_none() {
+            return;
         }
+        let free = !record.pumping && !record.busy && record.inbox.is_empty() && record.awake();
+        if free {
+            record.pumping = true;
+            self.step_agent(host, input);
+            self.hosts[host].pumping = false;
+            if self.hosts[host].inbox.is_empty() {
+                return;
+            }
+        } else {
+            record.inbox.push_back(input);
+        }
+        self.pump(host);
     }
 
     fn pump(&mut self, host: usize) {
@@ -330,7 +342,8 @@ impl World {
     }
 
     fn begin_act(&mut self, host: usize, id: u64, act: Act, limit: Span) {
-        self.watch.act_begun(self.us, host, &mut self.hosts[host], limit);
+        let light = matches!(act, Act::Hold { .. } | Act::Drop { .. } | Act::Look);
+        self.watch.act_begun(self.us, host, &mut self.hosts[host], !light);
         if self.trace.is_some() {
             let name = crate::sim::text::host_word(host);
             self.note(format!("  {name} begins {act:?}"));

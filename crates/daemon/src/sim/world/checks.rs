@@ -17,10 +17,17 @@ const SOON: u64 = 5_000;
 
 impl World {
     pub(super) fn check(&mut self, mon: usize, host: usize, check: Check) {
-        let life = self.mons[mon].life;
+        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
+        let (found, takes) = self.find(mon, host, check);
+        // One run at a time.
         let period = self.config.check_period.as_ms() * 1000;
-        self.queue.push(self.us + period, Due::Check { mon, host, check, life });
-        self.run_check(mon, host, check);
+        self.queue.push(self.us + period.max(takes), Due::Check { mon, host, check, life });
+        if takes < SOON {
+            return self.check_ended(mon, host, check, found, began);
+        }
+        let found = Box::new(found);
+        let due = Due::CheckEnd { mon, host, check, life, found, began };
+        self.queue.push(self.us + takes, due);
     }
 
     /// The core wants to know at once.
@@ -28,18 +35,9 @@ impl World {
         let (life, began) = (self.mons[mon].life, self.mon_time(mon));
         let (found, takes) = self.find(mon, host, Check::Mysql);
         let at = self.us + takes.max(500);
+        let found = Box::new(found);
         let due = Due::CheckEnd { mon, host, check: Check::Mysql, life, found, began };
         self.queue.push(at, due);
-    }
-
-    fn run_check(&mut self, mon: usize, host: usize, check: Check) {
-        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
-        let (found, takes) = self.find(mon, host, check);
-        if takes < SOON {
-            return self.check_ended(mon, host, check, found, began);
-        }
-        let due = Due::CheckEnd { mon, host, check, life, found, began };
-        self.queue.push(self.us + takes, due);
     }
 
     pub(super) fn check_ended(
@@ -101,7 +99,7 @@ impl World {
         }
         let why = if ok { String::new() } else { "the power switch does not answer".to_owned() };
         let (life, at) = (self.mons[mon].life, self.us + 300_000 + self.draw.below(700_000));
-        let input = Input::Hooked { host, ok, why };
+        let input = Box::new(Input::Hooked { host, ok, why });
         self.queue.push(at, Due::MonitorInput { mon, life, input });
     }
 

@@ -57,9 +57,13 @@ impl World {
             takes = slow;
         }
         let limit = limit.as_ms() * 1000;
-        record.works.push(Work { id, act, began: us, limit, takes, half: false });
-        let life = record.life;
-        self.queue.push(us + takes / 2, Due::Phase { host, life, id });
+        let halves = matches!(
+            act,
+            Act::Open { .. } | Act::Thaw { .. } | Act::Fence { .. } | Act::Freeze { .. }
+        );
+        record.works.push(Work { id, act, began: us, limit, takes, half: !halves });
+        let (life, first) = (record.life, if halves { takes / 2 } else { takes });
+        self.queue.push(us + first, Due::Phase { host, life, id });
     }
 
     fn refuse(&mut self, host: usize, vip: IpAddr, refused: bool) {

@@ -31,7 +31,7 @@ pub(super) struct Conn {
     /// By direction, 0 is down to the agent: when the latest packet comes in.
     latest: [u64; 2],
     /// What is held up by a cut.
-    stalled: [VecDeque<Packet>; 2],
+    stalled: [VecDeque<Box<Packet>>; 2],
     /// When either end last heard the other: the agent, the monitor.
     heard: [u64; 2],
 }
@@ -51,7 +51,7 @@ impl World {
         if self.mons[mon].paused {
             return self.park_for_monitor(mon, due);
         }
-        if self.link_of(mon, host).is_some() {
+        if self.mons[mon].dialling[host] || self.link_of(mon, host).is_some() {
             return;
         }
         let (machine, record) = (self.monitor_machine(mon), &self.hosts[host]);
@@ -68,7 +68,7 @@ impl World {
         let (count, told) = self.mons[mon].dials[host];
         self.mons[mon].dials[host] = (count + 1, why);
         if told != why {
-            let input = Input::LinkDown { host, why: why.to_owned() };
+            let input = Box::new(Input::LinkDown { host, why: why.to_owned() });
             self.queue.push(self.us + took, Due::MonitorInput { mon, life, input });
         }
         let quick = count < QUICK_ATTEMPTS || took >= DIAL_LIMIT;
@@ -79,6 +79,7 @@ impl World {
 
     fn connect(&mut self, mon: usize, host: usize, machine: usize) {
         let (us, conn) = (self.us, self.conns.len());
+        self.mons[mon].dialling[host] = true;
         // Hello, challenge, answer.
         let mut takes = 0;
         for _ in 0..2 {
@@ -103,7 +104,12 @@ impl World {
         let (us, link) = (self.us, &self.conns[conn]);
         let (mon, host) = (link.mon, link.host);
         let machine = self.monitor_machine(mon);
-        let there = self.mons[mon].runs() && self.mons[mon].life == link.mon_life;
+        if self.mons[mon].life != link.mon_life {
+            // That process is dead; its successor dials by itself.
+            return;
+        }
+        self.mons[mon].dialling[host] = false;
+        let there = self.mons[mon].runs();
         let here = self.hosts[host].awake()
             && self.hosts[host].agent.is_some()
             && self.hosts[host].life == link.agent_life;
@@ -147,10 +153,11 @@ impl World {
         let takes = self.net.takes(&mut self.draw, from, to);
         let latest = &mut self.conns[conn].latest[usize::from(!down)];
         *latest = (self.us + takes).max(*latest);
+        let packet = Box::new(packet);
         self.queue.push(*latest, Due::Packet { conn, down, packet });
     }
 
-    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Packet) {
+    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
         let (from, to) = self.ends(conn, down);
         let way = usize::from(!down);
         let held = !self.conns[conn].stalled[way].is_empty();
@@ -164,7 +171,7 @@ impl World {
         self.deliver(conn, down, packet);
     }
 
-    fn deliver(&mut self, conn: usize, down: bool, packet: Packet) {
+    fn deliver(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
         let link = &mut self.conns[conn];
         let (mon, host) = (link.mon, link.host);
         if down {
@@ -184,7 +191,7 @@ impl World {
             }
             link.heard[1] = self.us;
         }
-        match packet {
+        match *packet {
             Packet::Down(message) => {
                 let (from, to) = self.ends(conn, true);
                 if matches!(message, ToAgent::Grant(_))

@@ -36,6 +36,8 @@ pub(super) struct Mon {
     pub(super) known: Option<Stored>,
     /// By host: attempts to connect, and the reason last told.
     pub(super) dials: Vec<(u32, &'static str)>,
+    /// By host: a connection is being made.
+    pub(super) dialling: Vec<bool>,
 }
 
 impl Mon {
@@ -56,6 +58,7 @@ impl Mon {
             parked: Vec::new(),
             known: None,
             dials: vec![(0, ""); hosts],
+            dialling: vec![false; hosts],
         }
     }
 
@@ -91,6 +94,7 @@ impl World {
         record.inbox.clear();
         record.parked.clear();
         record.dials.fill((0, ""));
+        record.dialling.fill(false);
         record.wake_at = us;
         let life = record.life;
         self.watch.monitor_started(us, mon, stored.term);
@@ -167,7 +171,7 @@ impl World {
         }
         match due {
             Due::MonitorWake { .. } => self.wake_monitor(mon),
-            Due::MonitorInput { input, .. } => self.tell_monitor(mon, input),
+            Due::MonitorInput { input, .. } => self.tell_monitor(mon, *input),
             Due::MonitorWritten { stored, effects, .. } => {
                 self.mons[mon].busy = false;
                 self.on_disk(mon, *stored, effects);
@@ -175,7 +179,7 @@ impl World {
             }
             Due::Check { host, check, .. } => self.check(mon, host, check),
             Due::CheckEnd { host, check, found, began, .. } => {
-                self.check_ended(mon, host, check, found, began);
+                self.check_ended(mon, host, check, *found, began);
             }
             Due::Network { .. } => self.look_at_network(mon),
             _ => {}
@@ -209,10 +213,21 @@ impl World {
 
     /// Puts an input before a monitor; it takes it when it can.
     pub(super) fn tell_monitor(&mut self, mon: usize, input: Input) {
-        if self.mons[mon].core.is_some() {
-            self.mons[mon].inbox.push_back(input);
-            self.pump_monitor(mon);
+        let record = &mut self.mons[mon];
+        if record.core.is_none() {
+            return;
         }
+        if !record.pumping && !record.busy && record.inbox.is_empty() && record.runs() {
+            record.pumping = true;
+            self.step_monitor(mon, input);
+            self.mons[mon].pumping = false;
+            if self.mons[mon].inbox.is_empty() {
+                return;
+            }
+        } else {
+            record.inbox.push_back(input);
+        }
+        self.pump_monitor(mon);
     }
 
     fn pump_monitor(&mut self, mon: usize) {

@@ -13,6 +13,49 @@ use crate::sim::text::host_word;
 const WELL: Span = Span::secs(6);
 
 impl World {
+    /// Somebody serves as writer, every role is given, each VIP is on its one host, no move runs.
+    pub fn settled(&self) -> bool {
+        let Some(view) = self.view() else { return false };
+        let Some(open) = self.open_host() else { return false };
+        let writer = view.writer.host.as_ref().map(mmm_proto::HostName::as_str);
+        writer == Some(host_word(open))
+            && view.writer.state == mmm_proto::view::WriterState::Serving
+            && view.running.is_none()
+            && view.roles.iter().all(|role| {
+                role.vips.iter().all(|vip| vip.host.is_some() && vip.seen_on.len() == 1)
+            })
+    }
+
+    /// What is missing to [`World::settled`], in words.
+    pub fn unsettled(&self) -> String {
+        let Some(view) = self.view() else {
+            return "the monitor is dead".to_owned();
+        };
+        let mut words = vec![format!("mode {} {}", view.mode, view.mode_cause)];
+        match self.open_host() {
+            Some(host) => words.push(format!("{} takes writes", host_word(host))),
+            None => words.push("nobody takes writes".to_owned()),
+        }
+        let writer = &view.writer;
+        words.push(format!("writer {:?} {:?} {}", writer.host, writer.state, writer.why));
+        if let Some(running) = &view.running {
+            words.push(format!("plan {} runs: {}", running.plan, running.title));
+        }
+        for host in &view.hosts {
+            words.push(format!(
+                "{} {} ({}) duty {} {}",
+                host.name, host.state, host.why, host.agent.duty, host.agent.trouble
+            ));
+        }
+        for vip in view.roles.iter().flat_map(|role| &role.vips) {
+            if vip.host.is_none() || vip.seen_on.len() != 1 {
+                let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
+                words.push(format!("{} given to {host:?}, seen on {seen:?} {note}", vip.ip));
+            }
+        }
+        words.join("; ")
+    }
+
     pub(super) fn calm(&mut self) {
         self.kill_monitor(1);
         for mon in &mut self.mons {
@@ -63,9 +106,7 @@ impl World {
             // `kill_host_bin` may have cut its power.
             self.perform(&Action::Start(Process::Host(host)));
         }
-        if self.open_host().is_some() {
-            self.mend_replication();
-        }
+        self.mend_replication();
         for host in view.hosts {
             if matches!(host.state, HostState::AdminOffline | HostState::AwaitingRecovery) {
                 self.ask(Request::Run(Verb::SetOnline { host: host.name }));
@@ -73,8 +114,18 @@ impl World {
         }
     }
 
+    /// Nobody is the writer: what stands still may be what is in the way.
+    fn start_replication(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.perform(&Action::Thread { host, sql: false, on: true });
+            self.perform(&Action::Thread { host, sql: true, on: true });
+        }
+    }
+
     fn mend_replication(&mut self) {
-        let Some(open) = self.open_host() else { return };
+        let Some(open) = self.open_host() else {
+            return self.start_replication();
+        };
         for host in (0..self.hosts.len()).filter(|host| *host != open) {
             let (mine, theirs) = (&self.hosts[host].server, &self.hosts[open].server);
             if !mine.up() {
@@ -113,14 +164,15 @@ impl World {
     pub(super) fn judge_opening(&mut self) {
         self.watch.opened = false;
         let Some(open) = self.watch.open else { return };
-        let log = &self.hosts[open].server.log;
-        let lost = self.watch.promised.len() - self.watch.promised.same(log);
+        // What was received and is not applied when writes begin is in their way.
+        let server = &self.hosts[open].server;
+        let kept = self.watch.promised.same(&server.log).min(server.applied);
+        let lost = self.watch.promised.len() - kept;
         if lost == 0 {
             return;
         }
         let why = self.why_lost_is_wrong(open, lost);
-        let log = &self.hosts[open].server.log;
-        self.watch.forget_lost(log);
+        self.watch.promised.cut(kept);
         if let Some(why) = why.filter(|_| self.config.durable) {
             self.watch.break_rule(self.us, self.origin, "acknowledged writes are kept", why);
         }
@@ -139,12 +191,22 @@ impl World {
         let run = self.watch.promised.at(last)?.id;
         let since = WELL + self.watch.plan_runs_for(self.us)?;
         let well = |host: usize| self.well_for(host).is_some_and(|well| well >= since);
-        if !well(open) || !self.monitor_well() {
+        let monitor = self.monitor_machine(0);
+        let reach = |one: usize, two: usize| {
+            let good = self.net.good_since(one, two);
+            good.is_some_and(|good| self.us - good >= since.as_ms() * 1000)
+        };
+        if !well(open) || !self.monitor_well() || !reach(monitor, open) {
             return None;
         }
         let survivor = (0..self.hosts.len()).find(|host| {
             let server = &self.hosts[*host].server;
-            *host != open && well(*host) && server.applied >= last && server.log.has(run, last)
+            *host != open
+                && well(*host)
+                && reach(*host, open)
+                && reach(*host, monitor)
+                && server.applied >= last
+                && server.log.has(run, last)
         })?;
         Some(format!(
             "{name} opened without {lost} acknowledged writes that {} has, and both have been \

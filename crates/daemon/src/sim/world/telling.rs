@@ -57,7 +57,7 @@ impl World {
             self.last_plan = Some(plan.id);
         }
         self.tell(|| Told::Answer(answer.clone()));
-        self.watch.answered(self.us, id, &answer);
+        self.watch.answered(id, &answer);
         self.answers.push((id, answer));
     }
 
