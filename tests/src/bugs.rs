@@ -8,13 +8,13 @@ use mmm_daemon::sim::{self, Failure};
 pub const FROM: u64 = 1_000_000;
 
 /// Each bug, within how many seeds it must be caught, and by which seed it is known to be. When the
-/// cores or the weather have changed so that this seed catches it no longer, all are tried; `mmm-sim
-/// bugs` prints what to write here.
+/// cores or the weather have changed so that this seed catches it no longer, all are tried;
+/// `mmm-sim bugs` prints what to write here.
 pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::SkipClaims, 50, 6),
     (Bug::ShortClaims, 50, 6),
-    (Bug::ForgetClaims, 4000, 1048),
-    (Bug::ReleaseUnseen, 200, 42),
+    (Bug::ForgetClaims, 2000, 860),
+    (Bug::ReleaseUnseen, 200, 31),
     (Bug::ReleaseHeld, 50, 1),
     (Bug::MonitorForgets, 200, 41),
     (Bug::SameTerm, 50, 4),
@@ -28,11 +28,11 @@ pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::ObeyStale, 200, 41),
     (Bug::FromArrival, 500, 164),
     (Bug::AgentForgets, 50, 1),
-    (Bug::IgnoreBoot, 50, 6),
-    (Bug::FenceKeepsVip, 50, 1),
+    (Bug::IgnoreBoot, 200, 47),
+    (Bug::FenceKeepsVip, 50, 2),
     (Bug::NoFence, 50, 6),
     (Bug::FrozenEarly, 200, 40),
-    (Bug::OpenUnasked, 2000, 644),
+    (Bug::OpenUnasked, 500, 121),
 ];
 
 /// What the hunt for one bug came to.

@@ -15,6 +15,10 @@ use lab::bugs;
 use mmm_daemon::core::bugs::{Bug, with};
 use mmm_daemon::sim::{self, Failure, Script};
 
+/// A world is made of small things that come and go: the system's allocator was a sixth of a run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulated clusters in bad weather: both cores against seeded faults, with rules that must hold
 /// after every step.
 #[derive(Parser)]

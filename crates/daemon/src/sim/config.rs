@@ -238,7 +238,7 @@ impl WorldConfig {
 
     /// The longest that one move may take by all its limits together.
     pub fn move_limit(&self) -> Span {
-        let tries = self.masters as u64 + 1;
+        let tries = self.masters as u64 + self.hosts as u64;
         self.drain_timeout
             + self.freeze_grace
             + self.ttl * 2

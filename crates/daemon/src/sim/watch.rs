@@ -70,8 +70,12 @@ pub(super) struct Watch {
     /// By host: the highest term that must be on its disk.
     kept: Vec<u64>,
     events: (u64, u32),
-    /// World time until which a monitor that stood still or was dead is excused.
+    /// The monitor stands still or is dead.
     away: bool,
+    /// Two monitors that do not know of each other lead until then, in world time: a balanced VIP
+    /// may be on two hosts for the moments until the older one hears of it.
+    two_lead_until: u64,
+    ttl: u64,
     people: people::People,
     broken: Option<(&'static str, String)>,
 }
@@ -99,6 +103,8 @@ impl Watch {
             kept: vec![0; config.hosts],
             events: (0, 0),
             away: false,
+            two_lead_until: 0,
+            ttl: config.ttl.as_ms() * 1000,
             people: people::People::new(config),
             broken: None,
         }
@@ -163,7 +169,7 @@ impl Watch {
             }
             // The writer's may be on a frozen host as well; a machine that stands still answers
             // nobody.
-            if vip == 0 || host.stopped {
+            if vip == 0 || host.stopped || us < self.two_lead_until {
                 continue;
             }
             if let Some(other) = on {
@@ -226,6 +232,9 @@ impl Watch {
             self.broke("terms never repeat", what);
         }
         self.terms.push((mon, term));
+        if mon == 1 {
+            self.two_lead_until = u64::MAX;
+        }
         self.stamps[mon] = Stamp { term, seq: 0 };
         if mon == 0 {
             // What ran before died with the process.
@@ -234,7 +243,10 @@ impl Watch {
         }
     }
 
-    pub(super) fn monitor_ended(&mut self, mon: usize) {
+    pub(super) fn monitor_ended(&mut self, us: u64, mon: usize) {
+        if mon == 1 {
+            self.two_lead_until = us + self.ttl * 2;
+        }
         if mon == 0 {
             (self.plan, self.away) = (None, true);
         }
@@ -285,8 +297,8 @@ impl Watch {
             })
     }
 
-    /// It is late: unless the monitor said that it decides nothing for the time being (`held`), that
-    /// is wrong. Then its time begins anew.
+    /// It is late: that is wrong, unless the monitor says that it decides nothing for the time being
+    /// (`held`). Then its time begins anew.
     pub(super) fn judge_late_plan(&mut self, us: u64, held: bool) {
         let Some(plan) = &mut self.plan else { return };
         if held {

@@ -112,7 +112,7 @@ impl Weather {
             Theme::Moves if self.draw.chance(1, 2) => {
                 self.draw.pick(&[8, 11, 13, 16, 16, 22, 22, 22])
             }
-            Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 23, 23]),
+            Theme::Lost if self.draw.chance(1, 2) => self.draw.pick(&[20, 21, 23, 23, 23]),
             Theme::Manual if self.draw.chance(1, 3) => self.draw.pick(&[0, 6]),
             _ => self.draw.below(20),
         };
@@ -154,7 +154,7 @@ impl Weather {
         self.put(Action::Delay(path, Span::ZERO));
     }
 
-    /// The monitor loses sight of a master, and perhaps its own memory of what it decided meanwhile.
+    /// The monitor loses sight of a master, and perhaps is started anew meanwhile.
     fn lose_sight(&mut self) {
         let host = self.draw.below(2) as usize;
         let lasts = Span::ms(self.draw.between(1_500, 30_000));
@@ -170,10 +170,10 @@ impl Weather {
         };
         self.put(begins);
         self.steps.push((self.now + lasts, ends));
-        self.now = self.now + Span::ms(self.draw.below(6_000));
-        if self.draw.chance(1, 3) {
+        self.now = self.now + Span::ms(self.draw.between(500, 6_000));
+        if self.draw.chance(1, 2) {
             self.put(Action::Kill(Process::Monitor));
-            self.now = self.now + Span::ms(self.draw.below(1_500));
+            self.now = self.now + Span::ms(self.draw.below(700));
             self.put(Action::Start(Process::Monitor));
         }
     }

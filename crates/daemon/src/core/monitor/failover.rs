@@ -137,6 +137,7 @@ impl Monitor {
         let name = self.top.hosts[to].name.clone();
         if let Some(running) = &mut self.running {
             running.to = Some(to);
+            running.donors.clear();
             running.progress.title = title;
             for step in running.progress.steps.iter_mut().skip(2).take(3) {
                 step.host = Some(name.clone());
@@ -144,12 +145,18 @@ impl Monitor {
         }
     }
 
-    /// Lets the candidate fetch from the survivor that has most; false when there is none to fetch
-    /// from.
+    /// Lets the candidate fetch from the survivor that has most, of those that were not tried yet;
+    /// false when there is none to fetch from.
     fn fetch(&mut self, to: usize) -> bool {
+        let lacks = self.lacks(to);
+        let tried = self.running.as_ref().map_or(Vec::new(), |running| running.donors.clone());
         let richest = (0..self.hosts.len())
             .filter(|host| {
-                *host != to && self.agent_answers(*host) && self.hosts[*host].server_up()
+                *host != to
+                    && !tried.contains(host)
+                    && self.agent_answers(*host)
+                    && self.hosts[*host].server_up()
+                    && self.lacks(*host) < lacks
             })
             .min_by_key(|host| self.lacks(*host));
         let Some((from, position)) = richest.and_then(|from| {
@@ -158,6 +165,9 @@ impl Monitor {
         }) else {
             return false;
         };
+        if let Some(running) = &mut self.running {
+            running.donors.push(from);
+        }
         let limit = self.top.timing.catch_up_timeout;
         self.enter(Phase::Fetch, 2, limit);
         let step = Step::Fetch { from: self.top.hosts[from].name.clone(), to: position };
@@ -205,8 +215,14 @@ impl Monitor {
                 // What another survivor has is not worth a cluster without a writer; it is told,
                 // and compared again when the hosts are re-pointed.
                 let why = failure(outcome);
-                self.end_step(StepState::Failed, &format!("could not fetch: {why}"));
-                self.apply(to);
+                let donor = self.running.as_ref().and_then(|running| running.donors.last());
+                let from =
+                    donor.map_or(String::new(), |donor| format!(" from {}", self.name(*donor)));
+                self.end_step(StepState::Failed, &format!("could not fetch{from}: {why}"));
+                // Only the way to that one may be broken.
+                if !self.fetch(to) {
+                    self.apply(to);
+                }
             }
             (Phase::Apply, Outcome::Reached { at }) => {
                 self.end_step(

@@ -37,6 +37,8 @@ pub(super) struct Move {
     pub surveyed: Vec<(u64, usize)>,
     /// Hosts that failed as candidates in this move, and why.
     pub failed: Vec<(usize, String)>,
+    /// Survivors that the candidate was told to fetch from.
+    pub donors: Vec<usize>,
     /// An operator asked to halt before the next step.
     pub stop: Option<String>,
     /// What the new writer had when it was promoted.
@@ -139,6 +141,7 @@ impl Monitor {
             order: None,
             surveyed: Vec::new(),
             failed: Vec::new(),
+            donors: Vec::new(),
             stop: None,
             promoted_at: GtidPos::default(),
             given: Stamp::default(),

@@ -19,15 +19,17 @@ impl World {
     pub(super) fn check(&mut self, mon: usize, host: usize, check: Check) {
         let (life, began) = (self.mons[mon].life, self.mon_time(mon));
         let (found, takes) = self.find(mon, host, check);
-        // One run at a time.
+        // One run at a time: the next begins when this one has ended.
         let period = self.config.check_period.as_ms() * 1000;
-        self.queue.push(self.us + period.max(takes), Due::Check { mon, host, check, life });
+        let next = self.us + period.max(takes);
         if takes < SOON {
+            self.queue.push(next, Due::Check { mon, host, check, life });
             return self.check_ended(mon, host, check, found, began);
         }
         let found = Box::new(found);
         let due = Due::CheckEnd { mon, host, check, life, found, began };
         self.queue.push(self.us + takes, due);
+        self.queue.push(next, Due::Check { mon, host, check, life });
     }
 
     /// The core wants to know at once.

@@ -121,7 +121,7 @@ impl World {
         (record.paused, record.busy) = (false, false);
         record.inbox.clear();
         record.parked.clear();
-        self.watch.monitor_ended(mon);
+        self.watch.monitor_ended(self.us, mon);
         self.monitor_ended(mon);
     }
 
