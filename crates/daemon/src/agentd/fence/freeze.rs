@@ -104,7 +104,11 @@ impl Hands {
         }
         let blockers = blockers.unwrap_or_default();
         let first = blockers.first().map_or_else(
-            || "an idle session that holds table locks; the server does not say which".to_owned(),
+            || {
+                "an idle session that holds table locks, the server does not say which (--kill \
+                 ends all)"
+                    .to_owned()
+            },
             ToString::to_string,
         );
         Err(FreezeFailed { why: format!("read_only was held up for {grace} by {first}"), blockers })

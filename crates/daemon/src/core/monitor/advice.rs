@@ -45,7 +45,7 @@ impl Monitor {
         let found = self.found_about_masters();
         let old = std::mem::take(&mut self.advisor.all);
         for gone in old.iter().filter(|one| one.told && !found.contains(&one.text)) {
-            self.event(Level::Info, "advice", "settled", &gone.text);
+            self.event(Level::Info, "advice", "no longer", &gone.text);
         }
         for text in found {
             let known = old.iter().find(|one| one.text == text);
@@ -111,7 +111,6 @@ impl Monitor {
     fn found_writable(&self, host: usize, server: &Server) -> Option<String> {
         let duty = self.hosts[host].duty();
         let idle = !self.is_writer(host) && duty == Duty::None && self.running.is_none();
-        // Unknown while its agent tries.
         (idle && server.read_only != Some(true)).then(|| {
             let name = &self.top.hosts[host].name;
             format!("{name} is not the writer and may be writable: its agent cannot set read_only")
@@ -138,7 +137,9 @@ impl Monitor {
         }
         let online = |host: usize| self.hosts[host].state == HostState::Online;
         let peers = self.top.hosts[one.0].peer == Some(other.0);
-        if peers && online(one.0) && online(other.0) && self.running.is_none() {
+        // Of hosts that have parted that is told with its reason.
+        let parted = self.may_have_parted(one.0) || self.may_have_parted(other.0);
+        if peers && online(one.0) && online(other.0) && self.running.is_none() && !parted {
             for (from, to, source) in [(one.0, b, other.0), (other.0, a, one.0)] {
                 if !self.replicates(from, source) {
                     let name = &self.top.hosts[from].name;

@@ -40,10 +40,13 @@ impl Monitor {
         {
             all.push(self.mode_keeps());
         }
-        let by_hand = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait);
-        if by_hand && self.writer().is_none() && self.vips[self.writer_vip()].chosen.is_none() {
+        if self.writer().is_none() && self.gives_by_hand() {
             let why = format!("the monitor is {}: the writer is given by hand only", self.mode);
-            all.push(self.blocked(why, None, "move_role or set_active"));
+            let until = match self.mode {
+                MonitorMode::Wait => "every master is ONLINE, move_role or set_active",
+                _ => "move_role or set_active",
+            };
+            all.push(self.blocked(why, None, until));
         }
         if self.writer().is_none() && self.now.boot < self.retry_at {
             let why = "the last attempt to give it to a host failed: the next one follows a pause";
@@ -51,6 +54,12 @@ impl Monitor {
         }
         self.nobody_else(&mut all);
         self.or_at_once(all)
+    }
+
+    /// Whether nobody gets the vacant writer role before somebody says who.
+    pub(super) fn gives_by_hand(&self) -> bool {
+        let by_hand = matches!(self.mode, MonitorMode::Manual | MonitorMode::Wait);
+        by_hand && self.vips[self.writer_vip()].chosen.is_none()
     }
 
     /// Nothing is in the way any more: it happens when the rules look again.
@@ -129,7 +138,9 @@ impl Monitor {
         }
         if self.mode == MonitorMode::Passive {
             let cause = if self.cause.is_empty() { "" } else { ": " };
-            let why = format!("the monitor is PASSIVE and moves nothing{cause}{}", self.cause);
+            // What follows is the table of the votes.
+            let first = self.cause.lines().next().unwrap_or_default();
+            let why = format!("the monitor is PASSIVE and moves nothing{cause}{first}");
             all.push(self.blocked(why, None, "set_active or set_manual"));
         }
     }
@@ -258,8 +269,8 @@ impl Monitor {
         }
         let troubles = report.troubles.join("; ");
         let sep = if troubles.is_empty() { "" } else { ": " };
-        let word = report.duty.word();
-        let why = format!("{name} has it, and its agent's duty is {word:?}{sep}{troubles}");
+        let doing = duty_words(report.duty);
+        let why = format!("{name} has it, but {doing}{sep}{troubles}");
         Some(self.blocked(why, None, "its agent says that it serves, or the host is lost"))
     }
 
@@ -308,5 +319,17 @@ impl Monitor {
                 over: self.now.wall_of(claim.over),
             })
             .collect()
+    }
+}
+
+/// What an agent does about the writer role, in a sentence.
+pub(super) const fn duty_words(duty: Duty) -> &'static str {
+    match duty {
+        Duty::None => "its agent says that it does not serve",
+        Duty::Opening => "its agent is still opening it",
+        Duty::Serving => "its agent serves",
+        Duty::Freezing => "its agent is freezing it",
+        Duty::Frozen => "its agent keeps it frozen",
+        Duty::Fencing => "its agent is giving it up",
     }
 }

@@ -157,7 +157,7 @@ impl Monitor {
         let title = format!("move writer {} -> {}", self.name(from), self.name(to));
         let title =
             if offline { format!("{title}, then set {} offline", self.name(from)) } else { title };
-        let steps = planned_steps(self, from, to);
+        let steps = planned_steps(self, from, to, offline);
         let first = (Phase::Drain, self.top.timing.drain_timeout);
         self.start_move(Kind::Planned, &title, steps, Some(from), Some(to), asker, first);
         if let Some(running) = &mut self.running {
@@ -292,6 +292,7 @@ impl Monitor {
             self.event_by(Level::Warn, role.as_str(), &what, &why, Some(who));
         }
         self.vips[vip].chosen = Some(to);
+        self.chosen_by = Some(who.to_owned());
         self.retry_at = self.now.boot;
         self.decide();
         format!(
@@ -314,6 +315,7 @@ impl Monitor {
         let vip = self.writer_vip();
         self.withdraw(vip, &why);
         self.vips[vip].chosen = Some(to);
+        self.chosen_by = Some(who.to_owned());
         self.retry_at = self.now.boot;
         let from = old.map_or("nobody".to_owned(), |old| self.name(old));
         let role = self.top.roles[self.top.writer].name.clone();

@@ -35,7 +35,8 @@ impl Monitor {
         let (good, message) = (state.good, state.message.clone());
         self.generation += 1;
         let idle = self.no_matter(host, check);
-        if before.0.is_some() && before.0 != good && !idle {
+        // While the monitor sees nothing its checks tell of itself: that is told already.
+        if before.0.is_some() && before.0 != good && !idle && self.blindness().is_empty() {
             let name = self.name(host);
             if good == Some(true) {
                 self.event(Level::Info, &name, &format!("check {check} is good again"), &message);
@@ -71,12 +72,24 @@ impl Monitor {
     fn doubt(&self, host: usize, check: Check) -> Option<String> {
         let record = &self.hosts[host];
         let state = &record.checks[check.index()];
-        let long = self.now.boot.since(state.unknown_since?);
+        // Not while its server could not be asked.
+        let since = state.unknown_since?.max(record.checks[Check::Mysql.index()].changed);
+        let long = self.now.boot.since(since);
         let up = match check {
             Check::Ping | Check::Mysql => true,
             Check::RepThreads => record.good(Check::Mysql),
             Check::RepBacklog => record.good(Check::Mysql) && record.good(Check::RepThreads),
         };
+        let replication = record.report().and_then(|report| report.server.replication.as_ref());
+        let source = replication.and_then(|r| self.top.host_at(&r.source, r.port));
+        // Nor while there is nothing to replicate from, nor of a host that is out anyway.
+        let out = !matches!(
+            record.state,
+            HostState::Online | HostState::ReplicationDelay | HostState::ReplicationFail
+        );
+        let replicates = matches!(check, Check::RepThreads | Check::RepBacklog);
+        let up = up && !(replicates && out);
+        let up = up && source.is_none_or(|source| self.hosts[source].server_up());
         let counts = up && record.server_up() && long >= self.top.timing.trap_of(check);
         counts.then(|| format!("for {}: {}", long.coarse(), state.message))
     }

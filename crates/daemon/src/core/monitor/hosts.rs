@@ -124,6 +124,7 @@ impl CheckState {
     /// Forgets a row of failures that is worth nothing: the monitor itself was away.
     pub fn forgive(&mut self) {
         (self.failing_since, self.failing, self.hard) = (None, false, false);
+        self.unknown_since = None;
     }
 
     /// Forgets all results: the next one counts at once.

@@ -95,6 +95,8 @@ pub struct Monitor {
     forced: Option<usize>,
     /// Since when the agent of the writer says without a break that it does not serve.
     idle_since: Option<Time>,
+    /// Who chose the writer to be, when a person did.
+    chosen_by: Option<String>,
     /// Since when nobody serves as writer, as far as was heard.
     unserved_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.

@@ -105,16 +105,15 @@ impl Monitor {
             self.next_plan += 1;
             self.next_plan
         });
-        let steps = steps
-            .into_iter()
-            .map(|step| StepProgress {
-                host: step.host,
-                what: step.what,
-                state: StepState::Waiting,
-                took: Span::ZERO,
-            })
-            .collect();
-        let by = asker.as_ref().map(|asker| asker.who.clone());
+        let waiting = |step: PlanStep| StepProgress {
+            host: step.host,
+            what: step.what,
+            state: StepState::Waiting,
+            took: Span::ZERO,
+        };
+        let steps = steps.into_iter().map(waiting).collect();
+        let chosen_by = self.chosen_by.take().filter(|_| kind == Kind::Failover);
+        let by = asker.as_ref().map(|asker| asker.who.clone()).or(chosen_by);
         let progress = Progress {
             plan,
             title: title.to_owned(),
@@ -148,7 +147,7 @@ impl Monitor {
         });
         self.begin_step(0);
         self.decide();
-        let why = if asker.is_none() { "decided by the monitor" } else { "" };
+        let why = if by.is_none() { "decided by the monitor" } else { "" };
         self.event_by(
             Level::Info,
             "writer",

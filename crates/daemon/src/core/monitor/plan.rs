@@ -192,16 +192,26 @@ impl Monitor {
         if offline {
             plan.title = format!("move writer {old} -> {new}, then set {old} offline");
         }
-        plan.steps = planned_steps(self, from, to);
+        plan.steps = planned_steps(self, from, to, offline);
+        let others = if offline { self.other_vips(from).len() } else { 0 };
         plan.effect = format!(
-            "writes stop for about 50 ms, {} at worst; 1 address moves; {} hosts re-point",
+            "writes stop for about 50 ms, {} at worst; {}; {} hosts re-point",
             self.worst_gap(),
+            addresses(1 + others, ""),
             self.hosts.len().saturating_sub(1)
         );
         plan.checks = found.checks;
         plan.if_it_fails =
             format!("steps 1 to 3 are undone, {old} stays writer, you are told here");
         Ok(())
+    }
+
+    /// The VIPs of a host, without the writer's.
+    fn other_vips(&self, host: usize) -> Vec<String> {
+        (0..self.vips.len())
+            .filter(|vip| self.vips[*vip].holder == Some(host) && *vip != self.writer_vip())
+            .map(|vip| self.vip_word(vip))
+            .collect()
     }
 
     /// A forced move takes what the target has: nothing is waited for but the old writer's grant.
@@ -240,7 +250,7 @@ impl Monitor {
                     plan.steps.push(step(host, format!("release {}", held.join(", "))));
                 }
                 plan.steps.push(step(host, "stop replication".to_owned()));
-                plan.effect = format!("{} addresses move to other hosts", held.len());
+                plan.effect = addresses(held.len(), " to other hosts");
             }
             Verb::MoveRole { role, host, .. } => {
                 let host = self.top.host(host);
@@ -300,12 +310,31 @@ impl Monitor {
     }
 }
 
+/// `1 address moves`, `2 addresses move`.
+fn addresses(count: usize, where_to: &str) -> String {
+    match count {
+        1 => format!("1 address moves{where_to}"),
+        _ => format!("{count} addresses move{where_to}"),
+    }
+}
+
 /// The steps of a planned move, in the order of its phases.
-pub(super) fn planned_steps(core: &Monitor, from: usize, to: usize) -> Vec<PlanStep> {
+pub(super) fn planned_steps(
+    core: &Monitor,
+    from: usize,
+    to: usize,
+    offline: bool,
+) -> Vec<PlanStep> {
     let (old, new) = (&core.top.hosts[from].name, &core.top.hosts[to].name);
     let ip = core.vips[core.writer_vip()].ip;
     let sessions = core.hosts[from].report().map_or(0, |report| report.server.sessions);
     let timing = &core.top.timing;
+    let mut release = format!("remove {ip}");
+    if offline {
+        let others = core.other_vips(from);
+        let others = others.iter().fold(String::new(), |all, vip| format!("{all}release {vip}, "));
+        release = format!("{release}; then ADMIN_OFFLINE: {others}stop replication");
+    }
     let step =
         |host: Option<&mmm_proto::HostName>, what: String| PlanStep { host: host.cloned(), what };
     vec![
@@ -325,7 +354,7 @@ pub(super) fn planned_steps(core: &Monitor, from: usize, to: usize) -> Vec<PlanS
             format!("apply everything that {old} has (wait {} at most)", timing.catch_up_timeout),
         ),
         step(Some(new), format!("read_only=0, add {ip}, announce it")),
-        step(Some(old), format!("remove {ip}")),
+        step(Some(old), release),
         step(None, format!("replicas replicate from {new}")),
     ]
 }

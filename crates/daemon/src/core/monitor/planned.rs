@@ -127,7 +127,9 @@ impl Monitor {
             }
             (_, Outcome::Failed { why, blockers }) => {
                 // Often the agent's words name what stood in the way already.
-                let why = match blockers.first().map(ToString::to_string) {
+                let first = blockers.first().map(ToString::to_string);
+                let why = match first {
+                    _ if running.phase == Phase::CatchUp => format!("{}: {why}", self.name(to)),
                     Some(first) if why.contains(&first) => format!("{why} (--kill ends it)"),
                     Some(first) => format!("{why}: {first} (--kill ends it)"),
                     None => why,
@@ -140,7 +142,11 @@ impl Monitor {
 
     /// The old writer returns to service; the target was not touched but for catching up.
     fn turn_back(&mut self, why: &str) {
-        self.end_step(StepState::Failed, why);
+        // The event of the step is that host's own.
+        let running = self.running.as_ref();
+        let host = running.and_then(|running| running.progress.steps.get(running.at)?.host.clone());
+        let own = host.and_then(|host| why.strip_prefix(host.as_str())?.strip_prefix(": "));
+        self.end_step(StepState::Failed, own.unwrap_or(why));
         // The decision makes the thaw newer than the freeze, whatever became of that order.
         self.decide();
         let now = self.now.boot;

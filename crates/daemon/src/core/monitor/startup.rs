@@ -102,14 +102,11 @@ impl Monitor {
         let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
-        let mut quiet_until = now.boot + top.timing.heartbeat * 3;
         let hosts = hosts_as_stored(&top, stored.as_ref(), now);
         let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
-        if !all_known {
-            quiet_until = over;
-        }
+        let quiet_until = if all_known { now.boot + top.timing.heartbeat * 3 } else { over };
         let mode = match &stored {
             Some(stored) if top.mode == MonitorMode::Active => stored.mode,
             _ => top.mode,
@@ -147,6 +144,7 @@ impl Monitor {
             store_why: String::new(),
             blind: false,
             forced: None,
+            chosen_by: None,
             idle_since: None,
             unserved_since: None,
             retry_at: now.boot,

@@ -9,6 +9,7 @@ use mmm_proto::view::{
 use mmm_proto::{Check, HostMode, HostState, Lag, MonitorMode, Span};
 
 use super::Monitor;
+use super::blocked::duty_words;
 
 impl Monitor {
     /// The cluster as it is now.
@@ -84,7 +85,7 @@ impl Monitor {
                 Some(host) => {
                     let duty = fresh(host).map_or_else(
                         || self.agent_trouble(host),
-                        |duty| format!("its agent is {}", duty.word()),
+                        |duty| duty_words(duty).to_owned(),
                     );
                     (WriterState::Vacant, format!("{} has the role, but {duty}", self.name(host)))
                 }
@@ -120,6 +121,9 @@ impl Monitor {
                 self.top.hosts[claim.host].name,
                 claim.over.since(self.now.boot)
             ),
+            None if self.gives_by_hand() => {
+                format!("the monitor is {} and gives it to nobody by itself", self.mode)
+            }
             None => vip.why.clone(),
         }
     }

@@ -268,7 +268,12 @@ impl World {
             if since < grace {
                 return Later(us + POLL.min(grace - since));
             }
-            return Ends(self.end_badly(host, act, "held up by a statement".to_owned()));
+            // As the real hands say it.
+            let by = match server.longest(us) {
+                Some(_) => "a statement",
+                None => "an idle session that holds table locks (--kill ends all)",
+            };
+            return Ends(self.end_badly(host, act, format!("held up by {by}")));
         }
         server.read_only = true;
         let killed = server.end_sessions();

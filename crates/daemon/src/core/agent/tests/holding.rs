@@ -240,8 +240,12 @@ fn a_look_that_began_before_the_server_died_does_not_call_it_alive() {
 fn a_host_that_is_found_writable_without_being_the_writer_is_made_read_only() {
     let mut b = Bench::idle();
     b.look(facts(false));
-    assert!(b.runs("ReadOnly"));
+    let id = b.running("ReadOnly");
+    assert!(!b.told("was found writable"), "nothing came of it yet");
+    assert_eq!(b.agent.report().server.read_only, Some(false), "until it is set");
+    b.end(id, ActResult::Done);
     assert!(b.told("was found writable"));
+    assert_eq!(b.agent.report().server.read_only, Some(true));
 }
 
 #[test]
