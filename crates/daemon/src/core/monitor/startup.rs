@@ -332,19 +332,6 @@ fn vips_as_stored(
     (vips, all_known)
 }
 
-/// The term of a monitor that starts. Without a memory, or when another one led meanwhile, nobody
-/// knows the latest term. The seconds of the calendar are beyond every term that was ever counted up
-/// from them; nothing else is made of them.
-fn next_term(stored: Option<&Stored>, superseded: bool, now: Now) -> u64 {
-    let known = stored.map_or(0, |stored| stored.term.max(stored.foreign));
-    let calendar = u64::try_from(now.wall.0 / 1000).unwrap_or(0);
-    if stored.is_none() || superseded {
-        known.max(calendar) + 1
-    } else {
-        known + u64::from(!bug(Bug::SameTerm))
-    }
-}
-
 /// Takes VIPs from those who are written down as their holders and must not be taken for it: they
 /// have claims like everybody else. In PASSIVE a host that is set offline keeps what it has; a
 /// monitor that does not start in PASSIVE takes it away, as leaving PASSIVE does.
