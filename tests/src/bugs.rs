@@ -14,7 +14,7 @@ pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::SkipClaims, 50, 6),
     (Bug::ShortClaims, 50, 6),
     (Bug::ForgetClaims, 2000, 860),
-    (Bug::ReleaseUnseen, 200, 31),
+    (Bug::ReleaseUnseen, 500, 194),
     (Bug::ReleaseHeld, 50, 1),
     (Bug::MonitorForgets, 200, 41),
     (Bug::SameTerm, 50, 4),
@@ -32,7 +32,7 @@ pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::FenceKeepsVip, 50, 2),
     (Bug::NoFence, 50, 6),
     (Bug::FrozenEarly, 200, 40),
-    (Bug::OpenUnasked, 500, 121),
+    (Bug::OpenUnasked, 2000, 657),
 ];
 
 /// What the hunt for one bug came to.

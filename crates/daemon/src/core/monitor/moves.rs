@@ -105,12 +105,6 @@ impl Monitor {
             self.next_plan += 1;
             self.next_plan
         });
-        let waiting = |step: PlanStep| StepProgress {
-            host: step.host,
-            what: step.what,
-            state: StepState::Waiting,
-            took: Span::ZERO,
-        };
         let steps = steps.into_iter().map(waiting).collect();
         let chosen_by = self.chosen_by.take().filter(|_| kind == Kind::Failover);
         let by = asker.as_ref().map(|asker| asker.who.clone()).or(chosen_by);
@@ -363,4 +357,10 @@ impl Monitor {
             !matches!(running.phase, Phase::Drain | Phase::Follow | Phase::Release)
         })
     }
+}
+
+/// A step of a plan that has begun, before its own turn.
+fn waiting(step: PlanStep) -> StepProgress {
+    let (host, what) = (step.host, step.what);
+    StepProgress { host, what, state: StepState::Waiting, took: Span::ZERO }
 }
