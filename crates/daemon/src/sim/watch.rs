@@ -297,8 +297,8 @@ impl Watch {
             })
     }
 
-    /// It is late: that is wrong, unless the monitor says that it decides nothing just now (`held`).
-    /// Then its time begins anew.
+    /// It is late, and that is wrong, unless the monitor says that it decides nothing just now
+    /// (`held`): then its time begins anew.
     pub(super) fn judge_late_plan(&mut self, us: u64, held: bool) {
         let Some(plan) = &mut self.plan else { return };
         if held {

@@ -27,8 +27,8 @@ pub(super) struct Parted {
 }
 
 impl Monitor {
-    /// A host took over with all of `at`: whoever has more has parted from it, and who cannot be asked
-    /// now may have, like the lost writer.
+    /// A host took over with all of `at`: whoever has more has parted from it, and who cannot be
+    /// asked now may have, like the lost writer.
     pub(super) fn remember_what_it_lacks(&mut self, from: Option<usize>, to: usize, at: &GtidPos) {
         self.parted.retain(|parted| parted.host != to);
         for host in (0..self.hosts.len()).filter(|host| *host != to) {
