@@ -276,7 +276,9 @@ impl World {
             _ => None,
         };
         let end = waits.min(us + STORE_LIMIT);
-        if failed.is_some() && record.disk_ok {
+        // A write that did not get its turn within the limit was never begun.
+        let begun = record.saved_at.max(us) < us + STORE_LIMIT;
+        if failed.is_some() && record.disk_ok && begun {
             // It was given up, but is still on its way.
             record.saved_at = waits;
             let kept = kept.clone();
