@@ -58,10 +58,10 @@ fn fresh_weather_breaks_no_rule() {
 }
 
 // Open: `mmm-sim replay 20014735` breaks "acknowledged writes are kept". A second monitor made db2
-// writer, the first one, started anew, promotes db1 after it could not fetch from db2, whose history
-// has parted: either the candidate must be db2, or the rule must excuse what two monitors did.
-// Open: `mmm-sim run` makes some 680 cluster-hours a minute on two cores, 1,000 are wanted; the cores'
-// own steps are half of it (strings of reports compared in `hearing::differs`, grants cloned).
+// writer. The first one, started anew, promotes db1 after it could not fetch from db2, whose
+// history has parted: either the candidate must be db2, or the rule must excuse what two did.
+// Open: `mmm-sim run` makes some 680 cluster-hours a minute on two cores, 1,000 are wanted. The
+// cores' own steps are half of it (reports compared in `hearing::differs`, grants cloned).
 
 #[test]
 fn what_was_found_once_stays_mended() {
