@@ -108,8 +108,7 @@ fn catching_up_fails_early_with_the_count_and_the_appliers_error() {
         let took = began.elapsed();
         let left = beyond.missing_from(&start);
         assert!(matches!(error, ServerError::Behind { left: l, .. } if l == left), "{error}");
-        // Well within a second: not the connection's limit, not for ever.
-        assert!((200..1_000).contains(&took.as_millis()), "{took:?}");
+        assert!((200..450).contains(&took.as_millis()), "{took:?}");
         // Without the receiver the rest will never come.
         bed.root(2, "stop slave io_thread");
         let error = two.catch_up(&beyond, LONG).await.unwrap_err().to_string();
