@@ -9,6 +9,7 @@ use mmm_daemon::core::monitor::hosts::Found;
 use mmm_daemon::core::monitor::topology::{HostSpec, RoleSpec, Timing, Topology};
 use mmm_daemon::core::monitor::{Asker, Effect, Input, Monitor, Request};
 use mmm_proto::agent::{Duty, FromAgent, Reach, Replication, Report, Server, Thread, ToAgent};
+use mmm_proto::peer::Askable;
 use mmm_proto::view::WriterState;
 use mmm_proto::{
     Check, HostMode, HostName, HostState, Lag, MonitorMode, RoleMode, RoleName, Span, Time, Verb,
@@ -199,6 +200,10 @@ fn report(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        ask: Askable::default(),
+        relies: Vec::new(),
+        promises: Vec::new(),
+        peers: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use mmm_proto::Span;
-use mmm_proto::auth::{challenge, hex, unhex};
+use mmm_proto::auth::{challenge, hex, speaker, unhex};
 use mmm_proto::hello::{First, Hello, Program};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -60,18 +60,43 @@ pub async fn handshake(
     handshake_with(conn, own, expected, key, |_| Ok(())).await
 }
 
+/// As [`handshake_with`], by who accepts programs of several kinds.
+///
+/// # Errors
+/// As [`handshake_with`].
+pub async fn handshake_any(
+    conn: Conn,
+    own: Hello,
+    accepted: &[Program],
+    key: Option<&[u8]>,
+    look: impl FnOnce(&Hello) -> Result<(), String>,
+) -> Result<(Conn, Hello), String> {
+    introduce(conn, own, accepted, key, look).await
+}
+
 /// As [`handshake`], with a further look at the other side's hello before the key is tried.
 ///
 /// # Errors
 /// As [`handshake`]; the sentence of `look` is sent to the other side as it is.
 pub async fn handshake_with(
-    mut conn: Conn,
+    conn: Conn,
     own: Hello,
     expected: Program,
     key: Option<&[u8]>,
     look: impl FnOnce(&Hello) -> Result<(), String>,
 ) -> Result<(Conn, Hello), String> {
-    let talk = exchange(&mut conn, own, expected, key, look);
+    introduce(conn, own, &[expected], key, look).await
+}
+
+async fn introduce(
+    mut conn: Conn,
+    own: Hello,
+    accepted: &[Program],
+    key: Option<&[u8]>,
+    look: impl FnOnce(&Hello) -> Result<(), String>,
+) -> Result<(Conn, Hello), String> {
+    let expected = accepted[0];
+    let talk = exchange(&mut conn, own, accepted, key, look);
     match timeout(LIMIT.into(), talk).await {
         Ok(Ok(theirs)) => Ok((conn, theirs)),
         Ok(Err(Refused::ByThem(why))) => Err(format!("refused by the other side: {why}")),
@@ -97,7 +122,7 @@ enum Refused {
 async fn exchange(
     conn: &mut Conn,
     mut own: Hello,
-    expected: Program,
+    accepted: &[Program],
     key: Option<&[u8]>,
     look: impl FnOnce(&Hello) -> Result<(), String>,
 ) -> Result<Hello, Refused> {
@@ -109,11 +134,13 @@ async fn exchange(
     let First::Hello(theirs) = receive(conn).await? else {
         return Err(Refused::ByUs("the first line must be a hello".to_owned()));
     };
+    let expected = accepted.iter().copied().find(|kind| *kind == theirs.program);
+    let expected = expected.unwrap_or(accepted[0]);
     own.meets(&theirs, expected).map_err(Refused::ByUs)?;
     look(&theirs).map_err(Refused::ByUs)?;
     match (key, &own.nonce, &theirs.nonce) {
         (Some(key), Some(ours), Some(nonce)) => {
-            prove(conn, &own, expected, key, ours, nonce).await?;
+            prove(conn, (&own, &theirs), key, ours, nonce).await?;
         }
         (Some(_), _, _) => {
             return Err(Refused::ByUs(format!(
@@ -137,8 +164,7 @@ async fn exchange(
 /// Shows that we know the key, and wants to be shown the same.
 async fn prove(
     conn: &mut Conn,
-    own: &Hello,
-    expected: Program,
+    (own, other): (&Hello, &Hello),
     key: &[u8],
     ours: &str,
     theirs: &str,
@@ -152,19 +178,19 @@ async fn prove(
         return Err(Refused::ByUs(why));
     }
     let cluster = own.cluster.as_str();
-    let proof = sign(key, &challenge(cluster, own.program, theirs, ours));
+    let proof = sign(key, &challenge(cluster, &speaker(own, other.program), theirs, ours));
     send(conn, &First::Proof { proof: hex(&proof) }).await?;
     let shown = match receive(conn).await? {
         First::Proof { proof } => unhex(&proof).unwrap_or_default(),
         _ => return Err(Refused::ByUs("the second line must be a proof".to_owned())),
     };
-    let wanted = sign(key, &challenge(cluster, expected, ours, theirs));
+    let wanted = sign(key, &challenge(cluster, &speaker(other, own.program), ours, theirs));
     if bool::from(shown.ct_eq(&wanted)) {
         Ok(())
     } else {
         Err(Refused::ByUs(format!(
             "the {} has another cluster_key: set the same cluster_key on both",
-            expected.word()
+            other.program.word()
         )))
     }
 }

@@ -15,6 +15,7 @@ use crate::gtid::GtidPos;
 use crate::host::{HostState, Lag};
 use crate::line::Message;
 use crate::name::{HostName, RoleName};
+use crate::peer::{Askable, PeerHeard, Promised};
 use crate::role::RoleMode;
 use crate::time::{Span, Time};
 
@@ -70,6 +71,13 @@ pub struct Want {
     /// The writer of the cluster, for the host's own log.
     pub active_master: Option<HostName>,
     pub replicate: Replicate,
+    /// Whom to ask for promises when no monitor is heard.
+    #[serde(default, skip_serializing_if = "Askable::is_empty")]
+    pub ask: Askable,
+    /// VIPs that nobody is to have just now: this host may be given them and promises nobody not to
+    /// take them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepared: Vec<IpAddr>,
 }
 
 /// One VIP that a host should hold.
@@ -183,6 +191,18 @@ pub struct Report {
     /// Why the agent ended its server, until that runs again; empty when it did not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ended: String,
+    /// Whom it would ask for promises: what it obeys, so that the monitor knows who is asked.
+    #[serde(default, skip_serializing_if = "Askable::is_empty")]
+    pub ask: Askable,
+    /// The VIPs that it holds by promises, because it hears no monitor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies: Vec<IpAddr>,
+    /// Its own promises that are live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promises: Vec<Promised>,
+    /// What it last heard from each peer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerHeard>,
 }
 
 /// What a host does about the active master role.

@@ -17,6 +17,7 @@ pub mod hello;
 pub mod host;
 pub mod line;
 pub mod name;
+pub mod peer;
 pub mod plan;
 pub mod role;
 pub mod time;

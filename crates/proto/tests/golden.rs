@@ -15,6 +15,7 @@ use mmm_proto::console::{Answer, FromMonitor, RefusalCode, ToMonitor};
 use mmm_proto::event;
 use mmm_proto::hello::{First, Program};
 use mmm_proto::line::{LINE_MAX, LineError, Lines, Message, decode, encode};
+use mmm_proto::peer::PeerMessage;
 use mmm_proto::plan::{self, CheckVerdict, PlanOutcome, StepState};
 use mmm_proto::view::{Verdict, WriterState};
 use mmm_proto::{Check, Demo, GtidPos, HostMode, HostState, Lag, MonitorMode, RoleMode, Verb};
@@ -33,12 +34,13 @@ const fn direction<M: Message>(file: &'static str) -> Direction {
     Direction { file, kinds: M::KINDS, again: |line| encode(&decode::<M>(line)?) }
 }
 
-const DIRECTIONS: [Direction; 5] = [
+const DIRECTIONS: [Direction; 6] = [
     direction::<First>("first"),
     direction::<ToAgent>("to_agent"),
     direction::<FromAgent>("from_agent"),
     direction::<ToMonitor>("to_monitor"),
     direction::<FromMonitor>("from_monitor"),
+    direction::<PeerMessage>("peer"),
 ];
 
 impl Direction {

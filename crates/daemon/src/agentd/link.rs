@@ -1,4 +1,5 @@
-//! The agent's listener: monitors that dial in. Whom to obey is the core's to say.
+//! The agent's listener: monitors that dial in, and the agents of other hosts. Whom to obey is the
+//! core's to say.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +11,8 @@ use mmm_proto::{Span, Time};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::auth::{ClusterKey, handshake_with};
+use super::peers::PeerLinks;
+use crate::auth::{ClusterKey, handshake_any};
 use crate::clock::Clock;
 use crate::net::{Closed, Conn, Listener, Outbox, Urgency, pump};
 
@@ -32,6 +34,8 @@ pub struct MonitorLinkSettings {
     /// The agent's hello; its `host` is this host.
     pub hello: Hello,
     pub key: Option<ClusterKey>,
+    /// The agents of other hosts, which dial the same port.
+    pub peers: PeerLinks,
     /// How long a monitor may say nothing before its link is given up. A few heartbeats.
     pub silence: Span,
 }
@@ -143,6 +147,10 @@ impl Door {
                 let met = door.meet(conn).await;
                 drop(permit);
                 match met {
+                    Ok((conn, Hello { program: Program::Agent, host: Some(host), .. })) => {
+                        let why = door.settings.peers.talk(conn, &host).await;
+                        tracing::info!(peer = %host, %why, "a peer's connection ended");
+                    }
                     Ok((conn, hello)) => door.talk(link, conn, hello, &peer).await,
                     Err(why) => tracing::warn!(%peer, %why, "refused a connection"),
                 }
@@ -184,13 +192,24 @@ impl Door {
         }
         let key = key.as_ref().map(ClusterKey::bytes);
         let this = hello.host.clone();
+        let peers = &self.settings.peers;
         let look = |theirs: &Hello| match (&this, &theirs.host) {
+            (Some(this), Some(from)) if theirs.program == Program::Agent => {
+                let known = from != this && peers.knows(from);
+                let why =
+                    || format!("{from} is not a peer of {this}: check the hosts in both files");
+                known.then_some(()).ok_or_else(why)
+            }
+            (_, None) if theirs.program == Program::Agent => {
+                Err("the agent does not say which host it is".to_owned())
+            }
             (Some(this), Some(wanted)) if this != wanted => {
                 Err(format!("this is {this}, you dialled {wanted}: check ip of {wanted}"))
             }
             _ => Ok(()),
         };
-        handshake_with(conn, hello.clone(), Program::Monitor, key, look).await
+        let accepted = [Program::Monitor, Program::Agent];
+        handshake_any(conn, hello.clone(), &accepted, key, look).await
     }
 
     /// Counts again, because several may have been introducing themselves at once.

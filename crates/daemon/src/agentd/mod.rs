@@ -6,6 +6,7 @@ pub mod announce;
 pub mod escalate;
 pub mod fence;
 pub mod link;
+pub mod peers;
 pub mod refuse;
 pub mod roster;
 pub mod server;

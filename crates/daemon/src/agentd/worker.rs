@@ -19,12 +19,13 @@ use super::announce::Announcer;
 use super::escalate::{self, ServerProcess};
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
+use super::peers::{PeerAddress, PeerLinks, PeerSaid, PeerSettings};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
 use super::{roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
-use crate::config::{Config, FenceEscalation};
+use crate::config::{Config, FenceEscalation, Host};
 use crate::core::Now;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
 use crate::signals::Signals;
@@ -64,6 +65,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 return Ok(());
             }
             Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
+            Some((from, message)) = worker.peers_rx.recv() => Input::Peer { from, message },
             Some(pulse) = worker.pulses.recv() => worker.pulse_input(pulse),
             Some(input) = worker.inputs_rx.recv() => input,
             () = worker.clock.sleep_until(wake) => Input::Tick,
@@ -80,6 +82,8 @@ struct Worker {
     pid_file: Option<PathBuf>,
     links: MonitorLinks,
     links_rx: mpsc::Receiver<MonitorEvent>,
+    peers: PeerLinks,
+    peers_rx: mpsc::Receiver<PeerSaid>,
     pulses: mpsc::Receiver<Pulse>,
     inputs: mpsc::Sender<Input>,
     inputs_rx: mpsc::Receiver<Input>,
@@ -111,12 +115,16 @@ impl Worker {
         let (links_tx, links_rx) = mpsc::channel(256);
         let mut hello = Hello::new(Program::Agent, config.cluster.clone());
         hello.host = Some(me.name.clone());
-        let settings = MonitorLinkSettings {
-            addr: me.agent_address(),
-            hello,
-            key: config.cluster_key.as_ref().map(|key| ClusterKey::new(key.expose().as_bytes())),
-            silence: SILENCE,
-        };
+        let key = config.cluster_key.as_ref().map(|key| ClusterKey::new(key.expose().as_bytes()));
+        let others = config.hosts.iter().filter(|host| host.name != me.name);
+        let address =
+            |host: &Host| PeerAddress { host: host.name.clone(), addr: host.agent_address() };
+        let of_peers = PeerSettings { hello: hello.clone(), key: key.clone(), silence: SILENCE };
+        let (peers_tx, peers_rx) = mpsc::channel(256);
+        let peers = PeerLinks::start(others.map(address).collect(), of_peers, peers_tx);
+        let addr = me.agent_address();
+        let settings =
+            MonitorLinkSettings { addr, hello, key, peers: peers.clone(), silence: SILENCE };
         let links = MonitorLinks::start(settings, links_tx);
         let pulses = hands.server.sentinel();
         let (inputs, inputs_rx) = mpsc::channel(256);
@@ -141,6 +149,8 @@ impl Worker {
             pid_file: me.mysql_pidfile.clone(),
             links,
             links_rx,
+            peers,
+            peers_rx,
             pulses,
             inputs,
             inputs_rx,
@@ -269,6 +279,7 @@ impl Worker {
                         tracing::warn!(link, why = %closed, "an answer was not sent");
                     }
                 }
+                Effect::SayPeer { to, message } => self.peers.say(&to, &message),
                 Effect::Abort { id } => {
                     if let Some(handle) = self.acts.remove(&id) {
                         handle.abort();

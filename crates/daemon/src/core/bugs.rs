@@ -48,11 +48,21 @@ pub enum Bug {
     FrozenEarly,
     /// After an order of a move the agent still opens what an older grant wanted.
     OpenUnasked,
+    /// A host promises not to take what it holds or is to hold, and takes what it promised.
+    PromiseAndHold,
+    /// One promise is enough, however many could take over.
+    OnePromise,
+    /// Promises count from their arrival.
+    PromiseAnyAsk,
+    /// An agent that starts again knows of no promises.
+    PromiseForgotten,
+    /// The monitor takes nobody's word that a host that it cannot reach goes on by promises.
+    PromiseUnheard,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::SkipClaims,
         Self::ShortClaims,
         Self::ForgetClaims,
@@ -75,6 +85,11 @@ impl Bug {
         Self::NoFence,
         Self::FrozenEarly,
         Self::OpenUnasked,
+        Self::PromiseAndHold,
+        Self::OnePromise,
+        Self::PromiseAnyAsk,
+        Self::PromiseForgotten,
+        Self::PromiseUnheard,
     ];
 }
 

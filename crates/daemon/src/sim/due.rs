@@ -2,6 +2,7 @@
 
 use mmm_proto::Check;
 use mmm_proto::agent::{FromAgent, Server, ToAgent};
+use mmm_proto::peer::PeerMessage;
 
 use super::action::Action;
 use crate::core::agent::{Effect as AgentEffect, Input as AgentInput, Kept};
@@ -101,6 +102,12 @@ pub(super) enum Due {
     Silence {
         conn: usize,
         down: bool,
+    },
+    /// What an agent says to another one.
+    Peer {
+        from: usize,
+        to: usize,
+        message: Box<PeerMessage>,
     },
     /// A grant that comes once more.
     Again {

@@ -10,6 +10,7 @@ mod hands;
 mod links;
 mod live;
 mod monitor;
+mod peers;
 mod repair;
 mod status;
 mod telling;
@@ -241,6 +242,7 @@ impl World {
             Due::Packet { conn, down, packet } => self.arrive(conn, down, packet),
             Due::Flush { conn, down } => self.flush(conn, down),
             Due::Silence { conn, down } => self.mind_silence(conn, down),
+            Due::Peer { from, to, message } => self.peer_said(from, to, *message),
             Due::Again { host, message } => self.once_more(host, *message),
             Due::Write => self.write(),
             Due::Pull { host } => self.pull(host),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use mmm_daemon::agentd::link::{Listening, MonitorEvent, MonitorLinkSettings, MonitorLinks};
+use mmm_daemon::agentd::peers::{PeerLinks, PeerSettings};
 use mmm_daemon::auth::ClusterKey;
 use mmm_daemon::clock::Clock;
 use mmm_daemon::mond::agents::{AgentAddress, AgentLinkSettings, AgentLinks, LinkEvent};
@@ -10,6 +11,7 @@ use mmm_proto::agent::{
     Duty, FromAgent, Grant, Order, Replicate, Report, Server, Stamp, Step, ToAgent, Want,
 };
 use mmm_proto::hello::Program;
+use mmm_proto::peer::Askable;
 use mmm_proto::{HostState, Span, Time};
 use tokio::sync::mpsc;
 
@@ -27,7 +29,10 @@ async fn agent(
     hello.host = Some(host(name));
     let key = key.map(ClusterKey::new);
     let (tx, rx) = mpsc::channel(8);
-    let links = MonitorLinks::start(MonitorLinkSettings { addr, hello, key, silence }, tx);
+    let of_peers = PeerSettings { hello: hello.clone(), key: key.clone(), silence };
+    let peers = PeerLinks::start(Vec::new(), of_peers, mpsc::channel(8).0);
+    let settings = MonitorLinkSettings { addr, hello, key, peers, silence };
+    let links = MonitorLinks::start(settings, tx);
     let mut listening = links.listening();
     let on = within("listening", listening.wait_for(|l| matches!(l, Listening::On(_)))).await;
     let Listening::On(addr) = *on.unwrap() else { unreachable!() };
@@ -63,6 +68,8 @@ fn grant(seq: u64) -> ToAgent {
             holds: Vec::new(),
             active_master: None,
             replicate: Replicate::AsIs,
+            ask: Askable::default(),
+            prepared: Vec::new(),
         },
     })
 }
@@ -81,6 +88,10 @@ fn report(clock: u64) -> FromAgent {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        ask: Askable::default(),
+        relies: Vec::new(),
+        promises: Vec::new(),
+        peers: Vec::new(),
     }))
 }
 

@@ -24,9 +24,12 @@ const REPLICATION_RETRY: Span = Span::secs(1);
 
 impl Agent {
     /// A grant came in: the kernel may keep the addresses for what is left of it.
-    pub(super) fn refresh_lifetimes(&mut self, lease: Lease) {
+    pub(super) fn refresh_lifetimes(&mut self) {
         for vip in self.wanted_addresses() {
-            if self.found.contains(&vip) && self.may_address(vip) {
+            if let Some(lease) = self.lease_of(vip)
+                && self.found.contains(&vip)
+                && self.may_address(vip)
+            {
                 self.hold_address(vip, lease);
             }
         }
@@ -40,7 +43,7 @@ impl Agent {
 
     /// The VIPs that should be on the interface now. The writer's is there only while the host
     /// serves or is frozen: it comes and goes with the acts of `hold`.
-    fn wanted_addresses(&self) -> Vec<IpAddr> {
+    pub(super) fn wanted_addresses(&self) -> Vec<IpAddr> {
         let Some(want) = &self.want else {
             return Vec::new();
         };
@@ -68,16 +71,19 @@ impl Agent {
         if !self.looked {
             return;
         }
-        let lease = self.lease.filter(|lease| self.now.boot < lease.ends());
-        let wanted = if lease.is_some() { self.wanted_addresses() } else { Vec::new() };
+        let wanted = self.wanted_addresses();
         let roster: Vec<(IpAddr, bool, RoleMode)> =
             self.roster.vips.iter().map(|vip| (vip.ip, vip.writer, vip.mode)).collect();
         for (vip, writer, _) in roster {
             if writer || !self.may_address(vip) {
                 continue;
             }
-            match (lease, wanted.contains(&vip), self.found.contains(&vip)) {
-                (Some(lease), true, false) => self.hold_address(vip, lease),
+            let lease = self.lease_of(vip).filter(|lease| self.now.boot < lease.ends());
+            let wanted = lease.is_some() && wanted.contains(&vip) && !self.yielded.contains(&vip);
+            match (lease, wanted, self.found.contains(&vip)) {
+                (Some(lease), true, false) if self.promise_against(vip).is_none() => {
+                    self.hold_address(vip, lease);
+                }
                 (_, false, true) => {
                     let running = self.begin(Act::Drop { vip }, ADDRESS_LIMIT, None);
                     self.addressing.insert(vip, running);

@@ -25,7 +25,7 @@ const GIVES_UP: u32 = 2;
 impl Agent {
     /// Whether the grant allows to hold now.
     pub(super) fn may_hold(&self) -> Option<Lease> {
-        self.lease.filter(|lease| self.now.boot < lease.fence_at())
+        self.writer_lease().filter(|lease| self.now.boot < lease.fence_at())
     }
 
     /// The VIPs that make a host the writer.
@@ -38,26 +38,25 @@ impl Agent {
         self.want.as_ref()?.holds.iter().find(|hold| hold.writer)
     }
 
-    /// At two thirds of the grant without another, fence.
+    /// At two thirds of the grant, or of the promises, without another, fence.
     pub(super) fn mind_the_lease(&mut self) {
-        let Some(lease) = self.lease else { return };
-        if self.now.boot < lease.fence_at() || bug(Bug::NoFence) {
+        if bug(Bug::NoFence) {
             return;
         }
-        if self.duty != Duty::None {
-            let waited = self.now.boot.since(lease.echo);
-            if self.duty != Duty::Fencing {
-                self.news(
-                    "fences itself",
-                    &format!(
-                        "no word from the monitor for {waited}, the grant lasts {}",
-                        lease.ttl
-                    ),
-                );
-                self.fence();
-            }
+        let now = self.now.boot;
+        let over = self.writer_lease().filter(|lease| now >= lease.fence_at());
+        if let Some(lease) = over.filter(|_| !matches!(self.duty, Duty::None | Duty::Fencing)) {
+            let heard = self.lease.map_or(lease.echo, |lease| lease.echo);
+            let why = format!(
+                "no word from the monitor for {}, the grant lasts {}{}",
+                now.since(heard),
+                lease.ttl,
+                self.missing_promises()
+            );
+            self.news("fences itself", &why);
+            self.fence();
         }
-        if self.now.boot >= lease.ends() {
+        if self.lease.is_some_and(|lease| now >= lease.ends()) {
             self.lease = None;
             self.changed = true;
         }
@@ -88,7 +87,8 @@ impl Agent {
         // Not waited for: a disk that hangs must not hold up a fence, and what is on disk yet (it
         // serves, until then, or less) makes the next start fence as well.
         self.set_duty(Duty::Fencing, false);
-        let left = self.lease.map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
+        let left =
+            self.writer_lease().map_or(Span::ZERO, |lease| lease.ends().since(self.now.boot));
         let keeps = bug(Bug::FenceKeepsVip);
         let act = Act::Fence { vips: if keeps { Vec::new() } else { self.writer_vips() } };
         self.writing = Some(self.begin(act, left.max(FENCE_FLOOR), None));
@@ -184,6 +184,12 @@ impl Agent {
         if self.server.reach != Reach::Up || secs == 0 || !self.troubles_allow() {
             return;
         }
+        // The one it was promised to may go on until then.
+        if let Some(given) = self.promise_against(vip) {
+            let why = format!("has promised {} not to take {vip} yet", given.to);
+            return self.trouble("promise", Some(why));
+        }
+        self.trouble("promise", None);
         self.set_duty(Duty::Opening, true);
         let until = lease.ends();
         self.writing = Some(self.begin(Act::Open { vip, until }, OPEN_LIMIT, None));

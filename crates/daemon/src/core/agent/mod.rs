@@ -9,22 +9,25 @@
 mod apply;
 mod hold;
 mod orders;
+mod promises;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mmm_proto::agent::{
     Duty, FromAgent, Grant, Reach, Report, Server, Stamp, Stance, ToAgent, Want,
 };
-use mmm_proto::{Span, Time};
+use mmm_proto::peer::News;
+use mmm_proto::{HostName, Span, Time};
 
 use super::Now;
 use super::lease::Lease;
 use crate::core::bugs::{Bug, bug};
+use promises::{Given, Peer, given_as_kept};
 pub use words::{Act, ActResult, Effect, Input, Kept, Roster, RosterVip};
 
 /// Reports when no grant has said how often.
@@ -48,6 +51,20 @@ pub struct Agent {
     now: Now,
     seen: Stamp,
     lease: Option<Lease>,
+    /// How long grants last, by the latest.
+    ttl: Span,
+    /// Promises that this host gave.
+    given: Vec<Given>,
+    /// VIPs that are held by promises, since when; the promises, by the clock of the ask.
+    relies: BTreeMap<IpAddr, Time>,
+    got: BTreeMap<(IpAddr, HostName), Time>,
+    /// VIPs that were let go because a peer knows a newer decision.
+    yielded: BTreeSet<IpAddr>,
+    asked_at: Option<Time>,
+    /// What peers said last; what they were told, and when.
+    peers: Vec<Peer>,
+    told: Option<News>,
+    news_at: Option<Time>,
     want: Option<Want>,
     /// The stamp of the grant that `want` came with. An order may be newer.
     granted: Stamp,
@@ -96,26 +113,25 @@ impl Agent {
     pub fn new(roster: Roster, kept: Option<Kept>, boot_id: &str, now: Now) -> Self {
         let kept = kept.filter(|kept| kept.host == roster.me);
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
-        let resumes = kept.as_ref().filter(|kept| {
-            (kept.boot_id == boot_id || bug(Bug::IgnoreBoot))
-                && kept.lease.is_some_and(|lease| now.boot < lease.fence_at())
-        });
-        let (lease, want, granted) = resumes.map_or((None, None, Stamp::default()), |kept| {
-            (kept.lease, kept.want.clone(), kept.granted)
-        });
-        let duty = match resumes {
-            Some(kept) if kept.duty == Duty::Serving => Duty::Serving,
-            // Not known yet whether there is anything to fence: `hold` looks first.
-            _ => Duty::Fencing,
-        };
-        Self {
+        let given = kept.as_ref().map_or(Vec::new(), |kept| given_as_kept(&kept.given, now.boot));
+        let mut agent = Self {
             boot_id: boot_id.to_owned(),
             now,
             seen,
-            lease,
-            want,
-            granted,
-            duty,
+            lease: None,
+            ttl: Span::ZERO,
+            given,
+            relies: BTreeMap::new(),
+            got: BTreeMap::new(),
+            yielded: BTreeSet::new(),
+            asked_at: None,
+            peers: Vec::new(),
+            told: None,
+            news_at: None,
+            want: None,
+            granted: Stamp::default(),
+            // Not known yet whether there is anything to fence: `hold` looks first.
+            duty: Duty::Fencing,
             duty_since: now.boot,
             server: Server::unknown(),
             server_began: Time(0),
@@ -141,6 +157,28 @@ impl Agent {
             kept,
             roster,
             out: Vec::new(),
+        };
+        agent.resume();
+        agent
+    }
+
+    /// Takes up what was kept, if that was in this boot and any permission still lasts.
+    fn resume(&mut self) {
+        let same = |kept: &&Kept| kept.boot_id == self.boot_id || bug(Bug::IgnoreBoot);
+        let Some(kept) = self.kept.as_ref().filter(same).cloned() else { return };
+        let serves = kept.duty == Duty::Serving;
+        (self.lease, self.ttl, self.granted) = (kept.lease, kept.ttl, kept.granted);
+        self.want = kept.want;
+        self.relies = kept.relies.into_iter().collect();
+        self.got = kept.got.into_iter().map(|(vip, host, at)| ((vip, host), at)).collect();
+        let mut leases =
+            self.lease.into_iter().chain(self.relies.keys().filter_map(|vip| self.lease_of(*vip)));
+        if !leases.any(|lease| self.now.boot < lease.fence_at()) {
+            (self.lease, self.want, self.granted) = (None, None, Stamp::default());
+            self.relies.clear();
+            self.got.clear();
+        } else if serves && self.may_hold().is_some() {
+            self.duty = Duty::Serving;
         }
     }
 
@@ -150,23 +188,28 @@ impl Agent {
         // Linux counts both uptime and CLOCK_BOOTTIME from the boot.
         self.uptime = Span(now.boot.0);
         self.take(input);
+        self.mind_promises();
         self.mind_the_lease();
         self.mind_the_writer();
         self.mind_the_addresses();
         self.mind_replication();
         self.report_if_due();
+        self.tell_peers();
         std::mem::take(&mut self.out)
     }
 
     /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
         let now = self.now.boot;
-        let lease = self.lease.map(|lease| [lease.fence_at(), lease.ends()]);
+        let leases = [self.lease, self.writer_lease()].into_iter().flatten();
+        let leases = leases.flat_map(|lease| [lease.fence_at(), lease.ends()]);
+        let vips = self.relies.keys().filter_map(|vip| self.lease_of(*vip)).map(Lease::ends);
         let report = self.reported_at.map(|at| at + self.heartbeat());
         let retries = [self.write_retry, self.replicate_retry];
         let addresses = self.address_retry.values().copied();
         // What is past was looked at in this very step.
-        let ahead = lease.into_iter().flatten().chain(report).chain(retries).chain(addresses);
+        let ahead = leases.chain(vips).chain(report).chain(retries).chain(addresses);
+        let ahead = ahead.chain(self.promises_wake());
         let next = ahead.filter(|at| *at > now).min();
         next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
     }
@@ -202,6 +245,7 @@ impl Agent {
                 }
             }
             Input::Ended { id, result } => self.take_result(id, result),
+            Input::Peer { from, message } => self.take_peer(&from, message),
             Input::StoreFailed { why } => {
                 self.trouble("store", Some(format!("cannot write its state: {why}")));
             }
@@ -246,6 +290,8 @@ impl Agent {
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
         (self.seen, self.granted) = (grant.stamp, grant.stamp);
+        self.ttl = grant.ttl;
+        self.yielded.clear();
         self.want = Some(grant.want);
         if self.wanted_writer().is_none_or(|hold| hold.stance != Stance::Serve) {
             self.open_failed = 0;
@@ -255,7 +301,7 @@ impl Agent {
             self.changed = true;
         }
         if alive {
-            self.refresh_lifetimes(lease);
+            self.refresh_lifetimes();
         }
         self.keep(term_changed || (newer && !renewed));
     }
@@ -271,6 +317,10 @@ impl Agent {
             want: self.want.clone(),
             granted: self.granted,
             stopped: self.stopped,
+            ttl: self.ttl,
+            given: self.kept_promises(),
+            relies: self.relies.iter().map(|(vip, since)| (*vip, *since)).collect(),
+            got: self.got.iter().map(|((vip, host), at)| (*vip, host.clone(), *at)).collect(),
         };
         if self.kept.as_ref() != Some(&kept) && !bug(Bug::AgentForgets) {
             self.kept = Some(kept.clone());
@@ -312,7 +362,7 @@ impl Agent {
 
     /// How often to report: six times within a grant.
     fn heartbeat(&self) -> Span {
-        self.lease.map_or(HEARTBEAT, |lease| Span::ms((lease.ttl.as_ms() / 6).max(50)))
+        if self.ttl == Span::ZERO { HEARTBEAT } else { Span::ms((self.ttl.as_ms() / 6).max(50)) }
     }
 
     fn report_if_due(&mut self) {
@@ -337,14 +387,22 @@ impl Agent {
         self.seen
     }
 
-    /// What is true on the host now.
-    pub fn report(&self) -> Report {
-        let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
-        // An address that is being added counts as there: who is told that it is not may give it
-        // on.
+    /// The VIPs that may be on the interface. One that is being added counts, and all of them before
+    /// the first look: who is told that it is not there may give it on.
+    fn present(&self) -> Vec<IpAddr> {
+        if !self.looked {
+            return self.roster.vips.iter().map(|vip| vip.ip).collect();
+        }
         let mut vips = self.found.clone();
         vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
         vips.sort();
+        vips
+    }
+
+    /// What is true on the host now.
+    pub fn report(&self) -> Report {
+        let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
+        let vips = self.present();
         let mut server = self.server.clone();
         server.age = self.now.boot.since(self.server_began);
         Report {
@@ -360,6 +418,10 @@ impl Agent {
             troubles: self.troubles.values().cloned().collect(),
             cannot_open: self.cannot_open(),
             ended: self.ended.clone(),
+            ask: self.want.as_ref().map(|want| want.ask.clone()).unwrap_or_default(),
+            relies: self.relies.keys().copied().collect(),
+            promises: self.promises_live(),
+            peers: self.peers_heard(),
         }
     }
 }

@@ -10,6 +10,7 @@ use mmm_proto::agent::{
     Duty, FromAgent, Grant, Hold, Order, Outcome, Reach, Replicate, Replication, Server, Stamp,
     Stance, Step, Thread, ToAgent, Want,
 };
+use mmm_proto::peer::{Askable, PeerMessage};
 use mmm_proto::{HostName, HostState, Lag, RoleMode, RoleName, Span, Time, Wall};
 
 use super::{Act, ActResult, Agent, Effect, Input, Kept, Roster, RosterVip};
@@ -57,7 +58,14 @@ fn hold(ip: IpAddr, stance: Stance) -> Hold {
 }
 
 fn want(holds: Vec<Hold>) -> Want {
-    Want { state: HostState::Online, holds, active_master: None, replicate: Replicate::AsIs }
+    Want {
+        state: HostState::Online,
+        holds,
+        active_master: None,
+        replicate: Replicate::AsIs,
+        ask: Askable::default(),
+        prepared: Vec::new(),
+    }
 }
 
 fn serve() -> Want {
@@ -97,6 +105,7 @@ struct Bench {
     /// Acts under way.
     acts: Vec<(u64, Act)>,
     said: Vec<FromAgent>,
+    told: Vec<(HostName, PeerMessage)>,
     kept: Option<Kept>,
     /// All effects of the latest step.
     last: Vec<Effect>,
@@ -105,7 +114,15 @@ struct Bench {
 impl Bench {
     fn start(kept: Option<Kept>, boot_id: &str, now: u64) -> Self {
         let agent = Agent::new(roster(), kept.clone(), boot_id, at(now));
-        Self { agent, now, acts: Vec::new(), said: Vec::new(), kept, last: Vec::new() }
+        Self {
+            agent,
+            now,
+            acts: Vec::new(),
+            said: Vec::new(),
+            told: Vec::new(),
+            kept,
+            last: Vec::new(),
+        }
     }
 
     /// An agent that found nothing to fence and is connected.
@@ -149,6 +166,7 @@ impl Bench {
                     self.said.push(message.clone());
                 }
                 Effect::Persist { kept, .. } => self.kept = Some((**kept).clone()),
+                Effect::SayPeer { to, message } => self.told.push((to.clone(), message.clone())),
             }
         }
         self.last = effects;

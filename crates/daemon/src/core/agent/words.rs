@@ -4,9 +4,11 @@
 use std::net::IpAddr;
 
 use mmm_proto::agent::{Blocker, Duty, FromAgent, Reach, Server, Stamp, ToAgent, Want};
+use mmm_proto::peer::PeerMessage;
 use mmm_proto::{GtidPos, HostName, RoleMode, RoleName, Span, Time};
 use serde::{Deserialize, Serialize};
 
+use super::promises::KeptPromise;
 use crate::core::lease::Lease;
 
 /// What the agent core knows of the configuration.
@@ -45,6 +47,18 @@ pub struct Kept {
     /// Replication was stopped by this agent, so it may start it again.
     #[serde(default)]
     pub stopped: bool,
+    /// How long grants last.
+    #[serde(default)]
+    pub ttl: Span,
+    /// Promises that this host gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<KeptPromise>,
+    /// VIPs held by promises, and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies: Vec<(IpAddr, Time)>,
+    /// Promises that this host was given: the clock of the latest ask that was answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub got: Vec<(IpAddr, HostName, Time)>,
 }
 
 /// Something that happened. Made once and taken at once, so its size does not matter.
@@ -67,6 +81,8 @@ pub enum Input {
     Addresses { found: Vec<IpAddr> },
     /// An act ended.
     Ended { id: u64, result: ActResult },
+    /// The agent of another host said something.
+    Peer { from: HostName, message: PeerMessage },
     /// The state could not be written down.
     StoreFailed { why: String },
     /// The state can be written down again.
@@ -80,6 +96,8 @@ pub enum Effect {
     Say(FromAgent),
     /// To one monitor.
     SayTo { link: u64, message: FromAgent },
+    /// To the agent of another host; lost when it cannot be reached.
+    SayPeer { to: HostName, message: PeerMessage },
     /// Write this down before doing what follows; `sync` when it must survive a crash of the
     /// machine.
     Persist { kept: Box<Kept>, sync: bool },

@@ -130,6 +130,10 @@ impl Monitor {
                 // One side alone never takes the writer away: here its agent's, that it serves.
                 return None;
             }
+            // Nor when it is another agent that says so.
+            if self.serves_unseen(host).is_some() {
+                return None;
+            }
             let bad = [ping, mysql].into_iter().filter(|c| c.good == Some(false));
             let since = bad.filter_map(|check| check.failing_since).min()?;
             if !self.network_proven_since(since) {
@@ -144,7 +148,9 @@ impl Monitor {
         }
         let silent_for = self.silent_for(host)?;
         let last = self.now.boot - silent_for;
-        let silent = silent_for >= self.silence() && self.network_proven_since(last);
+        let silent = silent_for >= self.silence()
+            && self.network_proven_since(last)
+            && self.serves_unseen(host).is_none();
         (silent && ping.failing && mysql.failing).then(|| {
             format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
         })
@@ -155,7 +161,8 @@ impl Monitor {
         let opens = self.running.as_ref().is_some_and(|running| running.phase == Phase::Promote);
         let serves = |host: usize| {
             let record = &self.hosts[host];
-            record.duty() == Duty::Serving && record.server_up() && self.agent_answers(host)
+            let answers = record.duty() == Duty::Serving && record.server_up();
+            (answers && self.agent_answers(host)) || self.serves_unseen(host).is_some()
         };
         if opens || !self.writer().is_some_and(serves) {
             self.unserved_since.get_or_insert(self.now.boot);
@@ -218,6 +225,10 @@ impl Monitor {
     /// Whether the monitor alone cannot reach a host that its agent calls healthy.
     pub(super) fn one_sided(&self, host: usize) -> Option<String> {
         let record = &self.hosts[host];
+        if let Some(by) = self.serves_unseen(host).filter(|_| !self.agent_answers(host)) {
+            let (by, host) = (&self.top.hosts[by].name, &self.top.hosts[host].name);
+            return Some(format!("the monitor cannot reach {host}; {by} can"));
+        }
         let bad = [Check::Ping, Check::Mysql]
             .into_iter()
             .find(|check| record.checks[check.index()].good == Some(false))?;

@@ -65,9 +65,13 @@ impl Monitor {
             let Some(running) = &self.running else {
                 return Flow::Stay;
             };
-            if self.now.boot > running.deadline {
-                let why =
-                    format!("{} may still hold the writer role", self.top.hosts[claim.host].name);
+            // Promises may have made it longer.
+            if self.now.boot > running.deadline.max(claim.over + Span::secs(1)) {
+                let name = &self.top.hosts[claim.host].name;
+                let why = format!(
+                    "{name} may still hold the writer role{}",
+                    self.why_goes_on(vip, claim)
+                );
                 self.end_step(StepState::Failed, &why);
                 return Flow::End(PlanOutcome::Failed { why });
             }

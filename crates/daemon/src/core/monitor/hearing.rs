@@ -32,6 +32,7 @@ impl Monitor {
                 let known = record.heard.as_ref().map_or("", |old| &old.report.ended);
                 let ended = (known != report.ended).then(|| report.ended.clone());
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
+                let promises = (*report).clone();
                 record.heard = Some(Heard { at, wall, report: *report });
                 if changed {
                     self.generation += 1;
@@ -41,6 +42,7 @@ impl Monitor {
                     self.server_ended(host, &why);
                 }
                 self.confirm_if_gone(host);
+                self.take_promises(host, at, &promises);
                 self.release_claims(host);
                 self.renew(host);
             }
@@ -112,4 +114,14 @@ fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bo
         || old.troubles != new.troubles
         || old.cannot_open != new.cannot_open
         || old.ended != new.ended
+        || old.relies != new.relies
+        || old.promises.len() != new.promises.len()
+        || old.peers.len() != new.peers.len()
+        || old.peers.iter().zip(&new.peers).any(|(old, new)| {
+            let (old, new) = (&old.news, &new.news);
+            old.seen != new.seen
+                || old.duty != new.duty
+                || old.vips != new.vips
+                || old.server_up != new.server_up
+        })
 }

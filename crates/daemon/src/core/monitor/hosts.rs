@@ -2,6 +2,7 @@
 //! Nothing is decided here but what a single check's results amount to.
 
 use mmm_proto::agent::{Duty, Grant, Reach, Report, Stamp};
+use mmm_proto::peer::Askable;
 use mmm_proto::view::Verdict;
 use mmm_proto::{Check, HostState, Span, Time, Wall};
 
@@ -175,6 +176,10 @@ pub struct Host {
     pub row: Option<&'static str>,
     /// The silence of its agent was reported.
     pub silence_told: bool,
+    /// It was reported that only others can reach it.
+    pub unseen_told: bool,
+    /// Whom its agent may ask for promises: by the grant that it obeys, and by younger ones.
+    pub asks: Vec<Askable>,
 }
 
 impl Host {
@@ -197,6 +202,8 @@ impl Host {
             flapping: false,
             row: None,
             silence_told: false,
+            unseen_told: false,
+            asks: Vec::new(),
         }
     }
 

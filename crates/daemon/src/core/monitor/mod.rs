@@ -20,6 +20,7 @@ pub mod hosts;
 mod moves;
 mod parted;
 mod pass;
+mod peers;
 mod permit;
 mod placement;
 mod plan;
@@ -272,6 +273,7 @@ impl Monitor {
         }
         self.tell_agents();
         self.mind_broken_off();
+        self.notice_unseen();
         self.compare_with_heirs();
         self.mind_advice();
     }

@@ -23,6 +23,10 @@ impl Monitor {
         if self.superseded() || self.undecided_about(host) {
             return;
         }
+        if self.hosts[host].heard.is_none() {
+            return;
+        }
+        self.note_asked(host);
         let Some(heard) = &self.hosts[host].heard else {
             return;
         };

@@ -4,6 +4,7 @@
 //! who may have had it; nobody is promoted before those claims are answered for or surely over.
 
 use mmm_proto::agent::Stamp;
+use mmm_proto::peer::Askable;
 use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,9 @@ pub struct StoredHost {
     /// Boot id and uptime of the machine when it was last heard while ONLINE.
     #[serde(default)]
     pub last_uptime: Option<(String, Span)>,
+    /// Whom its agent may ask for promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Askable>,
 }
 
 /// A VIP, as written down.
@@ -206,6 +210,7 @@ impl Monitor {
                     since: Some(self.now.wall_of(host.since)),
                     online_since: host.online_since.map(|at| self.now.wall_of(at)),
                     last_uptime: host.last_uptime.clone(),
+                    asks: host.asks.clone(),
                 })
                 .collect(),
             vips: self
@@ -261,6 +266,7 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
         (host.flapping, host.flaps) = (known.flapping, known.flaps);
         host.flap_window = known.flap_window.map(at);
         host.last_uptime.clone_from(&known.last_uptime);
+        host.asks.clone_from(&known.asks);
         if known.state == HostState::Online {
             host.online_since = Some(known.online_since.map_or(now.boot, at));
             for check in &mut host.checks {

@@ -159,48 +159,27 @@ impl Monitor {
         }
     }
 
-    /// A report came in: what it no longer has, and has understood that it must not have, is free.
+    /// A report came in: what the host no longer has is free.
     pub(super) fn release_claims(&mut self, host: usize) {
         let Some(heard) = &self.hosts[host].heard else {
             return;
         };
         let report = &heard.report;
-        let (seen, duty) = (report.seen, report.duty);
-        let present = report.vips.clone();
-        for index in 0..self.vips.len() {
-            let writer = self.vips[index].role == self.top.writer;
-            let vip = &mut self.vips[index];
-            let free = |claim: &Claim| {
-                claim.host == host
-                    && claim.taken.is_some_and(|taken| seen >= taken || bug(Bug::ReleaseUnseen))
-                    && (!present.contains(&vip.ip) || bug(Bug::ReleaseHeld))
-                    && (!writer || duty == Duty::None)
-            };
-            if let Some(claim) = vip.claims.iter().find(|claim| free(claim)) {
-                let told = claim.is_news();
-                vip.claims.retain(|claim| !free(claim));
-                if !told {
-                    continue;
-                }
-                let name = self.name(host);
-                self.vip_event(Level::Info, index, &format!("released by {name}"), "");
-            }
-        }
+        let (seen, duty, present) = (report.seen, report.duty, report.vips.clone());
+        self.release_claims_by(host, seen, duty, &present);
     }
 
-    /// Grants that are surely over count no more, answered or not.
+    /// Grants that are surely over count no more, answered or not, where nobody's promise can have
+    /// taken their place.
     pub(super) fn end_claims(&mut self) {
         let now = self.now.boot;
         for index in 0..self.vips.len() {
-            let over = |claim: &Claim| claim.taken.is_some() && now > claim.over;
-            let ended: Vec<usize> = self.vips[index]
-                .claims
-                .iter()
-                .filter(|c| over(c) && c.is_news())
-                .map(|c| c.host)
-                .collect();
-            self.vips[index].claims.retain(|claim| !over(claim));
-            for host in ended {
+            let over = |claim: &&Claim| {
+                claim.taken.is_some() && now > claim.over && self.goes_on_no_more(index, claim)
+            };
+            let over: Vec<Claim> = self.vips[index].claims.iter().filter(over).cloned().collect();
+            self.vips[index].claims.retain(|claim| !over.contains(claim));
+            for host in over.iter().filter(|claim| claim.is_news()).map(|claim| claim.host) {
                 let (word, name) = (self.vip_word(index), self.name(host));
                 self.event(Level::Warn, &word, &format!("grant of {name} is surely over"), "");
             }
@@ -219,7 +198,9 @@ impl Monitor {
             };
             let over = self.vips[vip].claim_of(host).is_none_or(|claim| now > claim.over);
             let busy = vip == self.writer_vip() && self.running.is_some();
-            if over && !busy && !self.agent_answers(host) && self.heir_exists(vip, host) {
+            let unseen = self.serves_unseen(host).is_some();
+            if over && !busy && !unseen && !self.agent_answers(host) && self.heir_exists(vip, host)
+            {
                 let why = format!("{} and its grant is over", self.agent_trouble(host));
                 let name = self.name(host);
                 self.withdraw(vip, &why);
@@ -243,7 +224,8 @@ impl Monitor {
         }
         let claim = self.vips[self.writer_vip()].claim_of(host);
         let over = claim.is_none_or(|claim| self.now.boot > claim.over);
-        over.then(|| format!("{name}: {} and its grant is over", self.agent_trouble(host)))
+        (over && self.serves_unseen(host).is_none())
+            .then(|| format!("{name}: {} and its grant is over", self.agent_trouble(host)))
     }
 
     /// Everything decided is in the status file, unless that is known to fail.
@@ -290,6 +272,8 @@ impl Monitor {
             holds,
             active_master: self.writer().map(|w| self.top.hosts[w].name.clone()),
             replicate: self.replicate(host),
+            ask: self.askable(host),
+            prepared: self.prepared(host),
         }
     }
 

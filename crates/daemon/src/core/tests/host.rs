@@ -235,7 +235,8 @@ impl ToyHost {
         }
         for effect in effects {
             match effect {
-                Effect::Persist { .. } => {}
+                // The agents of these clusters cannot reach each other.
+                Effect::Persist { .. } | Effect::SayPeer { .. } => {}
                 Effect::Say(message) => self.outbox.push((None, message)),
                 Effect::SayTo { link, message } => self.outbox.push((Some(link), message)),
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use mmm_proto::agent::{Duty, FromAgent, Reach, Replication, Report, Server, Stamp, Step, Thread};
 use mmm_proto::agent::{Outcome, Stance, ToAgent};
+use mmm_proto::peer::Askable;
 use mmm_proto::{HostState, Lag, MonitorMode, Span, Time, Wall};
 
 use super::{host_ip, reader_vip, topology, writer_vip};
@@ -42,6 +43,10 @@ fn idle(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        ask: Askable::default(),
+        relies: Vec::new(),
+        promises: Vec::new(),
+        peers: Vec::new(),
     }
 }
 
@@ -299,7 +304,9 @@ fn in_manual_whoever_had_the_role_last_gets_it_back() {
     let mut file = stored(None);
     file.vips[0].last = Some("db2".to_owned());
     let top = Topology { mode: MonitorMode::Manual, ..topology() };
-    let mut bench = Bench::start(top, Some(file), [Some(idle(0)), Some(idle(1)), Some(idle(2))]);
+    // They obey the monitor: that is how it knows that nobody goes on by promises.
+    let obeys = |host| Some(Report { seen: Stamp { term: 2, seq: 1 }, ..idle(host) });
+    let mut bench = Bench::start(top, Some(file), [obeys(0), obeys(1), obeys(2)]);
     assert!(bench.said("votes at start: db2 is the writer"), "{}", bench.events());
     bench.run(3_000);
     let title = bench.monitor.view().running.map(|running| running.title);

@@ -337,6 +337,7 @@ impl World {
                         self.send(link as usize, false, Packet::Back(message));
                     }
                 }
+                Effect::SayPeer { to, message } => self.say_to_peer(host, &to, message),
                 Effect::Abort { id } => self.hosts[host].works.retain(|work| work.id != id),
                 Effect::Begin { id, act, limit } => self.begin_act(host, id, act, limit),
             }

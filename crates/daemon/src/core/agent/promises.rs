@@ -1,0 +1,480 @@
+//! Holding on without a monitor, while every other host that could take over gives its word not
+//! to; and the word that this host gives to others (design, section 6.3 and 6.10).
+//!
+//! Who holds a VIP and has heard no monitor for a third of the grant asks at each heartbeat. The
+//! answers count like grants: from the clock of the ask. Who has promised a VIP takes it only when
+//! the promise is over by its own, longer count. So whoever else is given the VIP by a monitor, he
+//! or somebody without whose word the holder goes not on has stopped promising, and the holder's
+//! time is over.
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Duty, Reach, Stamp, Stance};
+use mmm_proto::peer::{Answer, Ask, News, PeerHeard, PeerMessage, Promised, Refused};
+use mmm_proto::{HostName, Span, Time};
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, Effect};
+use crate::core::bugs::{Bug, bug};
+use crate::core::lease::{self, Lease};
+
+/// No grant is that long: a peer that asks for more is broken, and would block this host.
+const LONGEST: Span = Span::secs(600);
+
+/// A promise that this host gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    pub to: HostName,
+    pub vip: IpAddr,
+    /// The asker's clock at the ask, and how long it may hold.
+    pub asked: Time,
+    pub ttl: Span,
+    /// On this host's clock.
+    pub until: Time,
+}
+
+/// A promise as it is kept on disk: after a restart it counts anew in full length, so that nothing
+/// has to be written while it is only prolonged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPromise {
+    pub to: HostName,
+    pub vip: IpAddr,
+    pub ttl: Span,
+}
+
+/// What a peer said last.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    host: HostName,
+    at: Time,
+    news: News,
+}
+
+impl Agent {
+    /// What of the permission to hold a VIP lasts longest: the grant, or the promises of all who
+    /// could take it.
+    pub(super) fn lease_of(&self, vip: IpAddr) -> Option<Lease> {
+        let promised = self.promised_since(vip).map(|echo| Lease { echo, ttl: self.ttl });
+        [self.lease, promised].into_iter().flatten().max_by_key(|lease| lease.ends())
+    }
+
+    /// The permission to be the writer, wanted or just not wanted any more.
+    pub(super) fn writer_lease(&self) -> Option<Lease> {
+        match self.wanted_writer() {
+            Some(hold) => self.lease_of(hold.vip),
+            None => self.lease,
+        }
+    }
+
+    /// A monitor was heard lately.
+    fn hears(&self) -> bool {
+        let third = self.ttl.as_ms() / 3;
+        self.lease.is_some_and(|lease| self.now.boot.since(lease.echo).as_ms() < third)
+    }
+
+    /// The hosts without whose promise a VIP is not held on; none when it is never held on.
+    fn asked_for(&self, vip: IpAddr) -> Option<Vec<&HostName>> {
+        let want = self.want.as_ref()?;
+        let hold = want.holds.iter().find(|hold| hold.vip == vip)?;
+        let named = if hold.writer { &want.ask.candidates } else { &want.ask.peers };
+        let others: Vec<&HostName> = named.iter().filter(|host| **host != self.roster.me).collect();
+        // The only host that may ever be the writer needs nobody's word. Readers go on only while
+        // somebody else is there: whoever is cut off from all serves nobody.
+        let enough = if hold.writer { !named.is_empty() } else { !others.is_empty() };
+        enough.then_some(others)
+    }
+
+    /// The clock from which a VIP may be held by promises.
+    fn promised_since(&self, vip: IpAddr) -> Option<Time> {
+        self.relies.get(&vip)?;
+        let mut since = self.now.boot;
+        let others = self.asked_for(vip)?;
+        if bug(Bug::OnePromise) {
+            return others
+                .iter()
+                .filter_map(|host| self.got.get(&(vip, (*host).clone())))
+                .max()
+                .copied();
+        }
+        for host in others {
+            since = since.min(*self.got.get(&(vip, host.clone()))?);
+        }
+        Some(since)
+    }
+
+    /// Ends what is over, and sees to the promises that this host needs.
+    pub(super) fn mind_promises(&mut self) {
+        let now = self.now.boot;
+        self.end_given(|given| given.until <= now);
+        let wanted: Vec<IpAddr> =
+            self.want.iter().flat_map(|want| &want.holds).map(|h| h.vip).collect();
+        let hears = self.hears();
+        for vip in wanted {
+            if !hears && self.may_rely(vip) && !self.relies.contains_key(&vip) {
+                self.relies.insert(vip, now);
+                self.asked_at = None;
+                self.changed = true;
+            }
+        }
+        let over: Vec<IpAddr> =
+            self.relies.keys().copied().filter(|vip| self.relies_no_more(*vip)).collect();
+        for vip in over {
+            self.relies.remove(&vip);
+            self.got.retain(|(of, _), _| *of != vip);
+            self.changed = true;
+        }
+        self.ask_if_due();
+    }
+
+    /// Whether a VIP is held now and may be held on.
+    fn may_rely(&self, vip: IpAddr) -> bool {
+        let Some(hold) = self.want.iter().flat_map(|w| &w.holds).find(|h| h.vip == vip) else {
+            return false;
+        };
+        let held = if hold.writer {
+            hold.stance == Stance::Serve && matches!(self.duty, Duty::Serving | Duty::Opening)
+        } else {
+            self.found.contains(&vip) && !self.yielded.contains(&vip)
+        };
+        held && self.asked_for(vip).is_some()
+    }
+
+    /// Whether it is certain that a VIP is not held by promises any more: the grant reaches as far,
+    /// or the host has let go of it.
+    fn relies_no_more(&self, vip: IpAddr) -> bool {
+        let writer = self.writer_vips().contains(&vip);
+        let let_go =
+            if writer { self.duty == Duty::None } else { self.looked && !self.busy_with(vip) }
+                && !self.found.contains(&vip);
+        let others = self.asked_for(vip).is_some_and(|others| !others.is_empty());
+        let promised = self.promised_since(vip).filter(|_| others);
+        let granted = self.hears()
+            && self.lease.is_some_and(|lease| promised.is_none_or(|at| lease.echo >= at));
+        let_go || granted
+    }
+
+    fn busy_with(&self, vip: IpAddr) -> bool {
+        self.addressing.contains_key(&vip)
+    }
+
+    fn ask_if_due(&mut self) {
+        let now = self.now.boot;
+        let beat = self.heartbeat();
+        if self.asked_at.is_some_and(|at| now.since(at) < beat) {
+            return;
+        }
+        let asking: Vec<IpAddr> =
+            self.relies.keys().copied().filter(|vip| self.may_rely(*vip)).collect();
+        if asking.is_empty() {
+            return;
+        }
+        self.asked_at = Some(now);
+        for vip in &asking {
+            if self.asked_for(*vip).is_some_and(|others| others.is_empty()) {
+                self.prolong(*vip);
+            }
+        }
+        for host in self.others() {
+            let of_host =
+                |vip: &IpAddr| self.asked_for(*vip).is_some_and(|others| others.contains(&&host));
+            let vips: Vec<IpAddr> = asking.iter().copied().filter(of_host).collect();
+            if !vips.is_empty() {
+                let ask = Ask { clock: now, ttl: self.ttl, stamp: self.granted, vips };
+                self.out.push(Effect::SayPeer { to: host.clone(), message: PeerMessage::Ask(ask) });
+            }
+        }
+    }
+
+    /// The other hosts that are talked to.
+    fn others(&self) -> Vec<HostName> {
+        let ask = self.want.as_ref().map(|want| &want.ask);
+        let named = ask.into_iter().flat_map(|ask| ask.candidates.iter().chain(&ask.peers));
+        let mut others: Vec<HostName> = Vec::new();
+        for host in named {
+            if *host != self.roster.me && !others.contains(host) {
+                others.push(host.clone());
+            }
+        }
+        others
+    }
+
+    /// When promises want to be looked at again.
+    pub(super) fn promises_wake(&self) -> Option<Time> {
+        let beat = self.heartbeat();
+        let ask = self.asked_at.filter(|_| !self.relies.is_empty()).map(|at| at + beat);
+        let third = self.lease.map(|lease| lease.echo + Span::ms(self.ttl.as_ms().div_ceil(3)));
+        let given = self.given.iter().map(|given| given.until).min();
+        let news = self.news_at.map(|at| at + beat);
+        let now = self.now.boot;
+        [ask, third, given, news].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    pub(super) fn take_peer(&mut self, from: &HostName, message: PeerMessage) {
+        if !self.roster.hosts.iter().any(|(host, ..)| host == from) || *from == self.roster.me {
+            return;
+        }
+        match message {
+            PeerMessage::News(news) => self.take_news(from, news),
+            PeerMessage::Ask(ask) => self.take_ask(from, &ask),
+            PeerMessage::Answer(answer) => self.take_answer(from, &answer),
+            PeerMessage::Error { .. } => {}
+        }
+    }
+
+    fn take_news(&mut self, from: &HostName, news: News) {
+        // A host that hears no monitor and holds nothing learns here what was decided: what is
+        // older it would obey no more, and says so to all.
+        if self.duty == Duty::None && !self.hears() && news.seen > self.seen {
+            self.seen = news.seen;
+            self.changed = true;
+            self.keep(false);
+        }
+        let freed = |given: &Given| {
+            given.to == *from && news.clock > given.asked && !news.relies.contains(&given.vip)
+        };
+        self.end_given(freed);
+        let now = self.now.boot;
+        match self.peers.iter_mut().find(|peer| peer.host == *from) {
+            // Two connections may change their order.
+            Some(peer) if peer.news.clock > news.clock && now.since(peer.at) < self.ttl => {}
+            Some(peer) => {
+                self.changed |= differs(&peer.news, &news);
+                (peer.at, peer.news) = (now, news);
+            }
+            None => {
+                self.peers.push(Peer { host: from.clone(), at: now, news });
+                self.peers.sort_by(|a, b| a.host.cmp(&b.host));
+                self.changed = true;
+            }
+        }
+    }
+
+    fn take_ask(&mut self, from: &HostName, ask: &Ask) {
+        let (mut promised, mut refused) = (Vec::new(), Vec::new());
+        let now = self.now.boot;
+        let until = lease::surely_over(now, ask.ttl);
+        let mut new = false;
+        for vip in &ask.vips {
+            if let Some((stamp, why)) = self.why_not_promise(*vip, ask) {
+                refused.push(Refused { vip: *vip, stamp, why });
+                continue;
+            }
+            promised.push(*vip);
+            let known = self.given.iter_mut().find(|given| given.to == *from && given.vip == *vip);
+            if let Some(given) = known {
+                new |= given.ttl != ask.ttl;
+                given.ttl = ask.ttl;
+                let before = if given.asked.0 == u64::MAX { Time(0) } else { given.asked };
+                given.asked = before.max(ask.clock);
+                given.until = given.until.max(until);
+            } else {
+                let (to, vip) = (from.clone(), *vip);
+                self.given.push(Given { to, vip, asked: ask.clock, ttl: ask.ttl, until });
+                new = true;
+            }
+        }
+        if !promised.is_empty() && ask.stamp > self.seen {
+            self.seen = ask.stamp;
+            new = true;
+        }
+        if new {
+            self.changed = true;
+            self.keep(true);
+        }
+        let answer = Answer { echo: ask.clock, promised, refused };
+        let message = PeerMessage::Answer(answer);
+        self.out.push(Effect::SayPeer { to: from.clone(), message });
+    }
+
+    /// Why a promise is not given, and the decision that is the reason, if one is.
+    fn why_not_promise(&self, vip: IpAddr, ask: &Ask) -> Option<(Stamp, String)> {
+        let me = &self.roster.me;
+        let (none, granted) = (Stamp::default(), self.granted);
+        let Some(known) = self.roster.vips.iter().find(|known| known.ip == vip) else {
+            return Some((none, format!("{vip} is not in the configuration of {me}")));
+        };
+        if bug(Bug::PromiseAndHold) {
+            return None;
+        }
+        // Who knows less than the asker has nothing to say against it.
+        if let Some(want) = self.want.as_ref().filter(|_| granted >= ask.stamp) {
+            if want.holds.iter().any(|hold| hold.vip == vip) {
+                return Some((granted, format!("{me} is to hold {vip}")));
+            }
+            if want.prepared.contains(&vip) {
+                return Some((granted, format!("{vip} is to be given to another host")));
+            }
+        }
+        let why = if ask.ttl > LONGEST {
+            format!("{} is longer than any grant", ask.ttl)
+        } else if let Some(why) = self.troubles.get("store") {
+            format!("{me} {why}")
+        } else if self.found.contains(&vip) || self.busy_with(vip) {
+            format!("{me} has {vip}")
+        } else if known.writer && self.duty != Duty::None {
+            format!("{me} is {} as writer", self.duty.word())
+        } else {
+            return None;
+        };
+        Some((none, why))
+    }
+
+    fn take_answer(&mut self, from: &HostName, answer: &Answer) {
+        let now = self.now.boot;
+        let echo = if bug(Bug::PromiseAnyAsk) { now } else { answer.echo };
+        if echo > now {
+            return;
+        }
+        for vip in &answer.promised {
+            if self.relies.get(vip).is_none_or(|since| echo < *since) {
+                continue;
+            }
+            let before = self.promised_since(*vip);
+            let at = self.got.entry((*vip, from.clone())).or_insert(echo);
+            *at = (*at).max(echo);
+            if self.promised_since(*vip) != before {
+                self.prolong(*vip);
+            }
+        }
+        for refused in &answer.refused {
+            self.give_way(from, refused);
+        }
+    }
+
+    /// The promises reach further than before: so may the kernel's timer.
+    fn prolong(&mut self, vip: IpAddr) {
+        let lease = self.lease_of(vip).filter(|lease| self.now.boot < lease.ends());
+        let up = self.found.contains(&vip) && self.wanted_addresses().contains(&vip);
+        if let Some(lease) = lease.filter(|_| up && self.may_address(vip)) {
+            self.hold_address(vip, lease);
+        }
+        self.keep(false);
+    }
+
+    /// Somebody knows a decision that this host has not heard of: the VIP is to go elsewhere. To
+    /// let go at once is better for the clients than to wait for the end of the time.
+    fn give_way(&mut self, from: &HostName, refused: &Refused) {
+        let vip = refused.vip;
+        if refused.stamp <= self.granted || !self.relies.contains_key(&vip) || self.hears() {
+            return;
+        }
+        if refused.stamp > self.seen {
+            self.seen = refused.stamp;
+            self.keep(true);
+        }
+        let why = format!("{from} knows decision {}: {}", refused.stamp, refused.why);
+        if !self.writer_vips().contains(&vip) {
+            if self.yielded.insert(vip) {
+                self.news(&format!("lets {vip} go"), &why);
+            }
+        } else if matches!(self.duty, Duty::Serving | Duty::Opening) {
+            self.news("fences itself", &why);
+            self.fence();
+        }
+    }
+
+    /// Why there are no promises to go on by, for the news of a fence.
+    pub(super) fn missing_promises(&self) -> String {
+        let Some(hold) = self.wanted_writer() else { return String::new() };
+        let Some(others) = self.asked_for(hold.vip) else { return String::new() };
+        let late = |host: &&&HostName| {
+            let at = self.got.get(&(hold.vip, (**host).clone()));
+            at.is_none_or(|at| self.now.boot.since(*at).as_ms() * 3 >= self.ttl.as_ms() * 2)
+        };
+        let late: Vec<&str> = others.iter().filter(late).map(|host| host.as_str()).collect();
+        if late.is_empty() {
+            String::new()
+        } else {
+            format!("; no promise from {}", late.join(", "))
+        }
+    }
+
+    fn end_given(&mut self, over: impl Fn(&Given) -> bool) {
+        let before = self.given.len();
+        self.given.retain(|given| !over(given));
+        if self.given.len() != before {
+            self.changed = true;
+            self.keep(false);
+        }
+    }
+
+    /// The promise that keeps this host from taking a VIP.
+    pub(super) fn promise_against(&self, vip: IpAddr) -> Option<&Given> {
+        let now = self.now.boot;
+        let live = |given: &&Given| given.vip == vip && given.until > now;
+        self.given.iter().find(live).filter(|_| !bug(Bug::PromiseAndHold))
+    }
+
+    /// Tells the others how this host is: at each heartbeat, and at once when it changed.
+    pub(super) fn tell_peers(&mut self) {
+        let now = self.now.boot;
+        let due =
+            self.news_at.is_none_or(|at| now.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
+        let news = News {
+            clock: now,
+            seen: self.seen,
+            duty: self.duty,
+            vips: self.present(),
+            server_up: self.server.reach == Reach::Up,
+            relies: self.relies.keys().copied().collect(),
+        };
+        let same = self.told.as_ref().is_some_and(|told| !differs(told, &news));
+        if same && !due {
+            return;
+        }
+        (self.news_at, self.told) = (Some(now), Some(news.clone()));
+        for to in self.others() {
+            self.out.push(Effect::SayPeer { to, message: PeerMessage::News(news.clone()) });
+        }
+    }
+
+    /// Its own promises that are live, for the report.
+    pub(super) fn promises_live(&self) -> Vec<Promised> {
+        let now = self.now.boot;
+        let live = self.given.iter().filter(|given| given.until > now);
+        live.map(|given| Promised {
+            to: given.to.clone(),
+            vip: given.vip,
+            left: given.until.since(now),
+        })
+        .collect()
+    }
+
+    /// What was last heard from each peer, for the report.
+    pub(super) fn peers_heard(&self) -> Vec<PeerHeard> {
+        let heard = |peer: &Peer| PeerHeard {
+            host: peer.host.clone(),
+            ago: self.now.boot.since(peer.at),
+            news: peer.news.clone(),
+        };
+        self.peers.iter().map(heard).collect()
+    }
+
+    pub(super) fn kept_promises(&self) -> Vec<KeptPromise> {
+        let kept =
+            |given: &Given| KeptPromise { to: given.to.clone(), vip: given.vip, ttl: given.ttl };
+        self.given.iter().map(kept).collect()
+    }
+}
+
+/// The promises of an agent that starts: each counts anew from now.
+pub(super) fn given_as_kept(kept: &[KeptPromise], now: Time) -> Vec<Given> {
+    let given = |kept: &KeptPromise| Given {
+        to: kept.to.clone(),
+        vip: kept.vip,
+        // What a peer said before is not known any more: only a new ask lets its news end it.
+        asked: Time(u64::MAX),
+        ttl: kept.ttl,
+        until: lease::surely_over(now, kept.ttl),
+    };
+    kept.iter().filter(|_| !bug(Bug::PromiseForgotten)).map(given).collect()
+}
+
+/// Whether news tell more than that time passed.
+fn differs(old: &News, new: &News) -> bool {
+    old.seen != new.seen
+        || old.duty != new.duty
+        || old.vips != new.vips
+        || old.server_up != new.server_up
+        || old.relies != new.relies
+}

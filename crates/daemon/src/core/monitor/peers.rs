@@ -1,0 +1,237 @@
+//! What agents say of each other: whom a holder asks for promises, who goes on by them, and who was
+//! heard by another host though the monitor cannot hear him (design, sections 6.3 and 6.9).
+
+use mmm_proto::agent::{Duty, Report, Stamp};
+use mmm_proto::event::Level;
+use mmm_proto::peer::{Askable, PeerHeard};
+use mmm_proto::{HostName, HostState, RoleMode, Span, Time};
+
+use super::Monitor;
+use super::vips::Claim;
+use crate::core::bugs::{Bug, bug};
+use crate::core::lease;
+
+/// Of how many hosts a holder of reader VIPs needs the promise: all hosts that could be given one
+/// must be asked, and a cluster of hundreds must not talk each with each.
+const PEERS_MAX: usize = 8;
+
+impl Monitor {
+    /// Whom a host asks for promises when it hears no monitor.
+    pub(super) fn askable(&self, host: usize) -> Askable {
+        let name = |host: &usize| self.top.hosts[*host].name.clone();
+        let candidates = if self.may_be_writer(host) {
+            self.top.roles[self.top.writer].hosts.iter().map(name).collect()
+        } else {
+            Vec::new()
+        };
+        // Whoever cannot serve is given nothing, and would end the service of others by his silence.
+        let balanced = |role: &&super::topology::RoleSpec| {
+            role.mode == RoleMode::Balanced && role.hosts.contains(&host)
+        };
+        let mut peers: Vec<usize> = vec![host];
+        for other in self.top.roles.iter().filter(balanced).flat_map(|role| &role.hosts) {
+            let there = self.hosts[*other].state == HostState::Online;
+            if there && !peers.contains(other) && peers.len() < PEERS_MAX {
+                peers.push(*other);
+            }
+        }
+        peers.sort_unstable();
+        Askable { candidates, peers: peers.iter().map(name).collect() }
+    }
+
+    /// The VIPs that nobody has and that a host may be given: it promises nobody not to take them.
+    pub(super) fn prepared(&self, host: usize) -> Vec<std::net::IpAddr> {
+        let vacant = |vip: &&super::vips::Vip| {
+            vip.holder.is_none() && self.top.roles[vip.role].hosts.contains(&host)
+        };
+        self.vips.iter().filter(vacant).map(|vip| vip.ip).collect()
+    }
+
+    /// A grant is about to name these hosts: until the agent says that it obeys it, it may be that
+    /// it asks them, or those of the grant before.
+    pub(super) fn note_asked(&mut self, host: usize) {
+        let ask = self.askable(host);
+        let record = &mut self.hosts[host];
+        if record.asks.last() != Some(&ask) {
+            record.asks.retain(|known| *known != ask);
+            record.asks.push(ask);
+            self.decide();
+        }
+    }
+
+    /// What a report says of promises, its own and others'.
+    pub(super) fn take_promises(&mut self, host: usize, at: Time, report: &Report) {
+        let record = &mut self.hosts[host];
+        // Only what was sent last can still come, and this is what it obeys.
+        if record.asks.len() > 1 && record.asks.last() == Some(&report.ask) {
+            record.asks.drain(..record.asks.len() - 1);
+            self.decide();
+        }
+        for promised in &report.promises {
+            let left = promised.left;
+            let over = lease::surely_over(at, left);
+            self.go_on(&promised.to, promised.vip, over);
+        }
+        for heard in &report.peers {
+            let Some(of) = self.top.host(&heard.host).filter(|of| *of != host) else { continue };
+            let news = &heard.news;
+            self.release_claims_by(of, news.seen, news.duty, &news.vips);
+        }
+    }
+
+    /// A host may hold a VIP until then, by somebody's promise.
+    fn go_on(&mut self, to: &HostName, ip: std::net::IpAddr, over: Time) {
+        let Some(host) = self.top.host(to) else { return };
+        if bug(Bug::PromiseUnheard) {
+            return;
+        }
+        let answers = self.agent_answers(host);
+        let stamp = self.stamp();
+        let Some(vip) = self.vips.iter_mut().find(|vip| vip.ip == ip) else { return };
+        match vip.claims.iter_mut().find(|claim| claim.host == host) {
+            Some(claim) => claim.over = claim.over.max(over),
+            // It was taken for over, by a monitor that had just started.
+            None if !answers && vip.holder != Some(host) => {
+                vip.claims.push(Claim { host, over, taken: Some(stamp) });
+            }
+            None => {}
+        }
+    }
+
+    /// Whether a claim whose grants are over has ended: somebody without whose promise its host
+    /// does not go on has seen that it is to end, and has promised nothing any more.
+    pub(super) fn goes_on_no_more(&self, vip: usize, claim: &Claim) -> bool {
+        if bug(Bug::PromiseUnheard) {
+            return true;
+        }
+        let asks = &self.hosts[claim.host].asks;
+        asks.iter().all(|ask| self.is_refused(vip, claim, ask))
+    }
+
+    fn is_refused(&self, vip: usize, claim: &Claim, ask: &Askable) -> bool {
+        let writer = self.vips[vip].role == self.top.writer;
+        let named = if writer { &ask.candidates } else { &ask.peers };
+        let others: Vec<usize> = named
+            .iter()
+            .filter_map(|name| self.top.host(name))
+            .filter(|other| *other != claim.host)
+            .collect();
+        // Nobody is named, or nobody else for a reader: then it does not go on.
+        if named.is_empty() || (!writer && others.is_empty()) {
+            return true;
+        }
+        others.iter().any(|other| self.refuses(*other, vip, claim))
+    }
+
+    /// Whether a host has seen that a claim is to end, has no promise out to its host, and gives
+    /// none any more.
+    fn refuses(&self, other: usize, vip: usize, claim: &Claim) -> bool {
+        let Some(report) = self.hosts[other].fresh(self.now.boot, self.silence()) else {
+            return false;
+        };
+        let record = &self.vips[vip];
+        let taken = claim.taken.unwrap_or_default();
+        let to = &self.top.hosts[claim.host].name;
+        let gives = record.holder.is_some_and(|holder| holder != other);
+        !gives
+            && report.seen >= taken
+            && !report.promises.iter().any(|p| p.vip == record.ip && p.to == *to)
+    }
+
+    /// Why a claim has not ended though its grants are over, for people; empty when that is not so.
+    pub(super) fn why_goes_on(&self, vip: usize, claim: &Claim) -> String {
+        if self.now.boot <= claim.over || self.goes_on_no_more(vip, claim) {
+            return String::new();
+        }
+        let name = &self.top.hosts[claim.host].name;
+        format!(
+            ": nobody without whose promise {name} does not go on can be asked whether it has one \
+             (kill_host, or {name} itself, can end that)"
+        )
+    }
+
+    /// Who heard a host lately that the monitor cannot hear, and what it said.
+    pub(super) fn vouched(&self, host: usize) -> Option<(usize, Span, &PeerHeard)> {
+        let limit = self.silence();
+        let name = &self.top.hosts[host].name;
+        let mut best: Option<(usize, Span, &PeerHeard)> = None;
+        for (other, record) in self.hosts.iter().enumerate() {
+            let Some(heard) = record.heard.as_ref().filter(|_| other != host) else { continue };
+            if record.fresh(self.now.boot, limit).is_none() {
+                continue;
+            }
+            let Some(peer) = heard.report.peers.iter().find(|peer| peer.host == *name) else {
+                continue;
+            };
+            let ago = peer.ago + self.now.boot.since(heard.at);
+            if ago < limit && best.as_ref().is_none_or(|(_, least, _)| ago < *least) {
+                best = Some((other, ago, peer));
+            }
+        }
+        best
+    }
+
+    /// Who says of the writer that it serves though the monitor cannot reach it: then only the
+    /// monitor's own way to it is broken. Of other hosts that is not asked: what they serve can as
+    /// well be served by hosts whose lag can be seen.
+    pub(super) fn serves_unseen(&self, host: usize) -> Option<usize> {
+        if !self.is_writer(host) || bug(Bug::PromiseUnheard) {
+            return None;
+        }
+        let (by, _, heard) = self.vouched(host)?;
+        (heard.news.server_up && heard.news.duty == Duty::Serving).then_some(by)
+    }
+
+    /// Tells once that a host is out of the monitor's sight but not of others', and when it is back.
+    pub(super) fn notice_unseen(&mut self) {
+        for host in 0..self.hosts.len() {
+            let silent = self.silent_for(host).is_some_and(|span| span >= self.silence());
+            let by = self.serves_unseen(host).filter(|_| silent);
+            let told = self.hosts[host].unseen_told;
+            if by.is_some() == told {
+                continue;
+            }
+            self.hosts[host].unseen_told = by.is_some();
+            let name = self.name(host);
+            if let Some(by) = by {
+                let by = self.name(by);
+                let what = format!("cannot be reached by the monitor; {by} can");
+                let why = format!("{}; nothing is moved", self.agent_trouble(host));
+                self.event(Level::Warn, &name, &what, &why);
+            } else if self.agent_answers(host) {
+                self.event(Level::Info, &name, "can be reached by the monitor again", "");
+            }
+        }
+    }
+
+    /// What a host said of itself, by itself or by a peer: what it no longer has, and has understood
+    /// that it must not have, is free.
+    pub(super) fn release_claims_by(
+        &mut self,
+        host: usize,
+        seen: Stamp,
+        duty: Duty,
+        present: &[std::net::IpAddr],
+    ) {
+        for index in 0..self.vips.len() {
+            let writer = self.vips[index].role == self.top.writer;
+            let vip = &mut self.vips[index];
+            let free = |claim: &Claim| {
+                claim.host == host
+                    && claim.taken.is_some_and(|taken| seen >= taken || bug(Bug::ReleaseUnseen))
+                    && (!present.contains(&vip.ip) || bug(Bug::ReleaseHeld))
+                    && (!writer || duty == Duty::None)
+            };
+            if let Some(claim) = vip.claims.iter().find(|claim| free(claim)) {
+                let told = claim.is_news();
+                vip.claims.retain(|claim| !free(claim));
+                self.stirred = true;
+                if !told {
+                    continue;
+                }
+                let name = self.name(host);
+                self.vip_event(Level::Info, index, &format!("released by {name}"), "");
+            }
+        }
+    }
+}
