@@ -3,8 +3,11 @@
 pub mod acts;
 pub mod address;
 pub mod announce;
+pub mod conflict;
 pub mod escalate;
 pub mod fence;
+pub mod frames;
+pub mod interface;
 pub mod link;
 pub mod refuse;
 pub mod roster;

@@ -2,7 +2,6 @@
 //! for but the state file: acts run beside the loop and their ends come back as inputs.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
-use super::{roster, store};
+use super::{interface, roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
 use crate::config::{Config, FenceEscalation};
@@ -121,12 +120,11 @@ impl Worker {
         let pulses = hands.server.sentinel();
         let (inputs, inputs_rx) = mpsc::channel(256);
         let look = Arc::new(Notify::new());
-        let vips: Vec<IpAddr> = roster.vips.iter().map(|vip| vip.ip).collect();
         let kill = config.fence_escalation == FenceEscalation::Kill;
         let process = kill.then(ServerProcess::default);
         let tools = Arc::new(Tools { hands, roster, process });
         tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
-        tokio::spawn(watch_addresses(Arc::clone(&tools), vips, inputs.clone()));
+        interface::watch(&tools, &inputs);
         let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
@@ -258,6 +256,7 @@ impl Worker {
         for effect in effects {
             match effect {
                 Effect::Persist { .. } => {}
+                Effect::Announce { vip } => self.tools.hands.announce(vip),
                 Effect::Say(message) => {
                     if let mmm_proto::agent::FromAgent::News { what, why, .. } = &message {
                         tracing::warn!(what, why, "agent");
@@ -361,30 +360,5 @@ async fn watch_server(
             return;
         }
         let _ = tokio::time::timeout(LOOK_EVERY.into(), now.notified()).await;
-    }
-}
-
-/// Looks at the interface at each beat, whoever may have changed it.
-async fn watch_addresses(tools: Arc<Tools>, vips: Vec<IpAddr>, inputs: mpsc::Sender<Input>) {
-    let mut told = false;
-    loop {
-        match tokio::time::timeout(LOOK_LIMIT.into(), tools.hands.addresses.list()).await {
-            Ok(Ok(list)) => {
-                let mut found: Vec<IpAddr> =
-                    list.into_iter().map(|found| found.ip).filter(|ip| vips.contains(ip)).collect();
-                found.sort();
-                found.dedup();
-                told = false;
-                if inputs.send(Input::Addresses { found }).await.is_err() {
-                    return;
-                }
-            }
-            Ok(Err(error)) if !told => {
-                tracing::error!(%error, "cannot list the addresses of the interface");
-                told = true;
-            }
-            _ => {}
-        }
-        tokio::time::sleep(LOOK_EVERY.into()).await;
     }
 }

@@ -7,6 +7,7 @@
 //! within the grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
+mod conflict;
 mod hold;
 mod orders;
 mod words;
@@ -80,6 +81,8 @@ pub struct Agent {
     address_retry: BTreeMap<IpAddr, Time>,
     /// What could not be done, by what it is about.
     troubles: BTreeMap<String, String>,
+    /// Others that say that they have a VIP of ours.
+    conflicts: BTreeMap<IpAddr, conflict::Conflict>,
     links: Vec<u64>,
     next_act: u64,
     reported_at: Option<Time>,
@@ -133,6 +136,7 @@ impl Agent {
             replicated: Time(0),
             address_retry: BTreeMap::new(),
             troubles: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             links: Vec::new(),
             next_act: 0,
             reported_at: None,
@@ -154,6 +158,7 @@ impl Agent {
         self.mind_the_writer();
         self.mind_the_addresses();
         self.mind_replication();
+        self.mind_the_conflicts();
         self.report_if_due();
         std::mem::take(&mut self.out)
     }
@@ -167,6 +172,7 @@ impl Agent {
         let addresses = self.address_retry.values().copied();
         // What is past was looked at in this very step.
         let ahead = lease.into_iter().flatten().chain(report).chain(retries).chain(addresses);
+        let ahead = ahead.chain(self.conflicts_due());
         let next = ahead.filter(|at| *at > now).min();
         next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
     }
@@ -200,6 +206,9 @@ impl Agent {
                     self.found = found;
                     self.changed = true;
                 }
+            }
+            Input::Conflict { vip, mac, neighbours } => {
+                self.take_conflict(vip, &mac, &neighbours);
             }
             Input::Ended { id, result } => self.take_result(id, result),
             Input::StoreFailed { why } => {

@@ -1,5 +1,6 @@
 //! The agent core alone: one input at a time, and exactly what comes of it.
 
+mod conflicts;
 mod holding;
 mod ordered;
 mod replicating;
@@ -149,6 +150,7 @@ impl Bench {
                     self.said.push(message.clone());
                 }
                 Effect::Persist { kept, .. } => self.kept = Some((**kept).clone()),
+                Effect::Announce { .. } => {}
             }
         }
         self.last = effects;

@@ -235,7 +235,7 @@ impl ToyHost {
         }
         for effect in effects {
             match effect {
-                Effect::Persist { .. } => {}
+                Effect::Persist { .. } | Effect::Announce { .. } => {}
                 Effect::Say(message) => self.outbox.push((None, message)),
                 Effect::SayTo { link, message } => self.outbox.push((Some(link), message)),
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),
