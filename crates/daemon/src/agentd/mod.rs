@@ -4,6 +4,7 @@ pub mod acts;
 pub mod address;
 pub mod announce;
 pub mod conflict;
+pub mod doctor;
 pub mod escalate;
 pub mod fence;
 pub mod frames;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mmm_proto::agent::Duty;
+use mmm_proto::agent::{Duty, FromAgent, ToAgent};
 use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
+use super::doctor::{self, Subject};
 use super::escalate::{self, ServerProcess};
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
@@ -63,6 +64,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 return Ok(());
             }
             Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
+            Some((link, message)) = worker.examined.recv() => worker.examined(link, message),
             Some(pulse) = worker.pulses.recv() => worker.pulse_input(pulse),
             Some(input) = worker.inputs_rx.recv() => input,
             () = worker.clock.sleep_until(wake) => Input::Tick,
@@ -83,6 +85,9 @@ struct Worker {
     inputs: mpsc::Sender<Input>,
     inputs_rx: mpsc::Receiver<Input>,
     look: Arc<Notify>,
+    subject: Arc<Subject>,
+    examined: mpsc::Receiver<(u64, FromAgent)>,
+    examines: mpsc::Sender<(u64, FromAgent)>,
     acts: BTreeMap<u64, AbortHandle>,
     store: Arc<Store>,
     /// The last write failed; what it was about is still to be written.
@@ -120,6 +125,7 @@ impl Worker {
         let pulses = hands.server.sentinel();
         let (inputs, inputs_rx) = mpsc::channel(256);
         let look = Arc::new(Notify::new());
+        let (examines, examined) = mpsc::channel(8);
         let kill = config.fence_escalation == FenceEscalation::Kill;
         let process = kill.then(ServerProcess::default);
         let tools = Arc::new(Tools { hands, roster, process });
@@ -143,6 +149,9 @@ impl Worker {
             inputs,
             inputs_rx,
             look,
+            subject: Arc::new(Subject::new(config)),
+            examined,
+            examines,
             acts: BTreeMap::new(),
             store: Arc::new(store),
             unwritten: None,
@@ -155,12 +164,35 @@ impl Worker {
                 tracing::info!(link, version = %hello.version, "monitor connected");
                 Input::LinkUp { link }
             }
+            MonitorEvent::Said { link, message: ToAgent::Examine { id, limit }, .. } => {
+                self.examine(link, id, limit);
+                Input::Tick
+            }
             MonitorEvent::Said { link, message, .. } => Input::Heard { link, message },
             MonitorEvent::Down { link, why, .. } => {
                 tracing::warn!(link, why, "monitor disconnected");
                 Input::LinkDown { link, why }
             }
         }
+    }
+
+    /// Looks at the host beside the loop; what it finds decides nothing.
+    fn examine(&self, link: u64, id: u64, limit: Span) {
+        let (subject, tell) = (Arc::clone(&self.subject), self.examines.clone());
+        tokio::spawn(async move {
+            let looked = tokio::time::timeout(limit.into(), doctor::examine(subject)).await;
+            let findings = looked.unwrap_or_default();
+            let message = FromAgent::Examined { id, wall: Clock.wall(), findings };
+            // The loop only goes when the process does.
+            let _ = tell.send((link, message)).await;
+        });
+    }
+
+    fn examined(&self, link: u64, message: FromAgent) -> Input {
+        if let Err(closed) = self.links.send(link, message) {
+            tracing::info!(link, why = %closed, "what was found is not sent");
+        }
+        Input::Tick
     }
 
     fn pulse_input(&self, pulse: Pulse) -> Input {
@@ -258,7 +290,7 @@ impl Worker {
                 Effect::Persist { .. } => {}
                 Effect::Announce { vip } => self.tools.hands.announce(vip),
                 Effect::Say(message) => {
-                    if let mmm_proto::agent::FromAgent::News { what, why, .. } = &message {
+                    if let FromAgent::News { what, why, .. } = &message {
                         tracing::warn!(what, why, "agent");
                     }
                     self.links.broadcast(&message);

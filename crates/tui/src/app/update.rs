@@ -265,6 +265,9 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
             let mode = model.view.as_ref().map_or("?", |view| view.mode.word());
             model.say(Tone::Info, mode);
         }
+        Ok(Verb::Doctor { .. }) => {
+            model.say(Tone::Info, "what it finds is long: run `mmm-control doctor` in a shell");
+        }
         Ok(verb @ Verb::Ping) => {
             let id = model.next_id();
             return vec![Cmd::Ask(ToMonitor::Run { id, verb })];

@@ -10,7 +10,7 @@ pub mod show;
 use std::time::Duration;
 
 use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
-use mmm_proto::{ClusterView, Demo, Verb, Wall};
+use mmm_proto::{ClusterView, Demo, Verb, Wall, doctor};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -234,6 +234,11 @@ fn lost(verb: &Verb, why: &str) -> Outcome {
 }
 
 fn finished(answer: &Answer) -> Outcome {
+    if let Answer::Examined { findings } = answer {
+        let exit = if doctor::healthy(findings) { exit::DONE } else { exit::REFUSED };
+        let (out, err) = (doctor::text(findings), String::new());
+        return Outcome { exit, out, err, json: ("findings", json!(findings)) };
+    }
     let (exit, out, err) = match answer {
         Answer::Done { text, .. } => (exit::DONE, format!("OK: {text}\n"), String::new()),
         Answer::Refused { refusal } => {
@@ -247,7 +252,10 @@ fn finished(answer: &Answer) -> Outcome {
         Answer::Failed { undone: false, why } => {
             (exit::REFUSED, String::new(), format!("ERROR: failed: {why}\n"))
         }
-        Answer::Snapshot { .. } | Answer::Plan { .. } | Answer::Started { .. } => {
+        Answer::Snapshot { .. }
+        | Answer::Plan { .. }
+        | Answer::Started { .. }
+        | Answer::Examined { .. } => {
             let err = "ERROR: the monitor answered with something that was not asked for\n";
             (exit::REFUSED, String::new(), err.to_owned())
         }

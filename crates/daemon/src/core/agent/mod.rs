@@ -183,7 +183,8 @@ impl Agent {
             Input::Heard { link, message } => match message {
                 ToAgent::Grant(grant) => self.take_grant(link, grant),
                 ToAgent::Order(order) => self.take_order(link, order),
-                ToAgent::Error { .. } => {}
+                // The shell looks: nothing is decided by it.
+                ToAgent::Examine { .. } | ToAgent::Error { .. } => {}
             },
             Input::LinkUp { link } => {
                 self.links.push(link);
