@@ -59,15 +59,15 @@ async fn look(other: Host, name: String) -> Vec<Finding> {
     match server {
         Ok(()) => found.ok(&check, format!("{at} lets {} replicate", other.replication.user)),
         Err(why) => {
-            let grant = format!(
-                "on {}: GRANT REPLICATION SLAVE ON *.* TO '{}'@'%'; nc -vz {} {}",
-                other.name,
-                other.replication.user,
+            let remedy = format!(
+                "nc -vz {} {}\non {}: GRANT REPLICATION SLAVE ON *.* TO '{}'@'%';",
                 at.ip(),
-                at.port()
+                at.port(),
+                other.name,
+                other.replication.user
             );
             let what = format!("{name} could not replicate from {}: {why}", other.name);
-            found.bad(&check, what, grant);
+            found.bad(&check, what, remedy);
         }
     }
     found.done()

@@ -189,7 +189,7 @@ async fn variables(server: &Server, found: &mut Findings) {
         Ok(values) => values,
         Err(error) => return found.warn("durability", error.to_string(), "SHOW GLOBAL VARIABLES"),
     };
-    let [sync_binlog, flush, master, replica] = values.map(|value| value.unwrap_or_default());
+    let [sync_binlog, flush, master, replica] = values.map(Option::unwrap_or_default);
     if sync_binlog == "1" && flush == "1" {
         found.ok("durability", "every commit is on disk before it is acknowledged");
     } else {
