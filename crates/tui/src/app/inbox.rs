@@ -81,6 +81,7 @@ pub(super) fn on_view(model: &mut Model, view: Box<ClusterView>) -> Vec<Cmd> {
     {
         model.screen = Screen::Overview;
     }
+    model.history.note(model.now, &view.hosts);
     model.view_at = model.now;
     model.view = Some(view);
     outcome_of_ours(model);

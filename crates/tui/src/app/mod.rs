@@ -6,6 +6,7 @@ mod acting;
 pub mod cmd;
 pub mod confirm;
 mod demo;
+pub mod history;
 mod inbox;
 pub mod keys;
 pub mod link;
@@ -19,6 +20,7 @@ use mmm_proto::view::{ActionView, HostView};
 use mmm_proto::{ClusterView, Event, HostName, Span, Time, Verb, Wall};
 
 use confirm::Dialog;
+use history::History;
 use link::Link;
 use prompt::Prompt;
 
@@ -114,6 +116,8 @@ pub struct Model {
     pub view: Option<Box<ClusterView>>,
     /// When `view` came in.
     pub view_at: Time,
+    /// How late the hosts were.
+    pub history: History,
     /// Newest first.
     pub events: VecDeque<Event>,
     pub screen: Screen,
@@ -143,6 +147,7 @@ impl Model {
             link: Link::new(now),
             view: None,
             view_at: now,
+            history: History::default(),
             events: VecDeque::new(),
             screen: Screen::Overview,
             layer: None,

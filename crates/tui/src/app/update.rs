@@ -44,6 +44,12 @@ pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
 }
 
 fn on_tick(model: &mut Model) {
+    // On a live link a picture stays true until the next one comes.
+    if model.link.live(model.now)
+        && let Some(view) = &model.view
+    {
+        model.history.note(model.now, &view.hosts);
+    }
     let old = |since: Time, limit: Span| model.now.since(since) >= limit;
     if let Some(note) = &model.note
         && note.tone == Tone::Info

@@ -11,4 +11,5 @@ mod properties;
 mod pty;
 mod sample;
 mod snapshots;
+mod trend;
 mod update;
