@@ -46,7 +46,7 @@ impl History {
         let last = now.0 / SLOT_MS;
         for (slot, lag) in seen {
             let age = last.saturating_sub(*slot);
-            if age >= SLOTS {
+            if age >= SLOTS || *slot > last {
                 continue;
             }
             // With more columns than entries, one entry fills several.

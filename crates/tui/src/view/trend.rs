@@ -18,7 +18,7 @@ const LABEL: usize = 8;
 
 /// The lag of the last minutes in `width` columns. The full height is the limit, or the worst.
 pub(super) fn spark(model: &Model, host: &HostView, theme: Theme, width: usize) -> String {
-    let seen = model.history.columns(&host.name, model.now, width);
+    let seen = model.history.columns(&host.name, model.shown_now(), width);
     let top = top(&seen, host.lag_limit);
     let bars = theme.bars();
     seen.into_iter()
@@ -37,7 +37,7 @@ pub(super) fn chart(
     width: usize,
 ) -> Vec<Line<'static>> {
     let columns = width.saturating_sub(LABEL + 4).min(120);
-    let seen = model.history.columns(&host.name, model.now, columns);
+    let seen = model.history.columns(&host.name, model.shown_now(), columns);
     let replicates = |lag: &Option<Lag>| matches!(lag, Some(Lag::Behind(_) | Lag::Stopped));
     if columns < 20 || !seen.iter().any(replicates) {
         return Vec::new();

@@ -1,6 +1,7 @@
 //! Whole screens as text, at three sizes.
 
 use mmm_proto::agent::Reach;
+use mmm_proto::console::FromMonitor;
 use mmm_proto::view::WriterState;
 use mmm_proto::{HostName, MonitorMode};
 use mmm_tui::app::msg::{Key, Msg};
@@ -160,6 +161,19 @@ fn states_of_the_monitor_and_the_link() {
         let mut view = sample::view();
         view.held = "the monitor has no network".to_owned();
         console.view(view);
+    });
+    add("frozen", &|console| {
+        console.keys("p");
+        console.view(sample::moving());
+        let mut events = sample::events();
+        events.truncate(2);
+        events[0].seq += 1000;
+        console.said(FromMonitor::Events { events, skipped: 0 });
+    });
+    add("frozen, and the link is lost", &|console| {
+        console.keys("p");
+        console.lost("connection refused", false);
+        console.after(12_000);
     });
     add("conflict", &|console| {
         let mut view = sample::view();
