@@ -119,6 +119,16 @@ fn demo() {
     assert!(console.picture().starts_with(" [DEMO] "), "{}", console.picture());
 }
 
+/// Frozen, and then a move began and two events came.
+fn frozen(console: &mut Console) {
+    console.keys("p");
+    console.view(sample::moving());
+    let mut events = sample::events();
+    events.truncate(2);
+    events[0].seq += 1000;
+    console.said(FromMonitor::Events { events, skipped: 0 });
+}
+
 #[test]
 fn states_of_the_monitor_and_the_link() {
     let shown = |make: &dyn Fn(&mut Console)| {
@@ -162,14 +172,7 @@ fn states_of_the_monitor_and_the_link() {
         view.held = "the monitor has no network".to_owned();
         console.view(view);
     });
-    add("frozen", &|console| {
-        console.keys("p");
-        console.view(sample::moving());
-        let mut events = sample::events();
-        events.truncate(2);
-        events[0].seq += 1000;
-        console.said(FromMonitor::Events { events, skipped: 0 });
-    });
+    add("frozen", &frozen);
     add("frozen, and the link is lost", &|console| {
         console.keys("p");
         console.lost("connection refused", false);
