@@ -25,6 +25,7 @@ pub enum Action {
     Open,
     AskAgain,
     Freeze,
+    Copy,
     Prompt,
     Menu,
     Mode,
@@ -115,6 +116,7 @@ pub const TABLE: &[Row] = &[
         "ask for a fresh picture, retry a lost link",
     ),
     row(&[Char('p')], On::Any, Action::Freeze, G::Look, "", "freeze the picture, or go on"),
+    row(&[Char('y')], On::Any, Action::Copy, G::Look, "", "copy the row, if the terminal allows"),
     row(
         &[Char(':')],
         On::Any,

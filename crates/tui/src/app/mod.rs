@@ -5,6 +5,7 @@
 mod acting;
 pub mod cmd;
 pub mod confirm;
+pub mod copy;
 mod demo;
 pub mod freeze;
 pub mod history;

@@ -9,7 +9,7 @@ use super::cmd::Cmd;
 use super::keys::{self, Action};
 use super::msg::{Key, Msg};
 use super::prompt::Prompt;
-use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, demo, freeze, inbox};
+use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, copy, demo, freeze, inbox};
 
 /// Takes one message. `now` is the console's own clock.
 pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
@@ -121,6 +121,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
                 go(model, Screen::Detail(host));
             }
         }
+        Action::Copy => return copy::row(model),
         Action::Freeze => freeze::toggle(model),
         Action::Help => {
             model.scroll = 0;

@@ -380,3 +380,16 @@ fn a_frozen_picture_stands_still_and_shows_the_newest_when_it_goes_on() {
     assert!(picture.contains("LIVE") && picture.contains("the newest event"), "{picture}");
     assert!(picture.contains("MOVING"), "{picture}");
 }
+
+#[test]
+fn y_copies_the_selected_row_and_says_what() {
+    let mut console = Console::live(SIZE);
+    console.wishes();
+    console.keys("jjy");
+    let text = "db3 192.168.0.33:3306 slave REPLICATION_DELAY lag 4m12s";
+    assert_eq!(console.wishes(), [Cmd::Copy(text.to_owned())]);
+    assert_eq!(console.note(), format!("copied, if your terminal allows it: {text}"));
+    let mut console = Console::new(SIZE, true);
+    console.keys("y");
+    assert_eq!(console.wishes(), []);
+}
