@@ -111,6 +111,13 @@ fn accounts(cluster: &Cluster) {
     // As it says.
     sql(cluster, "db2", &remedy);
     nothing_bad(cluster);
+    // What is open keeps its rights.
+    let again = "KILL CONNECTION USER mmm_monitor";
+    sql(cluster, "db3", &format!("REVOKE SLAVE MONITOR ON *.* FROM mmm_monitor@'%'; {again}"));
+    let remedy = found(cluster, "db3", "does not see replication");
+    assert!(remedy.starts_with("GRANT SLAVE MONITOR, BINLOG MONITOR"), "{remedy}");
+    sql(cluster, "db3", &format!("GRANT SLAVE MONITOR ON *.* TO mmm_monitor@'%'; {again}"));
+    nothing_bad(cluster);
 }
 
 fn settings(cluster: &Cluster) {

@@ -24,6 +24,7 @@ pub enum Action {
     PageUp,
     Open,
     AskAgain,
+    Freeze,
     Prompt,
     Menu,
     Mode,
@@ -113,6 +114,7 @@ pub const TABLE: &[Row] = &[
         "",
         "ask for a fresh picture, retry a lost link",
     ),
+    row(&[Char('p')], On::Any, Action::Freeze, G::Look, "", "freeze the picture, or go on"),
     row(
         &[Char(':')],
         On::Any,

@@ -104,6 +104,8 @@ fn read_only(options: &[String]) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
@@ -125,5 +127,46 @@ mod tests {
             option_flags(&words("/usr/sbin/mariadbd --defaults-file=/etc/db1.cnf --port=1"));
         assert_eq!(flags, ["--defaults-file=/etc/db1.cnf"]);
         assert_eq!(edited(&flags), "/etc/db1.cnf");
+    }
+
+    /// A process with the command line of a server that is started with this option file.
+    async fn started_with(file: &str) -> Result<Start, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.cnf");
+        std::fs::write(&path, file).unwrap();
+        let flag = format!("--defaults-file={}", path.display());
+        let mut child = Command::new("sh")
+            .args(["-c", "echo; read line", "mariadbd", &flag])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // Once it says something it is what it will be.
+        let mut said = child.stdout.take().unwrap();
+        said.read_exact(&mut [0]).await.unwrap();
+        let pid = i32::try_from(child.id().unwrap()).unwrap();
+        let found = start(pid).await;
+        child.kill().await.unwrap();
+        if let Ok(Start::Writable { file }) = &found {
+            assert_eq!(*file, path.display().to_string());
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn a_server_is_told_by_the_option_file_that_it_reads() {
+        let by = "its option files".to_owned();
+        let well = started_with("[mysqld]\nport = 1\n[mariadb]\nread-only\n").await;
+        assert_eq!(well, Ok(Start::ReadOnly { by }));
+        for file in [
+            "[mariadb]\nport = 1\n",
+            "[mysqld]\nread_only=1\nread_only=0\n",
+            "[client]\nread_only\n",
+        ] {
+            let found = started_with(file).await;
+            assert!(matches!(found, Ok(Start::Writable { .. })), "{file}: {found:?}");
+        }
+        assert!(start(i32::MAX).await.unwrap_err().contains("/proc/"));
     }
 }

@@ -186,8 +186,26 @@ impl Monitor {
                 None => found.warn(&label, format!("not known: {}", state.message), ""),
             }
         }
+        self.about_replication(host, &mut found);
         self.about_clock(host, &mut found);
         found.done()
+    }
+
+    /// Whether the monitor's account sees replication at all; a stopped one has its own alarms.
+    fn about_replication(&self, host: usize, found: &mut Findings) {
+        const CHECK: &str = "monitor's account";
+        let record = &self.hosts[host];
+        let state = &record.checks[Check::RepThreads.index()];
+        let reached = record.checks[Check::Mysql.index()].good == Some(true);
+        // The words of the probe; a replication that merely stands still has its own alarms.
+        let denied = state.failing && state.message.contains("Privilege missing");
+        if denied || (reached && state.unknown_since.is_some()) {
+            let what = format!("does not see replication: {}", state.message);
+            let remedy = "GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO the monitor_user;";
+            found.bad(CHECK, what, remedy);
+        } else if state.good.is_some() {
+            found.ok(CHECK, "sees replication");
+        }
     }
 
     fn about_clock(&self, host: usize, found: &mut Findings) {
