@@ -7,6 +7,7 @@ mod control;
 mod demo;
 mod explain;
 mod fake_monitor;
+mod follow;
 mod forms;
 mod properties;
 mod pty;
