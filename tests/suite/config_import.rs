@@ -81,7 +81,7 @@ fn a_good_folder_becomes_toml_that_the_daemons_accept() {
     for (daemon, file) in [("mmm-mond", "mmm_mon"), ("mmm-agentd", "mmm_agent")] {
         for path in [format!("toml/{file}.toml"), format!("{file}.conf")] {
             let mut command = Command::new(binary(daemon).unwrap());
-            command.current_dir(folder.path()).args(["--check", "--config", &path]);
+            command.current_dir(folder.path()).args(["--check=config", "--config", &path]);
             let output = command.output().unwrap();
             assert!(output.status.success(), "{path}: {output:?}");
             let text = String::from_utf8(output.stdout).unwrap();

@@ -225,6 +225,7 @@ fn answer_words(answer: &Answer) -> String {
         Answer::Started { plan } => format!("= plan {plan} is started"),
         Answer::Plan { plan } => plan_words(plan),
         Answer::Snapshot { .. } => "= a picture".to_owned(),
+        Answer::Examined { findings } => format!("= {}", mmm_proto::doctor::text(findings)),
     }
 }
 

@@ -166,6 +166,7 @@ impl Cluster {
                 let message = FromAgent::Done { id: order.id, outcome };
                 self.step(Input::Said { host, at: Time(self.now), message });
             }
+            ToAgent::Examine { .. } => {}
             ToAgent::Error { why } => panic!("{why}"),
         }
     }

@@ -29,6 +29,12 @@ impl Clock {
         Span(self.now().0)
     }
 
+    /// How long the machine was suspended since boot: what only one of the two clocks counts.
+    pub fn suspended(self) -> Span {
+        let (all, awake) = (read_ms(ClockId::CLOCK_BOOTTIME), read_ms(ClockId::CLOCK_MONOTONIC));
+        Span::ms(all.abs_diff(awake))
+    }
+
     /// A text that differs after each boot of the machine.
     ///
     /// # Errors

@@ -7,10 +7,12 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use mmm_proto::conf;
 
+use crate::agentd::doctor::{self, Subject};
 use crate::config::{self, Config, Program};
 use crate::log::{self, LogSettings};
 use crate::sim::demo::{self, DemoFlags};
@@ -22,9 +24,13 @@ pub struct Flags {
     /// The configuration file: TOML, or the original's form if its name ends in .conf.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Check the configuration, print what will be used, and end.
-    #[arg(long)]
-    pub check: bool,
+    /// Check the configuration and, for the agent, this machine and its server; print what will be
+    /// used and what was found, and end. `--check=config` looks at the files only.
+    #[arg(
+        long, value_name = "WHAT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "all", value_parser = ["all", "config"]
+    )]
+    pub check: Option<String>,
     /// Log level (error, warn, info, debug, trace), instead of the configuration's.
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -79,13 +85,29 @@ where
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    if flags.check {
+    if let Some(what) = &flags.check {
         print!("{}", config::describe(&loaded.config, program));
-        return ExitCode::SUCCESS;
+        let live = program == Program::Agent && what == "all";
+        return if live { examine(&loaded.config) } else { ExitCode::SUCCESS };
     }
     let level = flags.log_level.unwrap_or_else(|| loaded.config.log_level.word().to_owned());
     let settings = LogSettings { level, file: loaded.config.log_path.clone(), json: false };
     run_to_end(&settings, || run(loaded.config))
+}
+
+/// Looks at the machine that the agent is to run on. Exit codes: 0 nothing is bad, 1 something is.
+fn examine(config: &Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start the runtime: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let findings = runtime.block_on(doctor::examine(Arc::new(Subject::new(config))));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    print!("\n{}", mmm_proto::doctor::text(&findings));
+    ExitCode::from(u8::from(!mmm_proto::doctor::healthy(&findings)))
 }
 
 /// Runs `mmm-mond demo` to its end. Prints where consoles find it. Exit codes as of a daemon.

@@ -8,6 +8,8 @@
 mod bed;
 #[path = "agent_host/client.rs"]
 mod client;
+#[path = "agent_host/conflicts.rs"]
+mod conflicts;
 #[path = "agent_host/fencing.rs"]
 mod fencing;
 #[path = "agent_host/network.rs"]

@@ -172,7 +172,7 @@ fn the_daemons_refuse_broken_command_lines_and_configurations() {
             "mmm-mond" => Command::new(env!("CARGO_BIN_EXE_mmm-mond")),
             _ => Command::new(env!("CARGO_BIN_EXE_mmm-agentd")),
         }
-        .args(["--check", "--config", path.to_str().unwrap()])
+        .args(["--check=config", "--config", path.to_str().unwrap()])
         .output()
         .unwrap();
         assert!(out.status.success(), "{program}: {out:?}");

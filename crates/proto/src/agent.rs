@@ -11,13 +11,14 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::doctor::Finding;
 use crate::gtid::GtidPos;
 use crate::host::{HostState, Lag};
 use crate::line::Message;
 use crate::name::{HostName, RoleName};
 use crate::peer::{Askable, PeerHeard, Promised};
 use crate::role::RoleMode;
-use crate::time::{Span, Time};
+use crate::time::{Span, Time, Wall};
 
 /// Orders decisions: `term` counts monitor leaderships, `seq` decisions within a term. An agent
 /// refuses anything with a lower stamp than it has seen.
@@ -43,12 +44,15 @@ pub enum ToAgent {
     Grant(Grant),
     /// One step of a move, to be answered by [`FromAgent::Done`] with the same `id`.
     Order(Order),
+    /// Examine the host and tell what was found, within `limit`, by [`FromAgent::Examined`] with
+    /// the same `id`. Decides nothing, so it carries no stamp.
+    Examine { id: u64, limit: Span },
     /// The last line was understood by nobody; says which and why.
     Error { why: String },
 }
 
 impl Message for ToAgent {
-    const KINDS: &'static [&'static str] = &["grant", "order", "error"];
+    const KINDS: &'static [&'static str] = &["grant", "order", "examine", "error"];
 }
 
 /// Permission to hold what `want` names until `echo + ttl` on the AGENT's clock, whenever it
@@ -154,12 +158,15 @@ pub enum FromAgent {
     Refused { order: Option<u64>, got: Stamp, seen: Stamp, why: String },
     /// Something that happened on the host by the agent's own decision.
     News { subject: String, what: String, why: String },
+    /// What an examination found, and what the host's calendar said then.
+    Examined { id: u64, wall: Wall, findings: Vec<Finding> },
     /// The last line was understood by nobody; says which and why.
     Error { why: String },
 }
 
 impl Message for FromAgent {
-    const KINDS: &'static [&'static str] = &["report", "done", "refused", "news", "error"];
+    const KINDS: &'static [&'static str] =
+        &["report", "done", "refused", "news", "examined", "error"];
 }
 
 /// What is true on a host, by its agent.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::demo::Demo;
+use crate::doctor::Finding;
 use crate::event::Event;
 use crate::line::Message;
 use crate::plan::Plan;
@@ -85,6 +86,10 @@ pub enum Answer {
     Done {
         text: String,
         took: Span,
+    },
+    /// What an examination of the cluster found.
+    Examined {
+        findings: Vec<Finding>,
     },
     /// Not done, nothing changed.
     Refused {

@@ -11,6 +11,7 @@ pub mod auth;
 pub mod conf;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod event;
 pub mod gtid;
 pub mod hello;

@@ -28,6 +28,11 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<HostName>,
     },
+    /// Look at everything that safety rests on; of one host, or of all.
+    Doctor {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<HostName>,
+    },
     SetOnline {
         host: HostName,
     },
@@ -79,6 +84,7 @@ pub const WORDS: &[Word] = &[
     word("show", "", "show status"),
     word("checks", "[<host>|all [<check>|all]]", "show checks status"),
     word("explain", "[<host>|<role>]", "tell why things are as they are, and what is in the way"),
+    word("doctor", "[<host>]", "examine what safety rests on, with a remedy for each finding"),
     act("set_online", "<host>", "set host <host> online"),
     act("set_offline", "<host>", "set host <host> offline"),
     word("mode", "", "print current mode"),
@@ -120,6 +126,7 @@ impl Verb {
             Self::Checks { .. } => "checks",
             Self::Mode => "mode",
             Self::Explain { .. } => "explain",
+            Self::Doctor { .. } => "doctor",
             Self::SetOnline { .. } => "set_online",
             Self::SetOffline { .. } => "set_offline",
             Self::SetActive => "set_active",
@@ -149,7 +156,9 @@ impl fmt::Display for Verb {
                 }
                 check.map_or(Ok(()), |check| write!(f, " {check}"))
             }
-            Self::Explain { name } => name.as_ref().map_or(Ok(()), |name| write!(f, " {name}")),
+            Self::Explain { name } | Self::Doctor { host: name } => {
+                name.as_ref().map_or(Ok(()), |name| write!(f, " {name}"))
+            }
             Self::SetOnline { host } | Self::SetOffline { host } => write!(f, " {host}"),
             Self::MoveRole { role, host, force, kill } => {
                 let force = if *force { " --force" } else { "" };
@@ -189,6 +198,8 @@ fn parse(words: &[&str]) -> Result<Verb, String> {
         ("explain", []) => Ok(Verb::Explain { name: None }),
         // Hosts and roles are named alike; the picture knows which it is.
         ("explain", [name]) => Ok(Verb::Explain { name: Some(host(name)?) }),
+        ("doctor", []) => Ok(Verb::Doctor { host: None }),
+        ("doctor", [name]) => Ok(Verb::Doctor { host: Some(host(name)?) }),
         ("set_active", []) => Ok(Verb::SetActive),
         ("set_manual", []) => Ok(Verb::SetManual),
         ("set_passive", []) => Ok(Verb::SetPassive),
@@ -281,6 +292,8 @@ mod tests {
             "mode",
             "explain",
             "explain db2",
+            "doctor",
+            "doctor db1",
             "set_online db1",
             "set_offline db-2.x",
             "set_active",

@@ -89,7 +89,7 @@ words! {
     }
     "verb": Verb {
         Help = "help", Ping = "ping", Show = "show", Checks = "checks", Mode = "mode",
-        Explain = "explain",
+        Explain = "explain", Doctor = "doctor",
         SetOnline = "set_online", SetOffline = "set_offline", SetActive = "set_active",
         SetManual = "set_manual", SetPassive = "set_passive", MoveRole = "move_role",
         SetIp = "set_ip",
@@ -100,7 +100,7 @@ words! {
     }
     "answer": Answer {
         Snapshot = "snapshot", Plan = "plan", Started = "started", Done = "done",
-        Refused = "refused", Failed = "failed",
+        Refused = "refused", Failed = "failed", Examined = "examined",
     }
     "code": RefusalCode {
         Unknown = "unknown", State = "state", Role = "role", Unreachable = "unreachable",

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::Duration;
 
-use lab::Options;
+use lab::{Options, WRITER_VIP};
 
 use super::{Cluster, LATER, SOON, all_online, wait_view};
 
@@ -72,6 +72,9 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
         let gap = cluster.switched(since, SOON).gap;
         assert!(gap < Duration::from_secs(1), "{gap:?}\n{}", log());
         all_online(&cluster.lab, SOON);
+        if to == standby {
+            claim_its_vip(&cluster, standby);
+        }
     }
     drop(child);
     agent.start().unwrap();
@@ -84,4 +87,24 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
         }
     });
     cluster.assert_never_two_writers();
+}
+
+/// Another machine has the writer's VIP and says so to nobody: it is found out, told, answered, and
+/// forgotten when it is gone.
+fn claim_its_vip(cluster: &Cluster, writer: &str) {
+    let other = cluster.lab.host("mon").unwrap();
+    let vip = std::net::IpAddr::V4(WRITER_VIP);
+    other.add_address(vip).unwrap();
+    let troubled = |told: bool| {
+        wait_view(&cluster.lab, "a claim of the VIP to be told, or to be over", LATER, |view| {
+            let trouble = view.host(writer).map(|host| host.agent.trouble.clone());
+            let trouble = trouble.unwrap_or_default();
+            if trouble.contains("is claimed by") == told { Ok(trouble) } else { Err(trouble) }
+        })
+    };
+    let trouble = troubled(true);
+    assert!(trouble.contains("the neighbour 10.77.0.10"), "{trouble}");
+    other.remove_address(vip).unwrap();
+    troubled(false);
+    cluster.client.wait_rows(50, SOON).unwrap();
 }

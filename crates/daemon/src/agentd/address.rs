@@ -12,9 +12,12 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
+use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 use rtnetlink::packet_route::route::{RouteHeader, RouteType};
 use rtnetlink::{Error as NetlinkError, Handle, RouteMessageBuilder, new_connection};
 use tokio::task::JoinHandle;
+
+use super::frames::Mac;
 
 /// Marks addresses as ours (`IFA_PROTO`), so that `ip -d addr` shows whose they are. 77 is `M`.
 const OUR_TAG: u8 = 77;
@@ -107,6 +110,27 @@ impl Addresses {
     /// The name of the interface.
     pub fn interface(&self) -> &str {
         &self.interface
+    }
+
+    /// Its number.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The addresses that the kernel's table of neighbours knows under a hardware address; none
+    /// when it cannot be asked.
+    pub async fn neighbours(&self, mac: Mac) -> Vec<IpAddr> {
+        let _turn = self.listing.lock().await;
+        let listed: Result<Vec<NeighbourMessage>, _> =
+            self.handle.neighbours().get().execute().try_collect().await;
+        let has = |a: &NeighbourAttribute| match a {
+            NeighbourAttribute::LinkLayerAddress(found) => *found == mac.0,
+            _ => false,
+        };
+        let ours =
+            |m: &NeighbourMessage| m.header.ifindex == self.index && m.attributes.iter().any(has);
+        let ip = |m: &NeighbourMessage| m.attributes.iter().find_map(neighbour_ip);
+        listed.unwrap_or_default().iter().filter(|m| ours(m)).filter_map(ip).collect()
     }
 
     async fn look_up(&self) -> Result<u32, AddressError> {
@@ -217,7 +241,7 @@ impl Addresses {
 
     async fn with_ip(&self, ip: IpAddr) -> Result<Vec<AddressMessage>, AddressError> {
         let mut all = self.messages().await?;
-        all.retain(|message| address(message) == Some(ip));
+        all.retain(|message| ip_of(message) == Some(ip));
         Ok(all)
     }
 
@@ -267,11 +291,19 @@ fn found(message: &AddressMessage) -> Option<Found> {
         AddressAttribute::CacheInfo(cache) if cache.ifa_valid != FOR_EVER => Some(cache.ifa_valid),
         _ => None,
     });
-    Some(Found { ip: address(message)?, prefix: message.header.prefix_len, valid_left_secs: valid })
+    Some(Found { ip: ip_of(message)?, prefix: message.header.prefix_len, valid_left_secs: valid })
+}
+
+fn neighbour_ip(attribute: &NeighbourAttribute) -> Option<IpAddr> {
+    match attribute {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => Some(IpAddr::V4(*ip)),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
 }
 
 /// `Local` where there is one: on point-to-point links `Address` is the other end.
-fn address(message: &AddressMessage) -> Option<IpAddr> {
+pub(super) fn ip_of(message: &AddressMessage) -> Option<IpAddr> {
     let local = message.attributes.iter().find_map(|a| match a {
         AddressAttribute::Local(ip) => Some(*ip),
         _ => None,

@@ -1,21 +1,17 @@
-//! Telling the neighbours where a VIP is.
+//! Telling the neighbours where a VIP is, and asking whether somebody else has it too.
 //!
 //! Gratuitous ARP (request and reply) for IPv4, an unsolicited neighbour advertisement for IPv6.
 //! Without it neighbours go on with the old host for half a minute. What must not be here: whether
-//! the VIP is held.
+//! the VIP is held, and how a frame looks (that is `frames`).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, bind, send, socket};
-use socket2::{Domain, Protocol, Socket, Type};
 
-/// An Ethernet frame must not be shorter, the checksum not counted.
-const SHORTEST_FRAME: usize = 60;
-const ARP_REQUEST: u8 = 1;
-const ARP_REPLY: u8 = 2;
+use super::frames::{Arp, Mac, advertisement, arp_announcement, arp_probe, solicitation};
 
 /// Why neighbours could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +35,7 @@ pub enum AnnounceError {
 #[derive(Debug)]
 pub struct Announcer {
     interface: String,
-    index: u32,
-    mac: [u8; 6],
+    mac: Mac,
     packets: OwnedFd,
 }
 
@@ -58,47 +53,58 @@ impl Announcer {
             .map_err(|errno| explain(interface, "open a packet socket", errno.into()))?;
         bind(packets.as_raw_fd(), &link)
             .map_err(|errno| explain(interface, "bind the packet socket", errno.into()))?;
-        Ok(Self {
-            interface: interface.to_owned(),
-            index: u32::try_from(link.ifindex()).unwrap_or(0),
-            mac,
-            packets,
-        })
+        Ok(Self { interface: interface.to_owned(), mac: Mac(mac), packets })
     }
 
-    /// Tells the neighbours once that `ip` is here. The address must be on the interface already.
-    /// Takes some 50 us; packets get lost, so say it again a few times over the first second.
+    /// The hardware address that it tells.
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    /// Tells the neighbours once that `ip` is here. Takes some 50 us; packets get lost, so say it
+    /// again a few times over the first seconds.
     pub fn announce(&self, ip: IpAddr) -> Result<(), AnnounceError> {
         let sent = match ip {
-            IpAddr::V4(ip) => self.arp(ip),
-            IpAddr::V6(ip) => self.advertise(ip),
+            // A request updates neighbours at once; a reply reaches those that ignore gratuitous
+            // requests.
+            IpAddr::V4(ip) => self
+                .put(&arp_announcement(Arp::Request, self.mac, ip))
+                .and_then(|()| self.put(&arp_announcement(Arp::Reply, self.mac, ip))),
+            IpAddr::V6(ip) => self.put(&advertisement(self.mac, ip)),
         };
         sent.map_err(|error| explain(&self.interface, &format!("announce {ip}"), error))
     }
 
-    /// A request updates neighbours at once; a reply reaches those that ignore gratuitous requests.
-    fn arp(&self, ip: Ipv4Addr) -> io::Result<()> {
-        for operation in [ARP_REQUEST, ARP_REPLY] {
-            let frame = arp_frame(operation, self.mac, ip);
-            send(self.packets.as_raw_fd(), &frame, MsgFlags::empty())?;
-        }
+    /// Asks whether somebody else has `ip` as well: one who added it by hand says so to nobody
+    /// without being asked. Changes nobody's mind; the answer is for `conflict` to hear.
+    pub fn probe(&self, ip: IpAddr) -> Result<(), AnnounceError> {
+        let sent = match ip {
+            IpAddr::V4(ip) => self.put(&arp_probe(self.mac, ip)),
+            IpAddr::V6(ip) => match self.link_local() {
+                Some(from) => self.put(&solicitation(self.mac, from, ip)),
+                None => Ok(()),
+            },
+        };
+        sent.map_err(|error| explain(&self.interface, &format!("ask for {ip}"), error))
+    }
+
+    fn put(&self, frame: &[u8]) -> io::Result<()> {
+        send(self.packets.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT)?;
         Ok(())
     }
 
-    fn advertise(&self, ip: Ipv6Addr) -> io::Result<()> {
-        // Bound to the VIP, so that it is the source and the kernel computes the checksum.
-        let raw = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
-        raw.set_multicast_hops_v6(255)?;
-        raw.set_multicast_if_v6(self.index)?;
-        raw.bind(&SocketAddrV6::new(ip, 0, 0, 0).into())?;
-        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-        let to = SocketAddrV6::new(all_nodes, 0, 0, self.index);
-        raw.send_to(&advertisement(self.mac, ip), &to.into())?;
-        Ok(())
+    /// The interface's own IPv6 address: it comes and goes with the link.
+    fn link_local(&self) -> Option<Ipv6Addr> {
+        let mut all = nix::ifaddrs::getifaddrs().ok()?;
+        all.find_map(|entry| {
+            let ip = entry.address?.as_sockaddr_in6()?.ip();
+            let ours = entry.interface_name == self.interface && ip.is_unicast_link_local();
+            ours.then_some(ip)
+        })
     }
 }
 
-fn link(interface: &str) -> Result<LinkAddr, AnnounceError> {
+pub(super) fn link(interface: &str) -> Result<LinkAddr, AnnounceError> {
     let all = nix::ifaddrs::getifaddrs()
         .map_err(|errno| explain(interface, "list interfaces", errno.into()))?;
     for entry in all {
@@ -112,7 +118,7 @@ fn link(interface: &str) -> Result<LinkAddr, AnnounceError> {
     Err(AnnounceError::NoInterface { interface: interface.to_owned() })
 }
 
-fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
+pub(super) fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
     let interface = interface.to_owned();
     let act = act.to_owned();
     match error.raw_os_error().map(Errno::from_raw) {
@@ -122,64 +128,9 @@ fn explain(interface: &str, act: &str, error: io::Error) -> AnnounceError {
     }
 }
 
-/// A whole Ethernet frame: sender and target are the VIP. In a reply the target's hardware address
-/// is our own: only then does Linux count it as gratuitous and take it at once.
-fn arp_frame(operation: u8, mac: [u8; 6], ip: Ipv4Addr) -> [u8; SHORTEST_FRAME] {
-    let mut frame = [0; SHORTEST_FRAME];
-    frame[0..6].fill(0xff);
-    frame[6..12].copy_from_slice(&mac);
-    frame[12..14].copy_from_slice(&[0x08, 0x06]);
-    frame[14..21].copy_from_slice(&[0, 1, 0x08, 0, 6, 4, 0]);
-    frame[21] = operation;
-    frame[22..28].copy_from_slice(&mac);
-    frame[28..32].copy_from_slice(&ip.octets());
-    if operation == ARP_REPLY {
-        frame[32..38].copy_from_slice(&mac);
-    }
-    frame[38..42].copy_from_slice(&ip.octets());
-    frame
-}
-
-/// Neighbour advertisement with the override flag and our link-layer address; checksum left to the
-/// kernel.
-fn advertisement(mac: [u8; 6], ip: Ipv6Addr) -> [u8; 32] {
-    let mut packet = [0; 32];
-    packet[0] = 136;
-    packet[4] = 0x20;
-    packet[8..24].copy_from_slice(&ip.octets());
-    packet[24..26].copy_from_slice(&[2, 1]);
-    packet[26..32].copy_from_slice(&mac);
-    packet
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
-
-    #[test]
-    fn a_gratuitous_request_and_reply_name_the_vip_twice() {
-        let ip = Ipv4Addr::new(10, 0, 0, 9);
-        for (operation, target) in [(ARP_REQUEST, [0; 6]), (ARP_REPLY, MAC)] {
-            let frame = arp_frame(operation, MAC, ip);
-            assert_eq!(frame[..6], [0xff; 6], "to everybody");
-            assert_eq!(frame[20..22], [0, operation]);
-            assert_eq!(frame[22..28], MAC);
-            assert_eq!(frame[28..32], ip.octets());
-            assert_eq!(frame[32..38], target);
-            assert_eq!(frame[38..42], ip.octets());
-        }
-    }
-
-    #[test]
-    fn an_advertisement_overrides_and_carries_our_address() {
-        let ip = Ipv6Addr::LOCALHOST;
-        let packet = advertisement(MAC, ip);
-        assert_eq!((packet[0], packet[4]), (136, 0x20));
-        assert_eq!(packet[8..24], ip.octets());
-        assert_eq!(packet[26..], MAC);
-    }
 
     #[test]
     fn a_missing_interface_is_named() {

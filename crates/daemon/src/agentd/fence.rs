@@ -9,16 +9,14 @@
 
 mod freeze;
 mod quieten;
+mod voice;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mmm_proto::agent::Blocker;
 use mmm_proto::{GtidPos, Span, Time};
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use super::address::{AddressError, Addresses};
 use super::announce::Announcer;
@@ -27,6 +25,7 @@ use super::server::{Deadline, Server};
 use super::sessions::Client;
 use crate::clock::Clock;
 use crate::core::lease::kernel_secs;
+use voice::Voice;
 
 /// How long a fence lets running statements end by themselves.
 const MERCY: Span = Span::ms(100);
@@ -34,18 +33,15 @@ const MERCY: Span = Span::ms(100);
 const ROUND: Span = Span::ms(100);
 /// A netlink request that takes longer is stuck.
 const ADDRESS_LIMIT: Duration = Duration::from_millis(250);
-/// When an announcement is said again, in milliseconds after the first: packets get lost.
-const AGAIN_MS: [u64; 4] = [50, 200, 500, 1000];
 
 /// Everything that the agent can lay its hands on.
 #[derive(Debug)]
 pub struct Hands {
     pub server: Server,
-    pub addresses: Addresses,
+    pub addresses: Arc<Addresses>,
     pub announcer: Arc<Announcer>,
     pub refusal: Refusal,
-    /// Announcements that are still to be repeated; stopped before an address goes.
-    announcing: Mutex<BTreeMap<IpAddr, AbortHandle>>,
+    voice: Voice,
 }
 
 /// How long the kernel keeps an address by itself.
@@ -163,19 +159,16 @@ impl Hands {
         announcer: Announcer,
         refusal: Refusal,
     ) -> Self {
-        Self {
-            server,
-            addresses,
-            announcer: Arc::new(announcer),
-            refusal,
-            announcing: Mutex::default(),
-        }
+        let (addresses, announcer) = (Arc::new(addresses), Arc::new(announcer));
+        let voice = Voice::new(Arc::clone(&addresses), Arc::clone(&announcer));
+        Self { server, addresses, announcer, refusal, voice }
     }
 
     /// Undoes a freeze: writable, the VIP served again.
     pub async fn thaw(&self, vip: IpAddr, limit: Span) -> Result<(), String> {
         let writable = self.server.set_read_only(false, limit).await;
         let lifted = self.lift(vip).await;
+        self.voice.speak(vip);
         writable.map_err(|e| e.to_string()).and(lifted)
     }
 
@@ -197,6 +190,8 @@ impl Hands {
     ) -> Result<(), String> {
         let deadline = Deadline::after(limit);
         let work = deadline.less(reserve(limit));
+        // Whatever was before: from here on it is ours to announce.
+        self.voice.stop(vip);
         // Together, as lifting takes its time; the VIP is not there yet.
         let (writable, lifted) =
             tokio::join!(self.server.set_read_only(false, work.left().into()), self.lift(vip),);
@@ -230,18 +225,15 @@ impl Hands {
         // Only now: whatever came before may have taken its time, or stood still.
         let lifetime = lifetime.secs(Clock.now())?;
         let new = self.timed(vip, self.addresses.hold(vip, lifetime)).await?;
-        if new {
-            self.announcer.announce(vip).map_err(|e| e.to_string())?;
-            self.announce_again(vip);
-        }
-        Ok(())
+        // A refreshed one that nobody announces was taken over from an agent that ended.
+        self.voice.held(vip, new).map_err(|e| e.to_string())
     }
 
     /// Takes the VIP off, verified. If it was refused, clients that still come by a stale ARP entry
     /// are refused for some seconds more.
     pub async fn drop_vip(&self, vip: IpAddr) -> Result<(), String> {
-        self.hush(vip);
-        self.timed(vip, self.addresses.drop(vip)).await?;
+        self.voice.stop(vip);
+        self.timed(vip, self.addresses.as_ref().drop(vip)).await?;
         self.refusal.fade(vip);
         Ok(())
     }
@@ -261,32 +253,14 @@ impl Hands {
         }
     }
 
-    fn announce_again(&self, vip: IpAddr) {
-        let announcer = Arc::clone(&self.announcer);
-        let task = tokio::spawn(async move {
-            let began = Instant::now();
-            for ms in AGAIN_MS {
-                tokio::time::sleep_until(began + Duration::from_millis(ms)).await;
-                if let Err(error) = announcer.announce(vip) {
-                    tracing::warn!(%vip, %error, "cannot repeat the announcement");
-                    return;
-                }
-            }
-        });
-        if let Some(before) = self.announcements().insert(vip, task.abort_handle()) {
-            before.abort();
-        }
+    /// Tells the neighbours once more where a VIP is, if it is announced at all.
+    pub fn announce(&self, vip: IpAddr) {
+        self.voice.once(vip);
     }
 
-    /// No announcement of that address from now on: it would draw the clients back here.
-    fn hush(&self, vip: IpAddr) {
-        if let Some(task) = self.announcements().remove(&vip) {
-            task.abort();
-        }
-    }
-
-    fn announcements(&self) -> std::sync::MutexGuard<'_, BTreeMap<IpAddr, AbortHandle>> {
-        self.announcing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The link is back: everything that is announced is announced anew.
+    pub fn announce_all(&self) {
+        self.voice.again();
     }
 }
 

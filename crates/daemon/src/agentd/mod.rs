@@ -3,8 +3,12 @@
 pub mod acts;
 pub mod address;
 pub mod announce;
+pub mod conflict;
+pub mod doctor;
 pub mod escalate;
 pub mod fence;
+pub mod frames;
+pub mod interface;
 pub mod link;
 pub mod peers;
 pub mod refuse;

@@ -7,6 +7,7 @@
 mod access;
 pub(crate) mod dialect;
 mod error;
+mod examined;
 pub(crate) mod facts;
 mod read_only;
 mod replication;

@@ -2,12 +2,11 @@
 //! for but the state file: acts run beside the loop and their ends come back as inputs.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mmm_proto::agent::Duty;
+use mmm_proto::agent::{Duty, FromAgent, ToAgent};
 use mmm_proto::hello::{Hello, Program};
 use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
@@ -16,13 +15,14 @@ use tokio::task::AbortHandle;
 use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
+use super::doctor::{self, Subject};
 use super::escalate::{self, ServerProcess};
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use super::peers::{PeerAddress, PeerLinks, PeerSaid, PeerSettings};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
-use super::{roster, store};
+use super::{interface, roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
 use crate::config::{Config, FenceEscalation, Host};
@@ -66,6 +66,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             }
             Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
             Some((from, message)) = worker.peers_rx.recv() => Input::Peer { from, message },
+            Some((link, message)) = worker.examined.recv() => worker.examined(link, message),
             Some(pulse) = worker.pulses.recv() => worker.pulse_input(pulse),
             Some(input) = worker.inputs_rx.recv() => input,
             () = worker.clock.sleep_until(wake) => Input::Tick,
@@ -88,6 +89,9 @@ struct Worker {
     inputs: mpsc::Sender<Input>,
     inputs_rx: mpsc::Receiver<Input>,
     look: Arc<Notify>,
+    subject: Arc<Subject>,
+    examined: mpsc::Receiver<(u64, FromAgent)>,
+    examines: mpsc::Sender<(u64, FromAgent)>,
     acts: BTreeMap<u64, AbortHandle>,
     store: Arc<Store>,
     /// The last write failed; what it was about is still to be written.
@@ -129,12 +133,12 @@ impl Worker {
         let pulses = hands.server.sentinel();
         let (inputs, inputs_rx) = mpsc::channel(256);
         let look = Arc::new(Notify::new());
-        let vips: Vec<IpAddr> = roster.vips.iter().map(|vip| vip.ip).collect();
+        let (examines, examined) = mpsc::channel(8);
         let kill = config.fence_escalation == FenceEscalation::Kill;
         let process = kill.then(ServerProcess::default);
         let tools = Arc::new(Tools { hands, roster, process });
         tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
-        tokio::spawn(watch_addresses(Arc::clone(&tools), vips, inputs.clone()));
+        interface::watch(&tools, &inputs);
         let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
@@ -155,6 +159,9 @@ impl Worker {
             inputs,
             inputs_rx,
             look,
+            subject: Arc::new(Subject::new(config)),
+            examined,
+            examines,
             acts: BTreeMap::new(),
             store: Arc::new(store),
             unwritten: None,
@@ -167,12 +174,35 @@ impl Worker {
                 tracing::info!(link, version = %hello.version, "monitor connected");
                 Input::LinkUp { link }
             }
+            MonitorEvent::Said { link, message: ToAgent::Examine { id, limit }, .. } => {
+                self.examine(link, id, limit);
+                Input::Tick
+            }
             MonitorEvent::Said { link, message, .. } => Input::Heard { link, message },
             MonitorEvent::Down { link, why, .. } => {
                 tracing::warn!(link, why, "monitor disconnected");
                 Input::LinkDown { link, why }
             }
         }
+    }
+
+    /// Looks at the host beside the loop; what it finds decides nothing.
+    fn examine(&self, link: u64, id: u64, limit: Span) {
+        let (subject, tell) = (Arc::clone(&self.subject), self.examines.clone());
+        tokio::spawn(async move {
+            let looked = tokio::time::timeout(limit.into(), doctor::examine(subject)).await;
+            let findings = looked.unwrap_or_default();
+            let message = FromAgent::Examined { id, wall: Clock.wall(), findings };
+            // The loop only goes when the process does.
+            let _ = tell.send((link, message)).await;
+        });
+    }
+
+    fn examined(&self, link: u64, message: FromAgent) -> Input {
+        if let Err(closed) = self.links.send(link, message) {
+            tracing::info!(link, why = %closed, "what was found is not sent");
+        }
+        Input::Tick
     }
 
     fn pulse_input(&self, pulse: Pulse) -> Input {
@@ -268,8 +298,9 @@ impl Worker {
         for effect in effects {
             match effect {
                 Effect::Persist { .. } => {}
+                Effect::Announce { vip } => self.tools.hands.announce(vip),
                 Effect::Say(message) => {
-                    if let mmm_proto::agent::FromAgent::News { what, why, .. } = &message {
+                    if let FromAgent::News { what, why, .. } = &message {
                         tracing::warn!(what, why, "agent");
                     }
                     self.links.broadcast(&message);
@@ -372,30 +403,5 @@ async fn watch_server(
             return;
         }
         let _ = tokio::time::timeout(LOOK_EVERY.into(), now.notified()).await;
-    }
-}
-
-/// Looks at the interface at each beat, whoever may have changed it.
-async fn watch_addresses(tools: Arc<Tools>, vips: Vec<IpAddr>, inputs: mpsc::Sender<Input>) {
-    let mut told = false;
-    loop {
-        match tokio::time::timeout(LOOK_LIMIT.into(), tools.hands.addresses.list()).await {
-            Ok(Ok(list)) => {
-                let mut found: Vec<IpAddr> =
-                    list.into_iter().map(|found| found.ip).filter(|ip| vips.contains(ip)).collect();
-                found.sort();
-                found.dedup();
-                told = false;
-                if inputs.send(Input::Addresses { found }).await.is_err() {
-                    return;
-                }
-            }
-            Ok(Err(error)) if !told => {
-                tracing::error!(%error, "cannot list the addresses of the interface");
-                told = true;
-            }
-            _ => {}
-        }
-        tokio::time::sleep(LOOK_EVERY.into()).await;
     }
 }

@@ -112,7 +112,7 @@ impl AgentLinks {
             link.get().ok_or_else(|| Closed(format!("the agent on {host} is not connected")))?;
         let urgency = match message {
             ToAgent::Grant(_) => Urgency::Latest,
-            ToAgent::Order(_) | ToAgent::Error { .. } => Urgency::Each,
+            ToAgent::Order(_) | ToAgent::Examine { .. } | ToAgent::Error { .. } => Urgency::Each,
         };
         out.put(urgency, message)
     }

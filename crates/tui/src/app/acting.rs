@@ -153,7 +153,7 @@ pub(super) fn on_answer(model: &mut Model, id: u64, answer: Answer) -> Vec<Cmd> 
             let how = if undone { "failed and undone" } else { "failed, needs you" };
             model.say(Tone::Error, format!("{how}: {why}"));
         }
-        Answer::Plan { .. } => {}
+        Answer::Plan { .. } | Answer::Examined { .. } => {}
     }
     if dialog_waits {
         model.layer = None;

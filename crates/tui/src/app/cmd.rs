@@ -13,5 +13,7 @@ pub enum Cmd {
     Suspend,
     /// Paint everything again, whatever the terminal shows.
     Repaint,
+    /// Give this to the clipboard of the terminal.
+    Copy(String),
     Leave,
 }

@@ -2,7 +2,7 @@
 
 use mmm_proto::console::{FromMonitor, ToMonitor};
 use mmm_proto::plan::PlanOutcome;
-use mmm_proto::{ClusterView, Event};
+use mmm_proto::{ClusterView, Event, Time};
 
 use super::acting::on_answer;
 use super::cmd::Cmd;
@@ -71,18 +71,13 @@ fn on_said(model: &mut Model, said: FromMonitor) -> Vec<Cmd> {
 
 /// A new picture.
 pub(super) fn on_view(model: &mut Model, view: Box<ClusterView>) -> Vec<Cmd> {
-    let restarted = model.view.as_ref().is_some_and(|old| old.term != view.term);
-    let gone = |name: &mmm_proto::HostName| view.host(name.as_str()).is_none();
-    if model.selected.as_ref().is_none_or(gone) {
-        model.selected = view.hosts.first().map(|host| host.name.clone());
+    let restarted = model.newest().is_some_and(|old| old.term != view.term);
+    model.history.note(model.now, &view.hosts);
+    let now = model.now;
+    match &mut model.frozen {
+        Some(frozen) => frozen.latest = Some((now, view)),
+        None => show(model, now, view),
     }
-    if let Screen::Detail(name) = &model.screen
-        && gone(name)
-    {
-        model.screen = Screen::Overview;
-    }
-    model.view_at = model.now;
-    model.view = Some(view);
     outcome_of_ours(model);
     if restarted {
         // Its events count from the beginning again; what we hold already is recognised.
@@ -92,9 +87,24 @@ pub(super) fn on_view(model: &mut Model, view: Box<ClusterView>) -> Vec<Cmd> {
     }
 }
 
+/// Puts a picture that came in at `at` on the screen.
+pub(super) fn show(model: &mut Model, at: Time, view: Box<ClusterView>) {
+    let gone = |name: &mmm_proto::HostName| view.host(name.as_str()).is_none();
+    if model.selected.as_ref().is_none_or(gone) {
+        model.selected = view.hosts.first().map(|host| host.name.clone());
+    }
+    if let Screen::Detail(name) = &model.screen
+        && gone(name)
+    {
+        model.screen = Screen::Overview;
+    }
+    model.view_at = at;
+    model.view = Some(view);
+}
+
 /// Tells what became of our plan when the answer itself was lost with a link.
 fn outcome_of_ours(model: &mut Model) {
-    let (Some(acting), Some(view)) = (&model.acting, &model.view) else {
+    let (Some(acting), Some(view)) = (&model.acting, model.newest()) else {
         return;
     };
     let Some(last) = view.last.as_ref().filter(|last| last.plan == acting.plan) else {
@@ -115,7 +125,10 @@ fn outcome_of_ours(model: &mut Model) {
     model.say(tone, text);
 }
 
-fn on_events(model: &mut Model, events: Vec<Event>) {
+pub(super) fn on_events(model: &mut Model, events: Vec<Event>) {
+    if let Some(frozen) = &mut model.frozen {
+        return frozen.keep_events(events);
+    }
     for event in events {
         let known = |old: &Event| old.seq == event.seq && old.at == event.at;
         if model.events.iter().any(known) {

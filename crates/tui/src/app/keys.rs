@@ -24,6 +24,8 @@ pub enum Action {
     PageUp,
     Open,
     AskAgain,
+    Freeze,
+    Copy,
     Prompt,
     Menu,
     Mode,
@@ -113,6 +115,8 @@ pub const TABLE: &[Row] = &[
         "",
         "ask for a fresh picture, retry a lost link",
     ),
+    row(&[Char('p')], On::Any, Action::Freeze, G::Look, "", "freeze the picture, or go on"),
+    row(&[Char('y')], On::Any, Action::Copy, G::Look, "", "copy the row, if the terminal allows"),
     row(
         &[Char(':')],
         On::Any,

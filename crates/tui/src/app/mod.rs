@@ -5,7 +5,10 @@
 mod acting;
 pub mod cmd;
 pub mod confirm;
+pub mod copy;
 mod demo;
+pub mod freeze;
+pub mod history;
 mod inbox;
 pub mod keys;
 pub mod link;
@@ -19,6 +22,8 @@ use mmm_proto::view::{ActionView, HostView};
 use mmm_proto::{ClusterView, Event, HostName, Span, Time, Verb, Wall};
 
 use confirm::Dialog;
+use freeze::Frozen;
+use history::History;
 use link::Link;
 use prompt::Prompt;
 
@@ -114,6 +119,10 @@ pub struct Model {
     pub view: Option<Box<ClusterView>>,
     /// When `view` came in.
     pub view_at: Time,
+    /// There while the picture stands still.
+    pub frozen: Option<Frozen>,
+    /// How late the hosts were.
+    pub history: History,
     /// Newest first.
     pub events: VecDeque<Event>,
     pub screen: Screen,
@@ -143,6 +152,8 @@ impl Model {
             link: Link::new(now),
             view: None,
             view_at: now,
+            frozen: None,
+            history: History::default(),
             events: VecDeque::new(),
             screen: Screen::Overview,
             layer: None,
@@ -160,6 +171,9 @@ impl Model {
 
     /// The monitor's clock now, as far as it can be told.
     pub fn wall(&self) -> Wall {
+        if let Some(frozen) = &self.frozen {
+            return frozen.at;
+        }
         let base = self.view.as_ref().map_or(Wall(0), |view| view.now);
         let since = i64::try_from(self.now.since(self.view_at).as_ms()).unwrap_or(i64::MAX);
         Wall(base.0.saturating_add(since))
@@ -183,6 +197,9 @@ impl Model {
         }
         if let Some(why) = self.link.off(self.now, self.view.is_some()) {
             return Some(why);
+        }
+        if self.frozen.is_some() {
+            return Some("the picture is frozen, p goes on".to_owned());
         }
         if self.setup.read_only {
             return Some("this console was started with --read-only".to_owned());
@@ -245,7 +262,11 @@ impl Model {
             .collect();
         let trouble =
             if trouble.is_empty() { "all hosts ONLINE".to_owned() } else { trouble.join(", ") };
-        let old = if self.link.live(self.now) { "" } else { " (no link: old news)" };
+        let old = match (&self.frozen, self.link.live(self.now)) {
+            (Some(_), _) => " (frozen: old news)",
+            (None, true) => "",
+            (None, false) => " (no link: old news)",
+        };
         let plan = view.running.as_ref().map_or(String::new(), |running| {
             format!("; plan {} goes on without this screen", running.plan)
         });

@@ -9,7 +9,7 @@ use super::cmd::Cmd;
 use super::keys::{self, Action};
 use super::msg::{Key, Msg};
 use super::prompt::Prompt;
-use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, demo, inbox};
+use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, copy, demo, freeze, inbox};
 
 /// Takes one message. `now` is the console's own clock.
 pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
@@ -44,6 +44,12 @@ pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
 }
 
 fn on_tick(model: &mut Model) {
+    // On a live link a picture stays true until the next one comes.
+    if model.link.live(model.now)
+        && let Some(hosts) = model.newest().map(|view| view.hosts.clone())
+    {
+        model.history.note(model.now, &hosts);
+    }
     let old = |since: Time, limit: Span| model.now.since(since) >= limit;
     if let Some(note) = &model.note
         && note.tone == Tone::Info
@@ -115,6 +121,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
                 go(model, Screen::Detail(host));
             }
         }
+        Action::Copy => return copy::row(model),
+        Action::Freeze => freeze::toggle(model),
         Action::Help => {
             model.scroll = 0;
             model.layer = Some(Layer::Help);
@@ -136,6 +144,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
 }
 
 fn leave(model: &mut Model) -> Vec<Cmd> {
+    freeze::resume(model);
     model.leaving = true;
     vec![Cmd::Leave]
 }
@@ -264,6 +273,9 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
         Ok(Verb::Mode) => {
             let mode = model.view.as_ref().map_or("?", |view| view.mode.word());
             model.say(Tone::Info, mode);
+        }
+        Ok(Verb::Doctor { .. }) => {
+            model.say(Tone::Info, "what it finds is long: run `mmm-control doctor` in a shell");
         }
         Ok(verb @ Verb::Ping) => {
             let id = model.next_id();

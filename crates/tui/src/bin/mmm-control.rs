@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use mmm_proto::{Demo, Verb, Wall, demo};
+use mmm_proto::{Verb, Wall, demo};
 use mmm_tui::control::{self, Asked, Options, Outcome, exit};
 use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
@@ -39,8 +39,12 @@ struct Args {
 fn help() -> String {
     let import = "translate the original's .conf files into TOML";
     format!(
-        "{}\nWithout a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
+        "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n\
+         Without a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
         mmm_proto::verb::help(),
+        control::preview::USAGE,
+        control::events::USAGE,
+        control::events::USAGE_WATCH,
         import::USAGE,
         demo::USAGE
     )
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
                 limit: args.timeout,
                 wait: !args.no_wait,
                 progress: !args.json && std::io::stderr().is_terminal(),
+                json: args.json,
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
@@ -108,9 +113,7 @@ fn parse(args: &mut Args) -> Result<(Option<String>, Asked), Outcome> {
             _ => words.push(word),
         }
     }
-    if let Some((demo::WORD, rest)) = words.split_first().map(|(word, rest)| (word.as_str(), rest))
-    {
-        let asked = Demo::parse(rest).map(Asked::Demo);
+    if let Some(asked) = Asked::parse_own(&words) {
         return asked
             .map(|asked| (cluster, asked))
             .map_err(|why| Outcome::failure(exit::USAGE, &format!("Invalid command: {why}")));

@@ -3,14 +3,16 @@
 //! What the original printed is in `show`; this file talks to the monitor and sorts the outcomes.
 
 mod demo;
+pub mod events;
 pub mod explain;
+pub mod preview;
 mod progress;
 pub mod show;
 
 use std::time::Duration;
 
 use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
-use mmm_proto::{ClusterView, Demo, Verb, Wall};
+use mmm_proto::{ClusterView, Demo, Verb, Wall, doctor};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -40,6 +42,10 @@ pub enum Asked {
     Verb(Verb),
     /// Of a demo only.
     Demo(Demo),
+    /// What the verb would do.
+    Plan(Verb),
+    /// What happened, or what happens.
+    Events(events::Wanted),
 }
 
 impl Asked {
@@ -48,6 +54,23 @@ impl Asked {
         match self {
             Self::Verb(verb) => verb.word(),
             Self::Demo(_) => mmm_proto::demo::WORD,
+            Self::Plan(_) => preview::WORD,
+            Self::Events(wanted) if wanted.watch => "watch",
+            Self::Events(_) => "events",
+        }
+    }
+
+    /// Reads the words that are `mmm-control`'s own, or a demo's; none when it is a verb.
+    ///
+    /// # Errors
+    /// Says what may stand behind the first word.
+    pub fn parse_own(words: &[String]) -> Option<Result<Self, String>> {
+        let (first, rest) = words.split_first()?;
+        match first.as_str() {
+            mmm_proto::demo::WORD => Some(Demo::parse(rest).map(Self::Demo)),
+            preview::WORD => Some(preview::parse(rest).map(Self::Plan)),
+            "events" | "watch" => Some(events::Wanted::parse(first, rest).map(Self::Events)),
+            _ => None,
         }
     }
 }
@@ -61,6 +84,8 @@ pub struct Options {
     pub wait: bool,
     /// Tell the steps of long work on stderr.
     pub progress: bool,
+    /// What is followed is printed as JSON, one object a line.
+    pub json: bool,
 }
 
 /// What came of a verb.
@@ -117,6 +142,8 @@ pub async fn run(
     let verb = match asked {
         Asked::Verb(verb) => verb,
         Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,
+        Asked::Plan(verb) => return preview::run(&mut wire, verb, options, deadline).await,
+        Asked::Events(wanted) => return events::run(target, wire, wanted, options, date).await,
     };
     match verb {
         Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
@@ -234,6 +261,11 @@ fn lost(verb: &Verb, why: &str) -> Outcome {
 }
 
 fn finished(answer: &Answer) -> Outcome {
+    if let Answer::Examined { findings } = answer {
+        let exit = if doctor::healthy(findings) { exit::DONE } else { exit::REFUSED };
+        let (out, err) = (doctor::text(findings), String::new());
+        return Outcome { exit, out, err, json: ("findings", json!(findings)) };
+    }
     let (exit, out, err) = match answer {
         Answer::Done { text, .. } => (exit::DONE, format!("OK: {text}\n"), String::new()),
         Answer::Refused { refusal } => {
@@ -247,7 +279,10 @@ fn finished(answer: &Answer) -> Outcome {
         Answer::Failed { undone: false, why } => {
             (exit::REFUSED, String::new(), format!("ERROR: failed: {why}\n"))
         }
-        Answer::Snapshot { .. } | Answer::Plan { .. } | Answer::Started { .. } => {
+        Answer::Snapshot { .. }
+        | Answer::Plan { .. }
+        | Answer::Started { .. }
+        | Answer::Examined { .. } => {
             let err = "ERROR: the monitor answered with something that was not asked for\n";
             (exit::REFUSED, String::new(), err.to_owned())
         }

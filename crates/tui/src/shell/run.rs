@@ -197,6 +197,7 @@ fn obey(
                 }
             }
         }
+        Cmd::Copy(text) => terminal::send(&crate::app::copy::sequence(&text))?,
         Cmd::Leave => return Ok(Some(0)),
     }
     Ok(None)

@@ -173,6 +173,13 @@ pub fn usable() -> bool {
     is(io::stdin().as_fd()) && is(io::stdout().as_fd()) && !dumb
 }
 
+/// Sends a sequence that draws nothing, between two frames.
+pub fn send(sequence: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(sequence.as_bytes())?;
+    out.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -185,12 +185,12 @@ impl Wire {
             }
         };
         let key = key.unwrap_or_default();
-        let text = challenge(cluster, Program::Console, &theirs, &own);
+        let text = challenge(cluster, Program::Console.word(), &theirs, &own);
         let proof = hex(&sign(key, &text));
         self.send(&First::Proof { proof }).await.map_err(broke)?;
         match self.recv::<First>().await.map_err(broke)? {
             First::Proof { proof } => {
-                let wants = sign(key, &challenge(cluster, Program::Monitor, &own, &theirs));
+                let wants = sign(key, &challenge(cluster, Program::Monitor.word(), &own, &theirs));
                 let given = unhex(&proof).unwrap_or_default();
                 if bool::from(given.ct_eq(&wants)) {
                     Ok(())

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::text::{clip, clock, fit, labelled, title};
 use super::theme::{Meaning, Theme};
-use super::{events, hosts, menu};
+use super::{events, hosts, menu, trend};
 use crate::app::Model;
 use crate::control::explain;
 
@@ -26,11 +26,12 @@ pub(super) fn lines(
     let mut lines = state(model, host, theme, width);
     lines.push(title("Checks", "", width, theme));
     lines.extend(host.checks.iter().map(|check| check_row(model, check, theme, width)));
-    lines.extend(replication(host, theme, width));
+    lines.extend(replication(model, host, theme, width));
     lines.extend(server(model, host, theme, width));
     lines.push(title(&format!("Actions on {name}"), "", width, theme));
     lines.extend(menu::rows(model, host, theme, width));
     lines.extend(as_writer(model, view, host, theme, width));
+    lines.extend(trend::chart(model, host, theme, width));
     lines.push(title(&format!("Events of {name}"), "2 all", width, theme));
     lines.extend(events::of_host(model, name.as_str(), theme, width, 20));
     lines
@@ -103,7 +104,7 @@ fn check_row(model: &Model, check: &CheckView, theme: Theme, width: usize) -> Li
     Line::styled(clip(&text, width), theme.style(meaning))
 }
 
-fn replication(host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>> {
+fn replication(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let Some(replication) = &host.server.replication else {
         return vec![
             title("Replication", "", width, theme),
@@ -132,6 +133,10 @@ fn replication(host: &HostView, theme: Theme, width: usize) -> Vec<Line<'static>
     let mut lines = vec![
         title(&format!("Replication from {source}"), "", width, theme),
         Line::raw(clip(&format!("  lag   {lag}   {behind}"), width)),
+        Line::raw(clip(
+            &format!("  trend {}  last 10 min", trend::spark(model, host, theme, 30)),
+            width,
+        )),
         Line::raw(clip(&format!("  gtid  {}", host.server.position), width)),
         Line::raw(clip(
             &format!("  io    {}", thread(replication.io, &replication.io_state)),

@@ -21,7 +21,19 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
         Status::NoLink(age) => format!("# NO LINK {}", age.coarse()),
         Status::Refused => "# PROTOCOL".to_owned(),
     };
-    let doubt = if model.link.live(model.now) { "" } else { "?" };
+    let status = match &model.frozen {
+        None => status,
+        Some(frozen) => {
+            let at = clock(frozen.at, model.setup.zone);
+            let missed = match frozen.missed {
+                0 => String::new(),
+                missed => format!(" +{missed} events"),
+            };
+            let link = if model.link.live(model.now) { "" } else { status.as_str() };
+            format!("FROZEN {at}{missed} {link}").trim_end().to_owned()
+        }
+    };
+    let doubt = if model.link.live(model.now) && model.frozen.is_none() { "" } else { "?" };
     let Some(view) = &model.view else {
         return Line::raw(format!(" {}  {status}", model.setup.target));
     };

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::text::{clip, fit, right, title};
 use super::theme::{Meaning, Theme};
-use super::{STACKED_FROM, WIDE_FROM};
+use super::{STACKED_FROM, TREND_FROM, WIDE_FROM, trend};
 use crate::app::Model;
 
 /// The pane in at most `rows` lines; scrolls so that the selected host is visible.
@@ -47,6 +47,8 @@ struct Form {
     name: usize,
     narrow: bool,
     since: bool,
+    /// Columns of the lag trend with the gap before it; 0 when there is none.
+    trend: usize,
 }
 
 const STATE: usize = 19;
@@ -54,7 +56,13 @@ const LAG: usize = 8;
 
 impl Form {
     fn of(width: usize, columns: u16, name: usize) -> Self {
-        Self { name, narrow: columns < STACKED_FROM, since: columns >= WIDE_FROM && width >= 90 }
+        let since = columns >= WIDE_FROM && width >= 90;
+        let trend = match width {
+            _ if columns < TREND_FROM => 0,
+            ..90 => 10,
+            _ => 14,
+        };
+        Self { name, narrow: columns < STACKED_FROM, since, trend }
     }
 
     fn head(&self) -> String {
@@ -65,7 +73,8 @@ impl Form {
             return format!("  {name} {state}{lag}  ROLES");
         }
         let since = if self.since { right("SINCE", 8) } else { String::new() };
-        format!("  {name} TYPE   {state}{since}{lag}  REPL   AGENT ROLES")
+        let trend = if self.trend == 0 { String::new() } else { fit("  10 MIN", self.trend) };
+        format!("  {name} TYPE   {state}{since}{lag}{trend}  REPL   AGENT ROLES")
     }
 
     fn row(
@@ -101,6 +110,10 @@ impl Form {
                 spans.push(Span::raw(right(&since, 8)));
             }
             spans.push(Span::styled(lag, lag_style));
+            if self.trend > 0 {
+                let trend = trend::spark(model, host, theme, self.trend - 2);
+                spans.push(Span::styled(format!("  {trend}"), lag_style));
+            }
             spans.push(Span::raw(format!("  {} ", fit(&threads(host), 6))));
             spans.push(if host.agent.reachable {
                 Span::raw("ok    ")

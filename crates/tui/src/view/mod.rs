@@ -15,6 +15,7 @@ mod moving;
 mod small;
 pub mod text;
 pub mod theme;
+mod trend;
 
 use mmm_proto::{ClusterView, HostName};
 use ratatui::Frame;
@@ -28,6 +29,9 @@ use theme::Theme;
 
 /// Below this many columns the narrow form is drawn.
 pub const STACKED_FROM: u16 = 70;
+
+/// From this many columns the hosts have a trend.
+pub const TREND_FROM: u16 = 100;
 
 /// From this many columns the detail of the selected host stands beside the overview.
 pub const WIDE_FROM: u16 = 120;

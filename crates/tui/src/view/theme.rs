@@ -97,6 +97,15 @@ impl Theme {
         if self.ascii { "-" } else { "─" }
     }
 
+    /// Bars, the lowest first. The lowest stands for nothing at all, seen.
+    pub const fn bars(self) -> &'static [char] {
+        if self.ascii {
+            &['.', ':', ';', '=', '+', '*', '%', '@']
+        } else {
+            &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+        }
+    }
+
     /// A piece of an upright line.
     pub const fn upright(self) -> &'static str {
         if self.ascii { "|" } else { "│" }

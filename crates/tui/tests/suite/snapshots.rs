@@ -1,6 +1,7 @@
 //! Whole screens as text, at three sizes.
 
 use mmm_proto::agent::Reach;
+use mmm_proto::console::FromMonitor;
 use mmm_proto::view::WriterState;
 use mmm_proto::{HostName, MonitorMode};
 use mmm_tui::app::msg::{Key, Msg};
@@ -118,6 +119,16 @@ fn demo() {
     assert!(console.picture().starts_with(" [DEMO] "), "{}", console.picture());
 }
 
+/// Frozen, and then a move began and two events came.
+fn frozen(console: &mut Console) {
+    console.keys("p");
+    console.view(sample::moving());
+    let mut events = sample::events();
+    events.truncate(2);
+    events[0].seq += 1000;
+    console.said(FromMonitor::Events { events, skipped: 0 });
+}
+
 #[test]
 fn states_of_the_monitor_and_the_link() {
     let shown = |make: &dyn Fn(&mut Console)| {
@@ -160,6 +171,12 @@ fn states_of_the_monitor_and_the_link() {
         let mut view = sample::view();
         view.held = "the monitor has no network".to_owned();
         console.view(view);
+    });
+    add("frozen", &frozen);
+    add("frozen, and the link is lost", &|console| {
+        console.keys("p");
+        console.lost("connection refused", false);
+        console.after(12_000);
     });
     add("conflict", &|console| {
         let mut view = sample::view();

@@ -47,6 +47,13 @@ const STATES: &[Case] = &[
     ),
     ("read only there", |c| c.up(false), "anna is not in group mmm"),
     (
+        "frozen",
+        |c| {
+            c.keys("p");
+        },
+        "the picture is frozen, p goes on",
+    ),
+    (
         "moving",
         |c| {
             c.view(sample::moving());
@@ -350,4 +357,39 @@ fn answers_to_our_acts_stand_on_the_message_line() {
     let text = "Role 'writer' has been moved".to_owned();
     console.answer(*id, Answer::Done { text, took: Span(90) });
     assert_eq!(console.note(), "OK: Role 'writer' has been moved (90 ms)");
+}
+
+#[test]
+fn a_frozen_picture_stands_still_and_shows_the_newest_when_it_goes_on() {
+    let mut console = Console::live(SIZE);
+    console.keys("p");
+    let body = |console: &Console| {
+        console.picture().lines().skip(1).take(21).collect::<Vec<_>>().join("\n")
+    };
+    let frozen = body(&console);
+    console.view(sample::moving());
+    let mut event = sample::events()[0].clone();
+    event.seq += 1000;
+    event.what = "the newest event".to_owned();
+    console.said(FromMonitor::Events { events: vec![event], skipped: 0 });
+    console.after(1000);
+    assert_eq!(body(&console), frozen);
+    assert!(console.picture().contains("+1 events"), "{}", console.picture());
+    console.keys("p");
+    let picture = console.picture();
+    assert!(picture.contains("LIVE") && picture.contains("the newest event"), "{picture}");
+    assert!(picture.contains("MOVING"), "{picture}");
+}
+
+#[test]
+fn y_copies_the_selected_row_and_says_what() {
+    let mut console = Console::live(SIZE);
+    console.wishes();
+    console.keys("jjy");
+    let text = "db3 192.168.0.33:3306 slave REPLICATION_DELAY lag 4m12s";
+    assert_eq!(console.wishes(), [Cmd::Copy(text.to_owned())]);
+    assert_eq!(console.note(), format!("copied, if your terminal allows it: {text}"));
+    let mut console = Console::new(SIZE, true);
+    console.keys("y");
+    assert_eq!(console.wishes(), []);
 }

@@ -29,6 +29,8 @@ impl Hands {
         );
         let mut progress = Progress::default();
         progress.note(refused);
+        // From here on the address may be given on: an announcement would draw clients back.
+        self.voice.hush(vip);
         let result = match &before {
             Ok(_) => self.freeze_by(vip, grace, kill, work, &mut progress).await,
             Err(error) => Err(failed(error)),
@@ -40,10 +42,16 @@ impl Hands {
             Err(failure) => failure,
         };
         let undone = match before {
-            Ok(true) => return Err(failure),
+            Ok(true) => {
+                self.voice.speak(vip);
+                return Err(failure);
+            }
             Ok(false) => self.thaw(vip, reserve(limit).max(deadline.left().into())).await,
             // Nothing was done to it.
-            Err(_) => self.refusal.lift(vip).await.map_err(|e| e.to_string()),
+            Err(_) => {
+                self.voice.speak(vip);
+                self.refusal.lift(vip).await.map_err(|e| e.to_string())
+            }
         };
         if let Err(why) = undone {
             failure.why += &format!("; undoing it failed too: {why}");

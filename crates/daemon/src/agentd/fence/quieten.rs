@@ -18,6 +18,9 @@ impl Hands {
         let deadline = Deadline::after(budget);
         let work = deadline.less(reserve(budget));
         let mut progress = Progress::default();
+        for vip in vips {
+            self.voice.hush(*vip);
+        }
         let quiet = self.quieten(vips, work, &mut progress).await;
         let (mut gone, mut left) = (Vec::new(), Vec::new());
         for vip in vips {

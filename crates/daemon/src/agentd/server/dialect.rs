@@ -32,6 +32,27 @@ pub(crate) fn kill_sessions(ids: &[u64]) -> String {
 /// Everything the server has, the same as its binary log knows it, and what it took from its
 /// source.
 pub(super) const POSITIONS: &str = "SELECT @@gtid_current_pos, @@gtid_binlog_pos, @@gtid_slave_pos";
+pub(super) const GRANTS: &str = "SHOW GRANTS";
+pub(super) const CURRENT_USER: &str = "SELECT CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
+     QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))";
+/// `information_schema` shows the accounts of others only to those who may read all of `mysql`.
+pub(super) const SEES_ACCOUNTS: &str =
+    "SELECT (SELECT COUNT(*) FROM mysql.global_priv) + (SELECT COUNT(*) FROM mysql.db)";
+pub(super) const DURABILITY: &str = "SELECT @@global.sync_binlog, \
+     @@global.innodb_flush_log_at_trx_commit, @@global.rpl_semi_sync_master_enabled, \
+     @@global.rpl_semi_sync_slave_enabled";
+
+/// SUPER writes under `read_only` before 10.11 only.
+pub(super) const fn bypasses(old: bool) -> &'static str {
+    if old {
+        "SELECT DISTINCT grantee FROM information_schema.user_privileges \
+         WHERE privilege_type IN ('READ_ONLY ADMIN', 'READ ONLY ADMIN', 'SUPER') ORDER BY 1"
+    } else {
+        "SELECT DISTINCT grantee FROM information_schema.user_privileges \
+         WHERE privilege_type IN ('READ_ONLY ADMIN', 'READ ONLY ADMIN') ORDER BY 1"
+    }
+}
+
 pub(super) const PID_FILE: &str = "SELECT @@global.pid_file, @@global.datadir";
 pub(super) const REPLICATION: &str = "SHOW SLAVE STATUS";
 pub(super) const STOP: &str = "STOP SLAVE";

@@ -7,6 +7,7 @@
 //! within the grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
+mod conflict;
 mod hold;
 mod orders;
 mod promises;
@@ -97,6 +98,8 @@ pub struct Agent {
     address_retry: BTreeMap<IpAddr, Time>,
     /// What could not be done, by what it is about.
     troubles: BTreeMap<String, String>,
+    /// Others that say that they have a VIP of ours.
+    conflicts: BTreeMap<IpAddr, conflict::Conflict>,
     links: Vec<u64>,
     next_act: u64,
     reported_at: Option<Time>,
@@ -149,6 +152,7 @@ impl Agent {
             replicated: Time(0),
             address_retry: BTreeMap::new(),
             troubles: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             links: Vec::new(),
             next_act: 0,
             reported_at: None,
@@ -193,6 +197,7 @@ impl Agent {
         self.mind_the_writer();
         self.mind_the_addresses();
         self.mind_replication();
+        self.mind_the_conflicts();
         self.report_if_due();
         self.tell_peers();
         std::mem::take(&mut self.out)
@@ -209,7 +214,7 @@ impl Agent {
         let addresses = self.address_retry.values().copied();
         // What is past was looked at in this very step.
         let ahead = leases.chain(vips).chain(report).chain(retries).chain(addresses);
-        let ahead = ahead.chain(self.promises_wake());
+        let ahead = ahead.chain(self.promises_wake()).chain(self.conflicts_due());
         let next = ahead.filter(|at| *at > now).min();
         next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
     }
@@ -220,7 +225,8 @@ impl Agent {
             Input::Heard { link, message } => match message {
                 ToAgent::Grant(grant) => self.take_grant(link, grant),
                 ToAgent::Order(order) => self.take_order(link, order),
-                ToAgent::Error { .. } => {}
+                // The shell looks: nothing is decided by it.
+                ToAgent::Examine { .. } | ToAgent::Error { .. } => {}
             },
             Input::LinkUp { link } => {
                 self.links.push(link);
@@ -243,6 +249,9 @@ impl Agent {
                     self.found = found;
                     self.changed = true;
                 }
+            }
+            Input::Conflict { vip, mac, neighbours } => {
+                self.take_conflict(vip, &mac, &neighbours);
             }
             Input::Ended { id, result } => self.take_result(id, result),
             Input::Peer { from, message } => self.take_peer(&from, message),

@@ -1,5 +1,6 @@
 //! The agent core alone: one input at a time, and exactly what comes of it.
 
+mod conflicts;
 mod holding;
 mod ordered;
 mod replicating;
@@ -167,6 +168,7 @@ impl Bench {
                 }
                 Effect::Persist { kept, .. } => self.kept = Some((**kept).clone()),
                 Effect::SayPeer { to, message } => self.told.push((to.clone(), message.clone())),
+                Effect::Announce { .. } => {}
             }
         }
         self.last = effects;

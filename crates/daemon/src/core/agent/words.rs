@@ -79,6 +79,9 @@ pub enum Input {
     Lost { reach: Reach },
     /// The cluster's VIPs that are on the interface.
     Addresses { found: Vec<IpAddr> },
+    /// Somebody else says that it has a VIP: its hardware address, and the addresses that the
+    /// host's neighbours' table knows under it.
+    Conflict { vip: IpAddr, mac: String, neighbours: Vec<IpAddr> },
     /// An act ended.
     Ended { id: u64, result: ActResult },
     /// The agent of another host said something.
@@ -103,6 +106,8 @@ pub enum Effect {
     Persist { kept: Box<Kept>, sync: bool },
     /// Begin an act; its end comes back with the same id.
     Begin { id: u64, act: Act, limit: Span },
+    /// Tell the neighbours once more where that VIP is.
+    Announce { vip: IpAddr },
     /// End an act early; nothing comes back.
     Abort { id: u64 },
 }

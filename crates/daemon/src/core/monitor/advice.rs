@@ -81,7 +81,7 @@ impl Monitor {
         found
     }
 
-    fn server_seen(&self, host: usize) -> Option<&Server> {
+    pub(super) fn server_seen(&self, host: usize) -> Option<&Server> {
         let seen = self.agent_answers(host) && self.hosts[host].server_up();
         self.hosts[host].report().filter(|_| seen).map(|report| &report.server)
     }
@@ -169,7 +169,7 @@ impl Monitor {
 }
 
 /// What is wrong with the way in which two masters share out AUTO_INCREMENT values.
-fn auto_increment(one: &Settings, other: &Settings) -> Option<String> {
+pub(super) fn auto_increment(one: &Settings, other: &Settings) -> Option<String> {
     let (a, b) = (one.auto_increment_increment, other.auto_increment_increment);
     let (x, y) = (one.auto_increment_offset, other.auto_increment_offset);
     if a != b {

@@ -100,6 +100,7 @@ impl Monitor {
             Verb::Help | Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
                 self.mode.to_string()
             }
+            Verb::Doctor { host } => return self.examine(asker, host.as_ref()),
             Verb::SetOnline { host } => self.set_online(host, &who),
             Verb::SetOffline { host } => match self.top.host(host) {
                 Some(host) => match self.successor(host) {

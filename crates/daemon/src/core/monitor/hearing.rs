@@ -22,6 +22,7 @@ impl Monitor {
         match message {
             FromAgent::Report(report) => {
                 let wall = self.now.wall_of(at);
+                self.compare_clocks(host, at, report.clock, &report.boot_id);
                 let record = &mut self.hosts[host];
                 if record.state == HostState::Online {
                     match &mut record.last_uptime {
@@ -45,6 +46,9 @@ impl Monitor {
                 self.take_promises(host, at, &promises);
                 self.release_claims(host);
                 self.renew(host);
+            }
+            FromAgent::Examined { id, wall, findings } => {
+                self.take_examined(host, id, wall, findings);
             }
             FromAgent::Done { id, outcome } => self.take_outcome(host, id, outcome),
             FromAgent::Refused { order, got, seen, why } => {

@@ -11,6 +11,7 @@ mod advice;
 mod blocked;
 mod candidate;
 mod commands;
+mod doctor;
 mod evidence;
 mod failover;
 mod halting;
@@ -74,6 +75,7 @@ pub struct Monitor {
     vips: Vec<Vip>,
     running: Option<Move>,
     last: Option<Progress>,
+    doctor: doctor::Doctor,
     plans: Vec<(Plan, Time)>,
     next_plan: u64,
     /// The plan that a person applies in this step.
@@ -170,7 +172,7 @@ impl Monitor {
     /// How long no rule can come to another result by the passing of time alone: short steps while
     /// anything is unusual, else until the first agent would count as silent.
     fn rest(&self) -> Span {
-        if self.running.is_some() {
+        if self.running.is_some() || self.examining() {
             return Span::ms(20);
         }
         if !self.calm() {
@@ -276,6 +278,7 @@ impl Monitor {
         self.notice_unseen();
         self.compare_with_heirs();
         self.mind_advice();
+        self.finish_examinations();
     }
 
     /// Why no decision is taken just now; empty when decisions are taken.

@@ -111,11 +111,8 @@ impl Monitor {
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         let quiet_until = if all_known { now.boot + top.timing.heartbeat * 3 } else { over };
-        let mode = match &stored {
-            Some(stored) if top.mode == MonitorMode::Active => stored.mode,
-            _ => top.mode,
-        };
-        let mode = if superseded { top.mode } else { mode };
+        let kept = stored.as_ref().filter(|_| !superseded && top.mode == MonitorMode::Active);
+        let mode = kept.map_or(top.mode, |stored| stored.mode);
         // Another monitor led meanwhile: who is written down has it no longer, or by its word.
         withhold(&mut vips, first, |host| {
             let offline = hosts[host].state == HostState::AdminOffline;
@@ -134,6 +131,7 @@ impl Monitor {
             vips,
             running: None,
             last: None,
+            doctor: super::doctor::Doctor::default(),
             plans: Vec::new(),
             // Short to read and to type, and hardly the same after a restart.
             next_plan: term % 90 * 100,

@@ -5,7 +5,7 @@ use mmm_proto::agent::Settings;
 
 use super::cluster::Cluster;
 
-fn settings(offset: u32) -> Option<Box<Settings>> {
+pub(super) fn settings(offset: u32) -> Option<Box<Settings>> {
     Some(Box::new(Settings {
         auto_increment_increment: 2,
         auto_increment_offset: offset,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use mmm_proto::agent::{Duty, FromAgent, Reach, Server, Stamp};
+use mmm_proto::doctor::Findings;
 use mmm_proto::{Time, Wall};
 
 use super::server::{Process, Toy};
@@ -54,6 +55,10 @@ pub(super) struct ToyHost {
     /// The disk of the agent fails.
     pub(super) disk_fails: bool,
     disk_told: bool,
+    /// What the host's calendar is ahead of the monitor's, in milliseconds.
+    pub(super) calendar: i64,
+    /// It answers no examination.
+    pub(super) mute: bool,
     /// Kinds of acts that fail, by their first word in `Debug`.
     pub(super) failing: BTreeMap<&'static str, String>,
     /// Kinds of acts that take so many milliseconds.
@@ -93,6 +98,8 @@ impl ToyHost {
             stopped: false,
             disk_fails: false,
             disk_told: false,
+            calendar: 0,
+            mute: false,
             failing: BTreeMap::new(),
             slow: BTreeMap::new(),
             inbox: Vec::new(),
@@ -104,6 +111,16 @@ impl ToyHost {
         };
         host.start_agent(0);
         host
+    }
+
+    /// As the agent's shell does, whatever the core is at.
+    pub(super) fn examine(&mut self, now: u64, id: u64) {
+        if !self.mute {
+            let mut found = Findings::of(self.name());
+            found.ok("machine", "looked at");
+            let wall = Wall(now as i64 + self.calendar);
+            self.outbox.push((None, FromAgent::Examined { id, wall, findings: found.done() }));
+        }
     }
 
     fn now(&self, now: u64) -> Now {
@@ -236,7 +253,7 @@ impl ToyHost {
         for effect in effects {
             match effect {
                 // The agents of these clusters cannot reach each other.
-                Effect::Persist { .. } | Effect::SayPeer { .. } => {}
+                Effect::Persist { .. } | Effect::SayPeer { .. } | Effect::Announce { .. } => {}
                 Effect::Say(message) => self.outbox.push((None, message)),
                 Effect::SayTo { link, message } => self.outbox.push((Some(link), message)),
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),

@@ -7,6 +7,7 @@ mod server;
 
 mod advice;
 mod commands;
+mod doctor;
 mod failover;
 mod hook;
 mod memory;

@@ -330,7 +330,7 @@ impl World {
     fn carry_out(&mut self, host: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Persist { .. } => {}
+                Effect::Persist { .. } | Effect::Announce { .. } => {}
                 Effect::Say(message) => self.say(host, message),
                 Effect::SayTo { link, message } => {
                     if self.conns[link as usize].agent_up {

@@ -201,6 +201,12 @@ impl World {
                     let message = Box::new(message.clone());
                     self.queue.push(self.us + late, Due::Again { host, message });
                 }
+                if let ToAgent::Examine { id, .. } = message {
+                    // Nothing of a simulated machine can be looked at.
+                    let (wall, findings) = (self.wall_now(), Vec::new());
+                    let message = FromAgent::Examined { id, wall, findings };
+                    return self.send(conn, false, Packet::Back(message));
+                }
                 self.give(host, AgentInput::Heard { link: conn as u64, message });
             }
             Packet::Back(message) => {

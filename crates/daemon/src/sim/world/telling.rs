@@ -83,5 +83,6 @@ fn answer_words(answer: &Answer) -> String {
         Answer::Started { plan } => format!("plan {plan} started"),
         Answer::Plan { plan } => format!("plan {}: {}", plan.id, plan.title),
         Answer::Snapshot { .. } => "a picture".to_owned(),
+        Answer::Examined { findings } => format!("{} findings", findings.len()),
     }
 }

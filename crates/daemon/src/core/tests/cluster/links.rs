@@ -63,6 +63,10 @@ impl Cluster {
         }
         let link = link.id;
         for message in there {
+            if let ToAgent::Examine { id, .. } = message {
+                self.hosts[host].examine(now, id);
+                continue;
+            }
             self.hosts[host].give(AgentInput::Heard { link, message });
         }
         for message in here {
