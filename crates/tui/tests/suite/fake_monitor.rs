@@ -303,12 +303,12 @@ pub(crate) fn keyed(key: &'static [u8]) -> (String, JoinHandle<Result<(), String
             return Err("no proof".to_owned());
         };
         let own = "aa".repeat(32);
-        if proof != sign(key, &challenge("main", Program::Console, &own, &theirs)) {
+        if proof != sign(key, &challenge("main", Program::Console.word(), &own, &theirs)) {
             let why = "the cluster key differs".to_owned();
             stream.write_all(&line(&First::Error { why })).unwrap();
             return Err("wrong proof".to_owned());
         }
-        let proof = sign(key, &challenge("main", Program::Monitor, &theirs, &own));
+        let proof = sign(key, &challenge("main", Program::Monitor.word(), &theirs, &own));
         stream.write_all(&line(&First::Proof { proof })).unwrap();
         let Some(ToMonitor::Snapshot { id }) = read(&mut stream, &mut lines) else {
             return Err("no request".to_owned());
