@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use lab::WRITER_VIP;
-use lab::wait::{pass, until};
+use lab::wait::pass;
 
 use super::settle::{Scene, TTL, sturdy};
-use super::{Cluster, SOON, holders};
+use super::{Cluster, holders};
 
 /// What the client may see of a fault that is none of the writer's business.
 const UNNOTICED: Duration = Duration::from_millis(250);
@@ -64,11 +64,11 @@ fn a_writer_host_that_is_away_shortly_stays_writer_and_one_that_is_away_long_is_
 }
 
 #[test]
-fn a_cut_between_monitor_and_writer_in_either_direction_never_makes_two_writers() {
+fn a_cut_between_monitor_and_writer_alone_moves_nothing_in_either_direction() {
     let mut cluster = Cluster::up(&sturdy());
     for kind in ["both ways", "to the writer", "from the writer"] {
         let scene = Scene::new(&mut cluster, format!("monitor and writer cut, {kind}, 7 s"));
-        let (old, new) = scene.ids(&cluster);
+        let (writer, _) = scene.ids(&cluster);
         let fault = match kind {
             "both ways" => cluster.lab.cut("mon", &scene.writer),
             "to the writer" => cluster.lab.cut_one_way("mon", &scene.writer),
@@ -78,36 +78,23 @@ fn a_cut_between_monitor_and_writer_in_either_direction_never_makes_two_writers(
         hold(7.0);
         cluster.lab.heal(&fault).unwrap();
         let seen = scene.settle(&cluster);
-        // Without promises between agents the writer fences itself, and another host serves after
-        // its grant.
-        assert_eq!(seen.path, [old, new]);
-        assert!(seen.gap < TTL + Duration::from_secs(1), "{:?}", seen.gap);
+        // The writer goes on by the promise of the other master, who tells the monitor of it.
+        assert_eq!((seen.path, seen.lost), (vec![writer], 0));
+        assert!(seen.gap < UNNOTICED, "{:?}", seen.gap);
     }
 }
 
 #[test]
-fn an_isolated_monitor_promotes_nobody_and_the_same_writer_returns() {
+fn an_isolated_monitor_costs_the_clients_nothing() {
     let mut cluster = Cluster::up(&sturdy());
     let scene = Scene::new(&mut cluster, "the monitor isolated for 8 s");
     let (writer, _) = scene.ids(&cluster);
     let fault = cluster.lab.isolate("mon").unwrap();
-    until("everybody to fence", SOON, || {
-        let on = holders(&cluster.lab, WRITER_VIP);
-        let writable: Vec<&str> = ["db1", "db2", "db3"]
-            .into_iter()
-            .filter(|host| !cluster.lab.server(host).unwrap().is_read_only().unwrap())
-            .collect();
-        if on.is_empty() && writable.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{on:?} hold it, {writable:?} accept writes"))
-        }
-    })
-    .unwrap();
-    let away = Duration::from_secs(8);
-    pass(away.saturating_sub(scene.since.elapsed()));
+    // Longer than any grant: what is held now is held by promises.
+    hold(8.0);
+    assert_eq!(holders(&cluster.lab, WRITER_VIP), [scene.writer.as_str()]);
     cluster.lab.heal(&fault).unwrap();
     let seen = scene.settle(&cluster);
     assert_eq!((seen.path, seen.lost), (vec![writer], 0));
-    assert!(seen.gap < away + Duration::from_secs(3), "{:?}", seen.gap);
+    assert!(seen.gap < UNNOTICED, "{:?}", seen.gap);
 }

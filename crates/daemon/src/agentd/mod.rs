@@ -16,4 +16,5 @@ pub mod roster;
 pub mod server;
 pub mod sessions;
 pub mod store;
+mod watching;
 pub mod worker;

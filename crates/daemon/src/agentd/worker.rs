@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use mmm_proto::Span;
 use mmm_proto::agent::{Duty, FromAgent, ToAgent};
 use mmm_proto::hello::{Hello, Program};
-use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
@@ -16,12 +16,13 @@ use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
 use super::doctor::{self, Subject};
-use super::escalate::{self, ServerProcess};
+use super::escalate::ServerProcess;
 use super::fence::Hands;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use super::peers::{PeerAddress, PeerLinks, PeerSaid, PeerSettings};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
+use super::watching::{LOOK_LIMIT, know_the_process, watch_server};
 use super::{interface, roster, store};
 use crate::auth::ClusterKey;
 use crate::clock::Clock;
@@ -30,12 +31,6 @@ use crate::core::Now;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
 use crate::signals::Signals;
 use crate::store::Store;
-
-/// How often the server and the interface are looked at.
-const LOOK_EVERY: Span = Span::ms(500);
-
-/// How long a look may take before the server counts as silent.
-const LOOK_LIMIT: Span = Span::secs(2);
 
 /// How long the state file may take.
 const STORE_LIMIT: Span = Span::secs(1);
@@ -366,42 +361,4 @@ async fn hands(config: &Config) -> anyhow::Result<Hands> {
         );
     }
     Ok(Hands::new(Server::new(access), addresses, announcer, refusal))
-}
-
-/// While the server answers, learns which process it is: when it does not any more, that is too
-/// late.
-async fn know_the_process(tools: Arc<Tools>, configured: Option<PathBuf>) {
-    let Some(process) = &tools.process else {
-        return;
-    };
-    let known = match escalate::pid_file(configured, &tools.hands.server, LOOK_LIMIT).await {
-        Ok(path) => process.remember(&path),
-        Err(why) => Err(why),
-    };
-    match known {
-        Ok(pid) => tracing::info!(pid, "the server's process is known"),
-        Err(why) => {
-            tracing::warn!(
-                why,
-                "a server that hangs could not be ended to fence it (fence_escalation)"
-            );
-        }
-    }
-}
-
-/// Looks at the server at each beat, and at once when something happened.
-async fn watch_server(
-    clock: Clock,
-    tools: Arc<Tools>,
-    now: Arc<Notify>,
-    inputs: mpsc::Sender<Input>,
-) {
-    loop {
-        let began: Time = clock.now();
-        let server = tools.hands.server.look(LOOK_LIMIT).await;
-        if inputs.send(Input::Facts { server, began }).await.is_err() {
-            return;
-        }
-        let _ = tokio::time::timeout(LOOK_EVERY.into(), now.notified()).await;
-    }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mmm_daemon::agentd::link::{Listening, MonitorEvent, MonitorLinkSettings, MonitorLinks};
+use mmm_daemon::agentd::peers::{PeerLinks, PeerSettings};
 use mmm_daemon::auth::ClusterKey;
 use mmm_daemon::mond::consoles::{ConsoleEvent, ConsoleHub, ConsoleSettings, ConsoleTcp};
 use mmm_proto::hello::{Hello, Program};
@@ -44,12 +45,10 @@ fn hello(program: Program) -> Hello {
 async fn agent(key: Option<&str>) -> (MonitorLinks, mpsc::Receiver<MonitorEvent>, SocketAddr) {
     let mut own = hello(Program::Agent);
     own.host = Some(HostName::parse("db1").unwrap());
-    let settings = MonitorLinkSettings {
-        addr: anywhere(),
-        hello: own,
-        key: key.map(ClusterKey::new),
-        silence: Span::secs(5),
-    };
+    let (key, silence) = (key.map(ClusterKey::new), Span::secs(5));
+    let of_peers = PeerSettings { hello: own.clone(), key: key.clone(), silence };
+    let peers = PeerLinks::start(Vec::new(), of_peers, mpsc::channel(8).0);
+    let settings = MonitorLinkSettings { addr: anywhere(), hello: own, key, peers, silence };
     let (tx, rx) = mpsc::channel(256);
     let links = MonitorLinks::start(settings, tx);
     let mut listening = links.listening();

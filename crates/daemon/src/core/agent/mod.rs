@@ -3,14 +3,17 @@
 //!
 //! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold
 //! and what the host does about the writer role (`hold`), addresses and replication (`apply`), the
-//! steps of a move (`orders`). The safety rules are those of the design, section 6: hold only
+//! steps of a move (`orders`), going on without a monitor (`promises`), the word given to others
+//! (`given`), reports and news (`telling`). The safety rules are those of the design, section 6: hold only
 //! within the grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
 mod conflict;
+mod given;
 mod hold;
 mod orders;
 mod promises;
+mod telling;
 mod words;
 
 #[cfg(test)]
@@ -19,16 +22,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use mmm_proto::agent::{
-    Duty, FromAgent, Grant, Reach, Report, Server, Stamp, Stance, ToAgent, Want,
-};
+use mmm_proto::agent::{Duty, FromAgent, Grant, Reach, Server, Stamp, Stance, ToAgent, Want};
 use mmm_proto::peer::News;
 use mmm_proto::{HostName, Span, Time};
 
 use super::Now;
 use super::lease::Lease;
 use crate::core::bugs::{Bug, bug};
-use promises::{Given, Peer, given_as_kept};
+use given::given_as_kept;
+use promises::{Given, Peer};
 pub use words::{Act, ActResult, Effect, Input, Kept, Roster, RosterVip};
 
 /// Reports when no grant has said how often.
@@ -372,66 +374,6 @@ impl Agent {
     /// How often to report: six times within a grant.
     fn heartbeat(&self) -> Span {
         if self.ttl == Span::ZERO { HEARTBEAT } else { Span::ms((self.ttl.as_ms() / 6).max(50)) }
-    }
-
-    fn report_if_due(&mut self) {
-        let due = self
-            .reported_at
-            .is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
-        if self.links.is_empty() || !(due || self.changed) {
-            return;
-        }
-        (self.reported_at, self.changed) = (Some(self.now.boot), false);
-        let report = self.report();
-        self.out.push(Effect::Say(FromAgent::Report(Box::new(report))));
-    }
-
-    /// What the host does about the writer role.
-    pub fn duty(&self) -> Duty {
-        self.duty
-    }
-
-    /// The highest stamp that was obeyed.
-    pub fn seen(&self) -> Stamp {
-        self.seen
-    }
-
-    /// The VIPs that may be on the interface. One that is being added counts, and all of them before
-    /// the first look: who is told that it is not there may give it on.
-    fn present(&self) -> Vec<IpAddr> {
-        if !self.looked {
-            return self.roster.vips.iter().map(|vip| vip.ip).collect();
-        }
-        let mut vips = self.found.clone();
-        vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
-        vips.sort();
-        vips
-    }
-
-    /// What is true on the host now.
-    pub fn report(&self) -> Report {
-        let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
-        let vips = self.present();
-        let mut server = self.server.clone();
-        server.age = self.now.boot.since(self.server_began);
-        Report {
-            clock: self.now.boot,
-            boot_id: self.boot_id.clone(),
-            uptime: self.uptime,
-            seen: self.seen,
-            vips,
-            duty: self.duty,
-            grant_left: self.lease.map(|lease| lease.ends().since(self.now.boot)),
-            server,
-            doing: acts.map(|running| running.act.words()).collect(),
-            troubles: self.troubles.values().cloned().collect(),
-            cannot_open: self.cannot_open(),
-            ended: self.ended.clone(),
-            ask: self.want.as_ref().map(|want| want.ask.clone()).unwrap_or_default(),
-            relies: self.relies.keys().copied().collect(),
-            promises: self.promises_live(),
-            peers: self.peers_heard(),
-        }
     }
 }
 

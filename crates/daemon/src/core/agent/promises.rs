@@ -9,17 +9,14 @@
 
 use std::net::IpAddr;
 
-use mmm_proto::agent::{Duty, Reach, Stamp, Stance};
-use mmm_proto::peer::{Answer, Ask, News, PeerHeard, PeerMessage, Promised, Refused};
+use mmm_proto::agent::{Duty, Stance};
+use mmm_proto::peer::{Answer, Ask, News, PeerMessage, Refused};
 use mmm_proto::{HostName, Span, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, Effect};
 use crate::core::bugs::{Bug, bug};
-use crate::core::lease::{self, Lease};
-
-/// No grant is that long: a peer that asks for more is broken, and would block this host.
-const LONGEST: Span = Span::secs(600);
+use crate::core::lease::Lease;
 
 /// A promise that this host gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +42,9 @@ pub struct KeptPromise {
 /// What a peer said last.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    host: HostName,
-    at: Time,
-    news: News,
+    pub host: HostName,
+    pub at: Time,
+    pub news: News,
 }
 
 impl Agent {
@@ -153,7 +150,7 @@ impl Agent {
         let_go || granted
     }
 
-    fn busy_with(&self, vip: IpAddr) -> bool {
+    pub(super) fn busy_with(&self, vip: IpAddr) -> bool {
         self.addressing.contains_key(&vip)
     }
 
@@ -186,7 +183,7 @@ impl Agent {
     }
 
     /// The other hosts that are talked to.
-    fn others(&self) -> Vec<HostName> {
+    pub(super) fn others(&self) -> Vec<HostName> {
         let ask = self.want.as_ref().map(|want| &want.ask);
         let named = ask.into_iter().flat_map(|ask| ask.candidates.iter().chain(&ask.peers));
         let mut others: Vec<HostName> = Vec::new();
@@ -247,76 +244,6 @@ impl Agent {
                 self.changed = true;
             }
         }
-    }
-
-    fn take_ask(&mut self, from: &HostName, ask: &Ask) {
-        let (mut promised, mut refused) = (Vec::new(), Vec::new());
-        let now = self.now.boot;
-        let until = lease::surely_over(now, ask.ttl);
-        let mut new = false;
-        for vip in &ask.vips {
-            if let Some((stamp, why)) = self.why_not_promise(*vip, ask) {
-                refused.push(Refused { vip: *vip, stamp, why });
-                continue;
-            }
-            promised.push(*vip);
-            let known = self.given.iter_mut().find(|given| given.to == *from && given.vip == *vip);
-            if let Some(given) = known {
-                new |= given.ttl != ask.ttl;
-                given.ttl = ask.ttl;
-                let before = if given.asked.0 == u64::MAX { Time(0) } else { given.asked };
-                given.asked = before.max(ask.clock);
-                given.until = given.until.max(until);
-            } else {
-                let (to, vip) = (from.clone(), *vip);
-                self.given.push(Given { to, vip, asked: ask.clock, ttl: ask.ttl, until });
-                new = true;
-            }
-        }
-        if !promised.is_empty() && ask.stamp > self.seen {
-            self.seen = ask.stamp;
-            new = true;
-        }
-        if new {
-            self.changed = true;
-            self.keep(true);
-        }
-        let answer = Answer { echo: ask.clock, promised, refused };
-        let message = PeerMessage::Answer(answer);
-        self.out.push(Effect::SayPeer { to: from.clone(), message });
-    }
-
-    /// Why a promise is not given, and the decision that is the reason, if one is.
-    fn why_not_promise(&self, vip: IpAddr, ask: &Ask) -> Option<(Stamp, String)> {
-        let me = &self.roster.me;
-        let (none, granted) = (Stamp::default(), self.granted);
-        let Some(known) = self.roster.vips.iter().find(|known| known.ip == vip) else {
-            return Some((none, format!("{vip} is not in the configuration of {me}")));
-        };
-        if bug(Bug::PromiseAndHold) {
-            return None;
-        }
-        // Who knows less than the asker has nothing to say against it.
-        if let Some(want) = self.want.as_ref().filter(|_| granted >= ask.stamp) {
-            if want.holds.iter().any(|hold| hold.vip == vip) {
-                return Some((granted, format!("{me} is to hold {vip}")));
-            }
-            if want.prepared.contains(&vip) {
-                return Some((granted, format!("{vip} is to be given to another host")));
-            }
-        }
-        let why = if ask.ttl > LONGEST {
-            format!("{} is longer than any grant", ask.ttl)
-        } else if let Some(why) = self.troubles.get("store") {
-            format!("{me} {why}")
-        } else if self.found.contains(&vip) || self.busy_with(vip) {
-            format!("{me} has {vip}")
-        } else if known.writer && self.duty != Duty::None {
-            format!("{me} is {} as writer", self.duty.word())
-        } else {
-            return None;
-        };
-        Some((none, why))
     }
 
     fn take_answer(&mut self, from: &HostName, answer: &Answer) {
@@ -388,90 +315,10 @@ impl Agent {
             format!("; no promise from {}", late.join(", "))
         }
     }
-
-    fn end_given(&mut self, over: impl Fn(&Given) -> bool) {
-        let before = self.given.len();
-        self.given.retain(|given| !over(given));
-        if self.given.len() != before {
-            self.changed = true;
-            self.keep(false);
-        }
-    }
-
-    /// The promise that keeps this host from taking a VIP.
-    pub(super) fn promise_against(&self, vip: IpAddr) -> Option<&Given> {
-        let now = self.now.boot;
-        let live = |given: &&Given| given.vip == vip && given.until > now;
-        self.given.iter().find(live).filter(|_| !bug(Bug::PromiseAndHold))
-    }
-
-    /// Tells the others how this host is: at each heartbeat, and at once when it changed.
-    pub(super) fn tell_peers(&mut self) {
-        let now = self.now.boot;
-        let due =
-            self.news_at.is_none_or(|at| now.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
-        let news = News {
-            clock: now,
-            seen: self.seen,
-            duty: self.duty,
-            vips: self.present(),
-            server_up: self.server.reach == Reach::Up,
-            relies: self.relies.keys().copied().collect(),
-        };
-        let same = self.told.as_ref().is_some_and(|told| !differs(told, &news));
-        if same && !due {
-            return;
-        }
-        (self.news_at, self.told) = (Some(now), Some(news.clone()));
-        for to in self.others() {
-            self.out.push(Effect::SayPeer { to, message: PeerMessage::News(news.clone()) });
-        }
-    }
-
-    /// Its own promises that are live, for the report.
-    pub(super) fn promises_live(&self) -> Vec<Promised> {
-        let now = self.now.boot;
-        let live = self.given.iter().filter(|given| given.until > now);
-        live.map(|given| Promised {
-            to: given.to.clone(),
-            vip: given.vip,
-            left: given.until.since(now),
-        })
-        .collect()
-    }
-
-    /// What was last heard from each peer, for the report.
-    pub(super) fn peers_heard(&self) -> Vec<PeerHeard> {
-        let heard = |peer: &Peer| PeerHeard {
-            host: peer.host.clone(),
-            ago: self.now.boot.since(peer.at),
-            news: peer.news.clone(),
-        };
-        self.peers.iter().map(heard).collect()
-    }
-
-    pub(super) fn kept_promises(&self) -> Vec<KeptPromise> {
-        let kept =
-            |given: &Given| KeptPromise { to: given.to.clone(), vip: given.vip, ttl: given.ttl };
-        self.given.iter().map(kept).collect()
-    }
-}
-
-/// The promises of an agent that starts: each counts anew from now.
-pub(super) fn given_as_kept(kept: &[KeptPromise], now: Time) -> Vec<Given> {
-    let given = |kept: &KeptPromise| Given {
-        to: kept.to.clone(),
-        vip: kept.vip,
-        // What a peer said before is not known any more: only a new ask lets its news end it.
-        asked: Time(u64::MAX),
-        ttl: kept.ttl,
-        until: lease::surely_over(now, kept.ttl),
-    };
-    kept.iter().filter(|_| !bug(Bug::PromiseForgotten)).map(given).collect()
 }
 
 /// Whether news tell more than that time passed.
-fn differs(old: &News, new: &News) -> bool {
+pub(super) fn differs(old: &News, new: &News) -> bool {
     old.seen != new.seen
         || old.duty != new.duty
         || old.vips != new.vips

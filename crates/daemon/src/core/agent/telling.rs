@@ -1,0 +1,105 @@
+//! What the agent tells of its host: to monitors by reports, to other agents by news. At each
+//! heartbeat, and at once when something changed.
+
+use std::net::IpAddr;
+
+use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
+use mmm_proto::peer::{News, PeerHeard, PeerMessage};
+
+use super::promises::{Peer, differs};
+use super::{Agent, Effect};
+
+impl Agent {
+    pub(super) fn report_if_due(&mut self) {
+        let due = self
+            .reported_at
+            .is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
+        if self.links.is_empty() || !(due || self.changed) {
+            return;
+        }
+        (self.reported_at, self.changed) = (Some(self.now.boot), false);
+        let report = self.report();
+        self.out.push(Effect::Say(FromAgent::Report(Box::new(report))));
+    }
+
+    /// What the host does about the writer role.
+    pub fn duty(&self) -> Duty {
+        self.duty
+    }
+
+    /// The highest stamp that was obeyed.
+    pub fn seen(&self) -> Stamp {
+        self.seen
+    }
+
+    /// The VIPs that may be on the interface. One that is being added counts, and all of them before
+    /// the first look: who is told that it is not there may give it on.
+    pub(super) fn present(&self) -> Vec<IpAddr> {
+        if !self.looked {
+            return self.roster.vips.iter().map(|vip| vip.ip).collect();
+        }
+        let mut vips = self.found.clone();
+        vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
+        vips.sort();
+        vips
+    }
+
+    /// What is true on the host now.
+    pub fn report(&self) -> Report {
+        let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
+        let vips = self.present();
+        let mut server = self.server.clone();
+        server.age = self.now.boot.since(self.server_began);
+        Report {
+            clock: self.now.boot,
+            boot_id: self.boot_id.clone(),
+            uptime: self.uptime,
+            seen: self.seen,
+            vips,
+            duty: self.duty,
+            grant_left: self.lease.map(|lease| lease.ends().since(self.now.boot)),
+            server,
+            doing: acts.map(|running| running.act.words()).collect(),
+            troubles: self.troubles.values().cloned().collect(),
+            cannot_open: self.cannot_open(),
+            ended: self.ended.clone(),
+            ask: self.want.as_ref().map(|want| want.ask.clone()).unwrap_or_default(),
+            relies: self.relies.keys().copied().collect(),
+            promises: self.promises_live(),
+            peers: self.peers_heard(),
+        }
+    }
+
+    /// Tells the others how this host is: at each heartbeat, and at once when it changed.
+    pub(super) fn tell_peers(&mut self) {
+        let now = self.now.boot;
+        let due =
+            self.news_at.is_none_or(|at| now.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
+        let news = News {
+            clock: now,
+            seen: self.seen,
+            duty: self.duty,
+            vips: self.present(),
+            server_up: self.server.reach == Reach::Up,
+            relies: self.relies.keys().copied().collect(),
+        };
+        let same = self.told.as_ref().is_some_and(|told| !differs(told, &news));
+        if same && !due {
+            return;
+        }
+        (self.news_at, self.told) = (Some(now), Some(news.clone()));
+        for to in self.others() {
+            self.out.push(Effect::SayPeer { to, message: PeerMessage::News(news.clone()) });
+        }
+    }
+
+    /// What was last heard from each peer, for the report.
+    pub(super) fn peers_heard(&self) -> Vec<PeerHeard> {
+        let heard = |peer: &Peer| PeerHeard {
+            host: peer.host.clone(),
+            ago: self.now.boot.since(peer.at),
+            news: peer.news.clone(),
+        };
+        self.peers.iter().map(heard).collect()
+    }
+}
