@@ -1,5 +1,5 @@
 //! The links to the agents of other hosts: dials each of them, and takes those that dial in (they
-//! come by the listener of `link`). What is said, and whether silence matters, is the core's to say.
+//! come by the listener of `link`). What is said, and whether silence matters, the core says.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

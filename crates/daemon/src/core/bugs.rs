@@ -52,17 +52,13 @@ pub enum Bug {
     PromiseAndHold,
     /// One promise is enough, however many could take over.
     OnePromise,
-    /// Promises count from their arrival.
-    PromiseAnyAsk,
-    /// An agent that starts again knows of no promises.
-    PromiseForgotten,
     /// The monitor takes nobody's word that a host that it cannot reach goes on by promises.
     PromiseUnheard,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 25] = [
         Self::SkipClaims,
         Self::ShortClaims,
         Self::ForgetClaims,
@@ -87,8 +83,6 @@ impl Bug {
         Self::OpenUnasked,
         Self::PromiseAndHold,
         Self::OnePromise,
-        Self::PromiseAnyAsk,
-        Self::PromiseForgotten,
         Self::PromiseUnheard,
     ];
 }

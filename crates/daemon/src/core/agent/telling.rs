@@ -32,7 +32,7 @@ impl Agent {
         self.seen
     }
 
-    /// The VIPs that may be on the interface. One that is being added counts, and all of them before
+    /// The VIPs that may be on the interface. One that is being added counts, all of them before
     /// the first look: who is told that it is not there may give it on.
     pub(super) fn present(&self) -> Vec<IpAddr> {
         if !self.looked {

@@ -3,6 +3,7 @@
 mod conflicts;
 mod holding;
 mod ordered;
+mod promising;
 mod replicating;
 
 use std::net::IpAddr;
@@ -106,7 +107,7 @@ struct Bench {
     /// Acts under way.
     acts: Vec<(u64, Act)>,
     said: Vec<FromAgent>,
-    told: Vec<(HostName, PeerMessage)>,
+    to_peers: Vec<(HostName, PeerMessage)>,
     kept: Option<Kept>,
     /// All effects of the latest step.
     last: Vec<Effect>,
@@ -120,7 +121,7 @@ impl Bench {
             now,
             acts: Vec::new(),
             said: Vec::new(),
-            told: Vec::new(),
+            to_peers: Vec::new(),
             kept,
             last: Vec::new(),
         }
@@ -167,7 +168,9 @@ impl Bench {
                     self.said.push(message.clone());
                 }
                 Effect::Persist { kept, .. } => self.kept = Some((**kept).clone()),
-                Effect::SayPeer { to, message } => self.told.push((to.clone(), message.clone())),
+                Effect::SayPeer { to, message } => {
+                    self.to_peers.push((to.clone(), message.clone()));
+                }
                 Effect::Announce { .. } => {}
             }
         }

@@ -24,7 +24,7 @@ impl Monitor {
         } else {
             Vec::new()
         };
-        // Whoever cannot serve is given nothing, and would end the service of others by his silence.
+        // Whoever cannot serve is given nothing, and his silence would end others' service.
         let balanced = |role: &&super::topology::RoleSpec| {
             role.mode == RoleMode::Balanced && role.hosts.contains(&host)
         };
@@ -182,7 +182,7 @@ impl Monitor {
         (heard.news.server_up && heard.news.duty == Duty::Serving).then_some(by)
     }
 
-    /// Tells once that a host is out of the monitor's sight but not of others', and when it is back.
+    /// Tells once that a host is out of the monitor's sight but not of others', and of its return.
     pub(super) fn notice_unseen(&mut self) {
         for host in 0..self.hosts.len() {
             let silent = self.silent_for(host).is_some_and(|span| span >= self.silence());
@@ -204,7 +204,7 @@ impl Monitor {
         }
     }
 
-    /// What a host said of itself, by itself or by a peer: what it no longer has, and has understood
+    /// What a host said of itself, by itself or by a peer: what it no longer has, and knows
     /// that it must not have, is free.
     pub(super) fn release_claims_by(
         &mut self,

@@ -1,0 +1,159 @@
+//! Going on without a monitor, and the word that is given to others.
+
+use mmm_proto::peer::{Answer, Ask, News, Refused};
+
+use super::*;
+
+fn candidates() -> Askable {
+    Askable { candidates: vec![name("db1"), name("db2")], peers: vec![name("db1"), name("db2")] }
+}
+
+/// Serving at 10 s and some milliseconds, by a grant that names whom to ask.
+fn serving() -> (Bench, u64) {
+    let mut bench = Bench::idle();
+    let want = Want { ask: candidates(), ..serve() };
+    bench.grant(5, want);
+    let granted = bench.now - 1;
+    let id = bench.running("Open");
+    bench.end(id, ActResult::Done);
+    assert_eq!(bench.duty(), Duty::Serving);
+    (bench, granted)
+}
+
+fn answer(echo: Time, promised: bool, by: Stamp) -> Input {
+    let vip = writer_vip();
+    let refused = Refused { vip, stamp: by, why: "db2 is to hold it".to_owned() };
+    let answer = if promised {
+        Answer { echo, promised: vec![vip], refused: Vec::new() }
+    } else {
+        Answer { echo, promised: Vec::new(), refused: vec![refused] }
+    };
+    Input::Peer { from: name("db2"), message: PeerMessage::Answer(answer) }
+}
+
+impl Bench {
+    fn asks(&self) -> Vec<Ask> {
+        let ask = |(_, message): &(HostName, PeerMessage)| match message {
+            PeerMessage::Ask(ask) => Some(ask.clone()),
+            _ => None,
+        };
+        self.to_peers.iter().filter_map(ask).collect()
+    }
+
+    fn answered(&self) -> Answer {
+        let answer = |(_, message): &(HostName, PeerMessage)| match message {
+            PeerMessage::Answer(answer) => Some(answer.clone()),
+            _ => None,
+        };
+        self.to_peers.iter().rev().find_map(answer).expect("it answers")
+    }
+
+    fn asked(&mut self, by: Stamp) -> Answer {
+        self.now += 1;
+        let vips = vec![writer_vip()];
+        let ask = Ask { clock: Time(500), ttl: TTL, stamp: by, vips };
+        self.step(Input::Peer { from: name("db2"), message: PeerMessage::Ask(ask) });
+        self.answered()
+    }
+}
+
+#[test]
+fn who_hears_no_monitor_goes_on_while_all_others_promise() {
+    let (mut bench, granted) = serving();
+    bench.wait(granted + 990 - bench.now);
+    assert!(bench.asks().is_empty(), "a third of the grant is not over");
+    for _ in 0..20 {
+        bench.wait(500);
+        let last = bench.asks().pop().expect("it asks");
+        assert_eq!((last.stamp, last.vips), (stamp(5), vec![writer_vip()]));
+        bench.step(answer(last.clock, true, stamp(0)));
+    }
+    assert_eq!(bench.duty(), Duty::Serving, "ten seconds after the last grant");
+    assert_eq!(bench.agent.report().relies, [writer_vip()]);
+    let last = bench.asks().pop().unwrap().clock.0;
+    bench.wait(last + 1_999 - bench.now);
+    assert_eq!(bench.duty(), Duty::Serving);
+    bench.wait(1_000);
+    assert_eq!(bench.duty(), Duty::Fencing, "two thirds after the last ask that was answered");
+    assert!(bench.told("fences itself"));
+}
+
+#[test]
+fn an_answer_counts_from_the_ask_however_late_it_comes() {
+    let (mut bench, granted) = serving();
+    bench.wait(granted + 1_010 - bench.now);
+    let first = bench.asks()[0].clock;
+    bench.wait(granted + 1_900 - bench.now);
+    bench.step(answer(first, true, stamp(0)));
+    bench.wait(first.0 + 1_990 - bench.now);
+    assert_eq!(bench.duty(), Duty::Serving);
+    bench.wait(30);
+    assert_eq!(bench.duty(), Duty::Fencing);
+}
+
+#[test]
+fn who_learns_of_a_newer_decision_gives_way_at_once() {
+    let (mut bench, granted) = serving();
+    bench.wait(granted + 1_010 - bench.now);
+    let ask = bench.asks()[0].clock;
+    bench.step(answer(ask, false, stamp(5)));
+    assert_eq!(bench.duty(), Duty::Serving, "that is what it knows itself");
+    bench.step(answer(ask, false, stamp(9)));
+    assert_eq!(bench.duty(), Duty::Fencing);
+    bench.fenced();
+    assert_eq!(bench.agent.seen(), stamp(9));
+    bench.grant(8, serve());
+    assert!(bench.refused().unwrap().contains("older than"), "{:?}", bench.refused());
+}
+
+#[test]
+fn who_holds_or_is_to_hold_or_may_be_given_promises_nothing() {
+    let (mut bench, _) = serving();
+    let refused = bench.asked(stamp(5)).refused;
+    assert_eq!(refused[0].stamp, stamp(5), "{refused:?}");
+    let mut bench = Bench::idle();
+    bench.grant(6, Want { prepared: vec![writer_vip()], ..want(Vec::new()) });
+    let refused = bench.asked(stamp(5)).refused;
+    assert!(refused[0].why.contains("is to be given to another"), "{refused:?}");
+    assert_eq!(bench.asked(stamp(7)).promised, [writer_vip()], "the asker knows more");
+}
+
+#[test]
+fn who_promised_opens_only_when_the_promise_is_over_also_after_a_restart() {
+    let mut bench = Bench::idle();
+    assert_eq!(bench.asked(stamp(4)).promised, [writer_vip()]);
+    assert!(!bench.kept.as_ref().unwrap().given.is_empty(), "on disk before it is said");
+    bench.wait(2_000);
+    let mut bench = Bench::start(bench.kept.clone(), "another boot", 200);
+    bench.step(Input::Addresses { found: Vec::new() });
+    bench.look(facts(true));
+    bench.step(Input::LinkUp { link: LINK });
+    for _ in 0..6 {
+        bench.wait(500);
+        bench.grant(9, serve());
+        assert!(!bench.runs("Open"), "at {}", bench.now);
+    }
+    bench.wait(400);
+    bench.grant(9, serve());
+    assert!(bench.runs("Open"), "at {}", bench.now);
+}
+
+#[test]
+fn who_relies_no_more_sets_the_other_free() {
+    let mut bench = Bench::idle();
+    bench.asked(stamp(4));
+    let news = |clock| News {
+        clock: Time(clock),
+        seen: stamp(4),
+        duty: Duty::None,
+        vips: Vec::new(),
+        server_up: true,
+        relies: Vec::new(),
+    };
+    let say = |clock| Input::Peer { from: name("db2"), message: PeerMessage::News(news(clock)) };
+    bench.step(say(499));
+    assert_eq!(bench.agent.report().promises.len(), 1, "said before it asked");
+    bench.step(say(501));
+    assert!(bench.agent.report().promises.is_empty());
+    assert_eq!(bench.agent.report().peers[0].news.clock, Time(501));
+}
