@@ -47,6 +47,24 @@ if [ -n "$wanted" ]; then
         apt-get -q -y install --no-install-recommends $wanted
 fi
 
+# Who holds table locks is told by a plugin that Debian has in the package of the service, which would
+# be started: only the plugin is taken from it.
+plugin=/usr/lib/mysql/plugin/metadata_lock_info.so
+if [ ! -e "$plugin" ] && command -v dpkg-deb >/dev/null 2>&1; then
+    as_root=""
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    echo "setup: fetching $plugin"
+    (
+        cd "$folder"
+        apt-get -q download mariadb-server ||
+            { $as_root apt-get -q update && apt-get -q download mariadb-server; }
+        dpkg-deb -x mariadb-server_*.deb all
+    )
+    $as_root install -D -m 644 "$folder/all$plugin" "$plugin"
+fi
+
 if ! command -v cargo >/dev/null 2>&1; then
     echo "setup: there is no cargo: install Rust 1.88 or later, see https://rustup.rs" >&2
     exit 1
