@@ -60,8 +60,8 @@ fn fresh_weather_breaks_no_rule() {
 // Open: `mmm-sim replay 20014735` breaks "acknowledged writes are kept". A second monitor made db2
 // writer. The first one, started anew, promotes db1 after it could not fetch from db2, whose
 // history has parted: either the candidate must be db2, or the rule must excuse what two did.
-// Open: `mmm-sim run` makes some 500 cluster-hours a minute on two cores since agents talk with each
-// other, 1,000 are wanted. The cores' own steps are half of it: reports are cloned in
+// Open: `mmm-sim run` makes some 500 cluster-hours a minute on two cores since agents talk with
+// each other, 1,000 are wanted. The cores' own steps are half of it: reports are cloned in
 // `hearing::take_said` and compared in `hearing::differs`, grants are cloned.
 // Open: promises that count from their arrival, or are forgotten by a restart, are caught by
 // `core/agent/tests/promising.rs` only: the weather has too few monitors that are away for long.
