@@ -35,7 +35,7 @@ pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::OpenUnasked, 2000, 154),
     (Bug::PromiseAndHold, 4000, 1505),
     (Bug::OnePromise, 6000, 2277),
-    (Bug::PromiseUnheard, 2000, 655),
+    (Bug::PromiseUnheard, 2000, 1168),
 ];
 
 /// What the hunt for one bug came to.

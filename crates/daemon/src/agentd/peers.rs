@@ -118,13 +118,18 @@ impl PeerLinks {
         let out = Arc::new(Outbox::new());
         let number = {
             let mut ways = lock(ways);
-            if ways.open.len() >= WAYS_MAX {
-                return format!("{WAYS_MAX} connections with {host} are open already");
-            }
-            ways.next += 1;
-            let number = ways.next;
-            ways.open.insert(number, Arc::clone(&out));
-            number
+            let room = ways.open.len() < WAYS_MAX;
+            room.then(|| {
+                ways.next += 1;
+                let number = ways.next;
+                ways.open.insert(number, Arc::clone(&out));
+                number
+            })
+        };
+        let Some(number) = number else {
+            let why = format!("{WAYS_MAX} connections with {host} are open already");
+            conn.part(&PeerMessage::Error { why: why.clone() }).await;
+            return why;
         };
         let error = |why| PeerMessage::Error { why };
         let said = |message| (host.clone(), message);

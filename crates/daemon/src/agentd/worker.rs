@@ -228,14 +228,9 @@ impl Worker {
         if self.write_down(&effects).await {
             self.perform(effects);
         } else {
-            // Not on disk: nothing is opened or frozen, everything else goes on.
+            // Not on disk: nothing is opened, frozen or promised, everything else goes on.
             let (held_back, rest): (Vec<Effect>, Vec<Effect>) =
-                effects.into_iter().partition(|effect| {
-                    matches!(
-                        effect,
-                        Effect::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. }
-                    )
-                });
+                effects.into_iter().partition(Effect::needs_the_disk);
             self.perform(rest);
             for effect in held_back {
                 if let Effect::Begin { id, .. } = effect {

@@ -5,8 +5,7 @@
 //! and what the host does about the writer role (`hold`), addresses and replication (`apply`), the
 //! steps of a move (`orders`), going on without a monitor (`promises`), the word given to others
 //! (`given`), reports and news (`telling`). The safety rules are those of the design, section 6:
-//! hold only
-//! within the grant, fence at two thirds of it, obey nothing older than what was seen.
+//! hold only within the grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
 mod conflict;

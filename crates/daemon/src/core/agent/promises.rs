@@ -133,7 +133,10 @@ impl Agent {
         } else {
             self.found.contains(&vip) && !self.yielded.contains(&vip)
         };
-        held && self.asked_for(vip).is_some()
+        // What is over stays over: somebody else may have been given it since, whom this host does
+        // not know to ask.
+        let lasts = self.lease_of(vip).is_some_and(|lease| self.now.boot < lease.ends());
+        held && lasts && self.asked_for(vip).is_some()
     }
 
     /// Whether it is certain that a VIP is not held by promises any more: the grant reaches as far,
@@ -253,7 +256,8 @@ impl Agent {
             return;
         }
         for vip in &answer.promised {
-            if self.relies.get(vip).is_none_or(|since| echo < *since) {
+            let asked = self.relies.get(vip).is_some_and(|since| echo >= *since);
+            if !asked || !self.may_rely(*vip) {
                 continue;
             }
             let before = self.promised_since(*vip);

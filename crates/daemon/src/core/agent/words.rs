@@ -112,6 +112,20 @@ pub enum Effect {
     Abort { id: u64 },
 }
 
+impl Effect {
+    /// What must not be done while the state of its step is not on disk: after a restart nobody
+    /// would know that the role is held or frozen, or what was promised.
+    pub fn needs_the_disk(&self) -> bool {
+        match self {
+            Self::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. } => true,
+            Self::SayPeer { message: PeerMessage::Answer(answer), .. } => {
+                !answer.promised.is_empty()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What the hands can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {

@@ -18,6 +18,10 @@ const PEERS_MAX: usize = 8;
 impl Monitor {
     /// Whom a host asks for promises when it hears no monitor.
     pub(super) fn askable(&self, host: usize) -> Askable {
+        // What cannot be written down is not said: a monitor that starts would not know of it.
+        if let Some(last) = self.hosts[host].asks.last().filter(|_| !self.store_why.is_empty()) {
+            return last.clone();
+        }
         let name = |host: &usize| self.top.hosts[*host].name.clone();
         let candidates = if self.may_be_writer(host) {
             self.top.roles[self.top.writer].hosts.iter().map(name).collect()

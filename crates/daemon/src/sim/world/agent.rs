@@ -313,10 +313,8 @@ impl World {
             record.inbox.push_back(Input::StoreFailed { why: why.to_owned() });
         }
         record.unwritten = Some(kept);
-        let held = |effect: &Effect| {
-            matches!(effect, Effect::Begin { act: Act::Open { .. } | Act::Freeze { .. }, .. })
-        };
-        let (held, rest): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(held);
+        let (held, rest): (Vec<Effect>, Vec<Effect>) =
+            effects.into_iter().partition(Effect::needs_the_disk);
         self.carry_out(host, rest);
         for effect in held {
             if let Effect::Begin { id, .. } = effect {

@@ -157,3 +157,38 @@ fn who_relies_no_more_sets_the_other_free() {
     assert!(bench.agent.report().promises.is_empty());
     assert_eq!(bench.agent.report().peers[0].news.clock, Time(501));
 }
+
+#[test]
+fn what_is_over_is_not_taken_up_again_by_a_late_answer() {
+    let mut bench = Bench::idle();
+    let reads = want(vec![hold(reader_vip(), Stance::Serve)]);
+    bench.grant(5, Want { ask: candidates(), ..reads });
+    let granted = bench.now - 1;
+    let id = bench.running("Hold");
+    bench.end(id, ActResult::Done);
+    bench.wait(granted + 1_010 - bench.now);
+    let ask = bench.asks().pop().expect("it asks for the reader").clock;
+    // The process stands still until its time is over; its last look still shows the address.
+    bench.now = granted + 5_000;
+    let promised = vec![reader_vip()];
+    let answer = Answer { echo: ask, promised, refused: Vec::new() };
+    let asks = bench.asks().len();
+    bench.step(Input::Peer { from: name("db2"), message: PeerMessage::Answer(answer) });
+    let id = bench.running("Drop");
+    bench.end(id, ActResult::Done);
+    bench.step(Input::Addresses { found: Vec::new() });
+    bench.wait(1_000);
+    assert!(!bench.runs("Hold"), "{:?}", bench.acts);
+    assert_eq!(bench.asks().len(), asks, "it asks for nothing that is over");
+}
+
+#[test]
+fn a_promise_needs_the_disk_and_a_refusal_does_not() {
+    let needs = |bench: &Bench| bench.last.iter().any(Effect::needs_the_disk);
+    let mut bench = Bench::idle();
+    bench.asked(stamp(4));
+    assert!(needs(&bench));
+    let mut bench = serving().0;
+    bench.asked(stamp(5));
+    assert!(!needs(&bench));
+}
