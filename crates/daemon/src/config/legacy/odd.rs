@@ -39,7 +39,12 @@ pub(super) fn no_value(word: &str) -> (String, String) {
         None if Kind::parse(word).is_some() => {
             (format!("{shown} is a section"), format!("write <{word}>, its lines, and </{word}>"))
         }
-        None => (format!("{shown} is one word"), "write KEY VALUE".to_owned()),
+        // Whatever it is, it is no key: perhaps the rest of a password that an editor wrapped.
+        None => (
+            "one word stands alone, which is no key (it is not shown, it may be part of a secret)"
+                .to_owned(),
+            "write KEY VALUE, or join it with the line above".to_owned(),
+        ),
     }
 }
 
@@ -132,5 +137,17 @@ impl Files {
         }
         let item = |item: &str| (Value::Text(item.to_owned()), place.clone());
         Value::List(items.into_iter().map(item).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_value;
+
+    #[test]
+    fn a_word_that_is_no_key_is_not_shown() {
+        let (what, remedy) = no_value("s3cr3t-rest");
+        assert!(!format!("{what} {remedy}").contains("s3cr3t"), "{what}; {remedy}");
+        assert_eq!(no_value("ip").0, "ip has no value");
     }
 }
