@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +64,7 @@ pub struct Grant {
     /// The `clock` of the report that this answers.
     pub echo: Time,
     pub ttl: Span,
-    pub want: Want,
+    pub want: Arc<Want>,
 }
 
 /// What a host should look like. The agent compares it with what it finds and acts on the
@@ -77,7 +78,7 @@ pub struct Want {
     pub replicate: Replicate,
     /// Whom to ask for promises when no monitor is heard.
     #[serde(default, skip_serializing_if = "Askable::is_empty")]
-    pub ask: Askable,
+    pub ask: Arc<Askable>,
     /// VIPs that nobody is to have just now: this host may be given them and promises nobody not to
     /// take them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -150,7 +151,7 @@ pub enum Step {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FromAgent {
     /// What is true on the host now.
-    Report(Box<Report>),
+    Report(Arc<Report>),
     /// The outcome of an order.
     Done { id: u64, outcome: Outcome },
     /// A grant or order that the agent did not obey, because it is older than what it has seen or
@@ -175,7 +176,7 @@ pub struct Report {
     /// The agent's boot clock when it composed this. The grant that answers it echoes it.
     pub clock: Time,
     /// Differs after each boot of the machine.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
     /// How long the machine is up.
     pub uptime: Span,
     /// The highest stamp that the agent obeyed.
@@ -200,7 +201,7 @@ pub struct Report {
     pub ended: String,
     /// Whom it would ask for promises: what it obeys, so that the monitor knows who is asked.
     #[serde(default, skip_serializing_if = "Askable::is_empty")]
-    pub ask: Askable,
+    pub ask: Arc<Askable>,
     /// The VIPs that it holds by promises, because it hears no monitor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relies: Vec<IpAddr>,

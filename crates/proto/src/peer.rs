@@ -6,6 +6,7 @@
 //! clock, longer than the asker may use it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::time::{Span, Time};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PeerMessage {
     /// How the sender is, at each heartbeat and when that changes.
-    News(News),
+    News(Arc<News>),
     /// The sender asks for a promise.
     Ask(Ask),
     /// The answer to the ask with that clock.
@@ -96,7 +97,7 @@ pub struct PeerHeard {
     pub host: HostName,
     /// How long before the report.
     pub ago: Span,
-    pub news: News,
+    pub news: Arc<News>,
 }
 
 /// Without whose promise a holder does not go on when it hears no monitor.

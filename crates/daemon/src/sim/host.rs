@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use mmm_proto::Time;
 use mmm_proto::agent::{Duty, Stamp};
 
 use super::action::ActKind;
@@ -54,6 +55,8 @@ pub(super) struct Host {
     pub(super) inbox: VecDeque<Input>,
     /// World time for which a wake-up is queued.
     pub(super) wake_at: u64,
+    /// The wish that it was made from.
+    pub(super) wake_for: Time,
     /// The state file as a new process finds it.
     pub(super) disk: Option<Kept>,
     pub(super) disk_ok: bool,
@@ -97,6 +100,7 @@ impl Host {
             pumping: false,
             inbox: VecDeque::new(),
             wake_at: u64::MAX,
+            wake_for: Time(0),
             disk: None,
             disk_ok: true,
             disk_takes: 0,

@@ -160,6 +160,15 @@ impl World {
             let until = self.us + 250_000;
             self.run_to(until);
             let Some(core) = &self.mons[0].core else { return };
+            if asked == 2 {
+                if self.settled() {
+                    return;
+                }
+                continue;
+            }
+            if asked == 1 && self.watch.open.is_none() {
+                continue;
+            }
             let view = core.view();
             let waits = |host: &&mmm_proto::view::HostView| {
                 host.state == mmm_proto::HostState::AwaitingRecovery
@@ -168,13 +177,11 @@ impl World {
                 let host = view.hosts[0].name.clone();
                 self.ask(Request::Run(Verb::SetOnline { host }));
                 asked = 1;
-            } else if asked == 1 && self.watch.open.is_some() {
+            } else if asked == 1 {
                 for host in view.hosts.iter().skip(1).filter(waits) {
                     self.ask(Request::Run(Verb::SetOnline { host: host.name.clone() }));
                 }
                 asked = 2;
-            } else if asked == 2 && self.settled() {
-                return;
             }
         }
     }

@@ -90,7 +90,7 @@ impl Agent {
         let before = self.given.len();
         self.given.retain(|given| !over(given));
         if self.given.len() != before {
-            self.changed = true;
+            (self.changed, self.stirred) = (true, true);
             self.keep(false);
         }
     }

@@ -21,9 +21,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, FromAgent, Grant, Reach, Server, Stamp, Stance, ToAgent, Want};
-use mmm_proto::peer::News;
+use mmm_proto::peer::{News, PeerMessage};
 use mmm_proto::{HostName, Span, Time};
 
 use super::Now;
@@ -47,10 +48,10 @@ struct Running {
 }
 
 /// The agent core.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     roster: Roster,
-    boot_id: String,
+    boot_id: Arc<str>,
     now: Now,
     seen: Stamp,
     lease: Option<Lease>,
@@ -66,9 +67,9 @@ pub struct Agent {
     asked_at: Option<Time>,
     /// What peers said last; what they were told, and when.
     peers: Vec<Peer>,
-    told: Option<News>,
+    told: Option<Arc<News>>,
     news_at: Option<Time>,
-    want: Option<Want>,
+    want: Option<Arc<Want>>,
     /// The stamp of the grant that `want` came with. An order may be newer.
     granted: Stamp,
     duty: Duty,
@@ -107,6 +108,10 @@ pub struct Agent {
     reported_at: Option<Time>,
     /// Something changed that the monitor should hear of at once.
     changed: bool,
+    /// Something came in that rules may have to act on.
+    stirred: bool,
+    /// When every rule looks again though nothing came in.
+    look_at: Time,
     uptime: Span,
     kept: Option<Kept>,
     out: Vec<Effect>,
@@ -120,7 +125,7 @@ impl Agent {
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
         let given = kept.as_ref().map_or(Vec::new(), |kept| given_as_kept(&kept.given, now.boot));
         let mut agent = Self {
-            boot_id: boot_id.to_owned(),
+            boot_id: Arc::from(boot_id),
             now,
             seen,
             lease: None,
@@ -159,6 +164,8 @@ impl Agent {
             next_act: 0,
             reported_at: None,
             changed: false,
+            stirred: true,
+            look_at: now.boot,
             uptime: Span(now.boot.0),
             kept,
             roster,
@@ -194,6 +201,22 @@ impl Agent {
         // Linux counts both uptime and CLOCK_BOOTTIME from the boot.
         self.uptime = Span(now.boot.0);
         self.take(input);
+        // Most of what comes in says that all is as before. Rules look when something changed, and
+        // when time alone may matter.
+        if std::mem::take(&mut self.stirred) || now.boot >= self.look_at {
+            self.look_at_everything();
+            self.look_at = self.next_look();
+        } else {
+            #[cfg(test)]
+            if now.boot.0.is_multiple_of(16) {
+                self.nothing_was_missed();
+            }
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Every rule, once, in this order.
+    fn look_at_everything(&mut self) {
         self.mind_promises();
         self.mind_the_lease();
         self.mind_the_writer();
@@ -202,11 +225,33 @@ impl Agent {
         self.mind_the_conflicts();
         self.report_if_due();
         self.tell_peers();
-        std::mem::take(&mut self.out)
+    }
+
+    /// Whoever rests must not have had anything to do but what may as well wait for the heartbeat.
+    #[cfg(test)]
+    fn nothing_was_missed(&self) {
+        let mut other = self.clone();
+        let before = other.out.len();
+        other.look_at_everything();
+        let routine = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Say(FromAgent::Report(_))
+                    | Effect::SayPeer { message: PeerMessage::News(_), .. }
+            )
+        };
+        let missed: Vec<&Effect> = other.out[before..].iter().filter(|e| !routine(e)).collect();
+        assert!(missed.is_empty() && other.duty == self.duty, "{missed:?} was missed by {self:#?}");
     }
 
     /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
+        // What came in since the last look may have been due at once.
+        self.look_at
+    }
+
+    /// The first moment at which time alone may matter.
+    fn next_look(&self) -> Time {
         let now = self.now.boot;
         let leases = [self.lease, self.writer_lease()].into_iter().flatten();
         let leases = leases.flat_map(|lease| [lease.fence_at(), lease.ends()]);
@@ -222,6 +267,13 @@ impl Agent {
     }
 
     fn take(&mut self, input: Input) {
+        // Routine says itself that it is routine.
+        self.stirred |= match &input {
+            Input::Tick | Input::Addresses { .. } | Input::Facts { .. } => false,
+            Input::Heard { message, .. } => !matches!(message, ToAgent::Grant(_)),
+            Input::Peer { message, .. } => !matches!(message, PeerMessage::News(_)),
+            _ => true,
+        };
         match input {
             Input::Tick => {}
             Input::Heard { link, message } => match message {
@@ -246,10 +298,11 @@ impl Agent {
                 }
             }
             Input::Addresses { found } => {
+                self.stirred |= !self.looked;
                 self.looked = true;
                 if self.found != found {
                     self.found = found;
-                    self.changed = true;
+                    (self.changed, self.stirred) = (true, true);
                 }
             }
             Input::Conflict { vip, mac, neighbours } => {
@@ -269,7 +322,11 @@ impl Agent {
         if began < self.server_began {
             return;
         }
-        self.changed |= facts_differ(&self.server, &server);
+        let differ = facts_differ(&self.server, &server);
+        self.changed |= differ;
+        // Rules wait for a look that is younger than what was done last.
+        let waited = self.server_began <= self.duty_since || self.server_began < self.replicated;
+        self.stirred |= differ || waited;
         if server.reach == Reach::Up {
             self.ended.clear();
         }
@@ -298,9 +355,18 @@ impl Agent {
         let echo = if bug(Bug::FromArrival) { self.now.boot } else { grant.echo };
         let lease = Lease { echo, ttl: grant.ttl };
         let alive = self.now.boot < lease.fence_at();
+        // What could not be done by the grant before can not be done by this one either, if there
+        // was time enough left of it.
+        let lasted = self.lease.is_some_and(|before| {
+            self.now.boot < before.fence_at() && before.kernel_secs(self.now.boot) > 0
+        });
+        let quiet = lasted && alive && self.hears() && self.relies.is_empty();
+        let decided = grant.stamp != self.granted;
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
         (self.seen, self.granted) = (grant.stamp, grant.stamp);
+        let same = renewed && self.ttl == grant.ttl;
+        self.stirred |= decided || !same || !quiet || !self.yielded.is_empty();
         self.ttl = grant.ttl;
         self.yielded.clear();
         self.want = Some(grant.want);
@@ -366,7 +432,8 @@ impl Agent {
     fn set_duty(&mut self, duty: Duty, sync: bool) {
         if self.duty != duty {
             (self.duty, self.duty_since) = (duty, self.now.boot);
-            self.changed = true;
+            // A rule may have done it, and those before it in order have not seen it.
+            (self.changed, self.stirred) = (true, true);
             self.keep(sync);
         }
     }

@@ -8,6 +8,7 @@
 //! time is over.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, Stance};
 use mmm_proto::peer::{Answer, Ask, News, PeerMessage, Refused};
@@ -44,7 +45,7 @@ pub struct KeptPromise {
 pub(super) struct Peer {
     pub host: HostName,
     pub at: Time,
-    pub news: News,
+    pub news: Arc<News>,
 }
 
 impl Agent {
@@ -64,7 +65,7 @@ impl Agent {
     }
 
     /// A monitor was heard lately.
-    fn hears(&self) -> bool {
+    pub(super) fn hears(&self) -> bool {
         let third = self.ttl.as_ms() / 3;
         self.lease.is_some_and(|lease| self.now.boot.since(lease.echo).as_ms() < third)
     }
@@ -221,12 +222,12 @@ impl Agent {
         }
     }
 
-    fn take_news(&mut self, from: &HostName, news: News) {
+    fn take_news(&mut self, from: &HostName, news: Arc<News>) {
         // A host that hears no monitor and holds nothing learns here what was decided: what is
         // older it would obey no more, and says so to all.
         if self.duty == Duty::None && !self.hears() && news.seen > self.seen {
             self.seen = news.seen;
-            self.changed = true;
+            (self.changed, self.stirred) = (true, true);
             self.keep(false);
         }
         let freed = |given: &Given| {
@@ -238,13 +239,15 @@ impl Agent {
             // Two connections may change their order.
             Some(peer) if peer.news.clock > news.clock && now.since(peer.at) < self.ttl => {}
             Some(peer) => {
-                self.changed |= differs(&peer.news, &news);
+                let differs = differs(&peer.news, &news);
+                self.changed |= differs;
+                self.stirred |= differs;
                 (peer.at, peer.news) = (now, news);
             }
             None => {
                 self.peers.push(Peer { host: from.clone(), at: now, news });
                 self.peers.sort_by(|a, b| a.host.cmp(&b.host));
-                self.changed = true;
+                (self.changed, self.stirred) = (true, true);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! heartbeat, and at once when something changed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
 use mmm_proto::peer::{News, PeerHeard, PeerMessage};
@@ -19,7 +20,7 @@ impl Agent {
         }
         (self.reported_at, self.changed) = (Some(self.now.boot), false);
         let report = self.report();
-        self.out.push(Effect::Say(FromAgent::Report(Box::new(report))));
+        self.out.push(Effect::Say(FromAgent::Report(Arc::new(report))));
     }
 
     /// What the host does about the writer role.
@@ -75,14 +76,14 @@ impl Agent {
         let now = self.now.boot;
         let due =
             self.news_at.is_none_or(|at| now.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
-        let news = News {
+        let news = Arc::new(News {
             clock: now,
             seen: self.seen,
             duty: self.duty,
             vips: self.present(),
             server_up: self.server.reach == Reach::Up,
             relies: self.relies.keys().copied().collect(),
-        };
+        });
         let same = self.told.as_ref().is_some_and(|told| !differs(told, &news));
         if same && !due {
             return;

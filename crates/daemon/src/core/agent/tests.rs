@@ -65,7 +65,7 @@ fn want(holds: Vec<Hold>) -> Want {
         holds,
         active_master: None,
         replicate: Replicate::AsIs,
-        ask: Askable::default(),
+        ask: Askable::default().into(),
         prepared: Vec::new(),
     }
 }
@@ -197,7 +197,7 @@ impl Bench {
 
     fn grant_for(&mut self, seq: u64, want: Want, echo: u64) {
         self.now += 1;
-        let grant = Grant { stamp: stamp(seq), echo: Time(echo), ttl: TTL, want };
+        let grant = Grant { stamp: stamp(seq), echo: Time(echo), ttl: TTL, want: want.into() };
         let message = ToAgent::Grant(grant);
         self.step(Input::Heard { link: LINK, message });
     }

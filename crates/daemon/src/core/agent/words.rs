@@ -2,6 +2,7 @@
 //! what is kept on disk. Values only; nothing is decided here.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Blocker, Duty, FromAgent, Reach, Server, Stamp, ToAgent, Want};
 use mmm_proto::peer::PeerMessage;
@@ -36,11 +37,11 @@ pub struct RosterVip {
 pub struct Kept {
     pub host: HostName,
     /// The boot in which `lease` counts; its clock means nothing in another.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
     pub seen: Stamp,
     pub duty: Duty,
     pub lease: Option<Lease>,
-    pub want: Option<Want>,
+    pub want: Option<Arc<Want>>,
     /// The stamp of the grant that `want` came with.
     #[serde(default)]
     pub granted: Stamp,

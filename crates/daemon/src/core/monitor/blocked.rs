@@ -70,11 +70,14 @@ impl Monitor {
         vec![self.blocked("nothing is in the way any more", Some(self.look_at), "")]
     }
 
-    /// The hosts that said just now that they serve as writer.
+    /// The hosts that said just now that they serve as writer. Of one whose grant counts no more,
+    /// an old word says nothing.
     pub(super) fn found_serving(&self) -> Vec<usize> {
-        let ttl = self.top.timing.ttl;
+        let claims = &self.vips[self.writer_vip()].claims;
         let serves = |host: &usize| {
-            let report = self.hosts[*host].fresh(self.now.boot, ttl);
+            let granted = claims.iter().any(|claim| claim.host == *host);
+            let limit = if granted { self.top.timing.ttl } else { self.silence() };
+            let report = self.hosts[*host].fresh(self.now.boot, limit);
             report.is_some_and(|report| report.duty == Duty::Serving)
         };
         (0..self.hosts.len()).filter(serves).collect()
@@ -164,7 +167,7 @@ impl Monitor {
         let role = &self.top.roles[self.top.writer];
         let others: Vec<usize> =
             role.hosts.iter().copied().filter(|host| !self.is_writer(*host)).collect();
-        if others.iter().all(|host| self.why_not_writer(*host).is_some()) {
+        if others.iter().all(|host| !self.can_be_writer(*host)) {
             if others.is_empty() {
                 let why = format!("{} has no other host", role.name);
                 all.push(self.blocked(why, None, "the configuration is changed"));
@@ -190,7 +193,7 @@ impl Monitor {
         let reach = record.fresh(self.now.boot, self.silence()).map(|report| &report.server.reach);
         let bad = [Check::Ping, Check::Mysql].map(|check| record.checks[check.index()].good);
         if bad.contains(&Some(false)) && reach != Some(&Reach::Up) {
-            let (why, until) = match self.lost(host) {
+            let (why, until) = match self.lost(host).map(|loss| loss.to_string()) {
                 // Something else holds it up: that follows.
                 Some(why) => (format!("{name} is lost: {why}"), "decisions are taken"),
                 None => (

@@ -7,6 +7,16 @@ use mmm_proto::{GtidPos, HostState, Lag};
 use super::Monitor;
 use crate::core::bugs::{Bug, bug};
 
+/// What keeps a host from becoming writer.
+enum Bar<'a> {
+    State,
+    Agent,
+    Unseen,
+    Server(&'a str),
+    CannotOpen(&'a str),
+    Applier(&'a str),
+}
+
 impl Monitor {
     /// The hosts of the active master role in the order of preference, each with the reason why it
     /// cannot become writer now, if there is one.
@@ -17,8 +27,9 @@ impl Monitor {
         // The operator's and the configured choice first, then who has most, then configured order
         // (the sort is stable).
         let chosen = self.vips[self.writer_vip()].chosen;
-        all.sort_by_key(|(host, _)| {
-            let lacks = self.lacks(*host);
+        let most = self.most();
+        all.sort_by_cached_key(|(host, _)| {
+            let lacks = self.lacks_of(*host, &most);
             (chosen != Some(*host), self.avoids(*host), role.prefer != Some(*host), lacks)
         });
         all
@@ -32,44 +43,59 @@ impl Monitor {
 
     /// Whether somebody can become writer who did not fail lately.
     pub(super) fn untried_candidate(&self) -> bool {
-        let able = |(host, why): (usize, Option<String>)| {
-            why.is_none() && !self.avoids(host) && self.may_give_to(host)
+        let able = |host: &usize| {
+            self.can_be_writer(*host) && !self.avoids(*host) && self.may_give_to(*host)
         };
-        self.candidates().into_iter().any(able)
+        self.top.roles[self.top.writer].hosts.iter().any(able)
     }
 
     /// Why a host cannot become writer by a failover or move now; none when it can.
     pub(super) fn why_not_writer(&self, host: usize) -> Option<String> {
-        let record = &self.hosts[host];
         let name = &self.top.hosts[host].name;
+        let why = match self.bar(host)? {
+            Bar::State => {
+                let record = &self.hosts[host];
+                return Some(format!("{name} is {}: {}", record.state, record.why));
+            }
+            Bar::Agent => self.agent_trouble(host),
+            Bar::Unseen => "its server was not looked at yet".to_owned(),
+            Bar::Server(why) => format!("its server does not answer its agent: {why}"),
+            Bar::CannotOpen(why) => format!("its agent cannot open it: {why}"),
+            Bar::Applier("") => "its replication applier is stopped (no error given)".to_owned(),
+            Bar::Applier(error) => format!("its replication applier is stopped ({error})"),
+        };
+        Some(format!("{name}: {why}"))
+    }
+
+    /// Whether a host can become writer by a failover or move now.
+    pub(super) fn can_be_writer(&self, host: usize) -> bool {
+        self.bar(host).is_none()
+    }
+
+    /// Looked at often and read seldom, so it is not put into words here.
+    fn bar(&self, host: usize) -> Option<Bar<'_>> {
+        let record = &self.hosts[host];
         if record.state != HostState::Online {
-            return Some(format!("{name} is {}: {}", record.state, record.why));
+            return Some(Bar::State);
         }
-        if !self.agent_answers(host) {
-            return Some(format!("{name}: {}", self.agent_trouble(host)));
-        }
-        let report = record.report()?;
+        let Some(report) = record.report().filter(|_| self.agent_answers(host)) else {
+            return Some(Bar::Agent);
+        };
         match &report.server.reach {
             Reach::Up => {}
-            Reach::Unknown => return Some(format!("{name}: its server was not looked at yet")),
-            Reach::Gone { why } | Reach::Silent { why } => {
-                return Some(format!("{name}: its server does not answer its agent: {why}"));
-            }
+            Reach::Unknown => return Some(Bar::Unseen),
+            Reach::Gone { why } | Reach::Silent { why } => return Some(Bar::Server(why)),
         }
-        if !report.cannot_open.is_empty() && !self.is_writer(host) {
-            return Some(format!("{name}: its agent cannot open it: {}", report.cannot_open));
+        if self.is_writer(host) {
+            return None;
         }
-        if let Some(replication) = &report.server.replication
-            && replication.sql == Thread::No
-            && !self.is_writer(host)
-            && self.forced != Some(host)
-            && !self.drained(host)
-        {
-            let error = &replication.error;
-            let error = if error.is_empty() { "no error given" } else { error };
-            return Some(format!("{name}: its replication applier is stopped ({error})"));
+        if !report.cannot_open.is_empty() {
+            return Some(Bar::CannotOpen(&report.cannot_open));
         }
-        None
+        let stopped = report.server.replication.as_ref().filter(|r| r.sql == Thread::No);
+        stopped
+            .filter(|_| self.forced != Some(host) && !self.drained(host))
+            .map(|replication| Bar::Applier(&replication.error))
     }
 
     /// Whether a host's replication was stopped after it had applied all that it received, with
@@ -85,20 +111,27 @@ impl Monitor {
 
     /// How many transactions a host lacks of what any host has received.
     pub(super) fn lacks(&self, host: usize) -> u64 {
+        self.lacks_of(host, &self.most())
+    }
+
+    fn lacks_of(&self, host: usize, most: &GtidPos) -> u64 {
         let Some(mine) = self.hosts[host].report() else {
             return u64::MAX;
         };
-        let most = if bug(Bug::AnyCandidate) { GtidPos::default() } else { self.most() };
+        if bug(Bug::AnyCandidate) {
+            return 0;
+        }
         most.missing_from(&mine.server.received.union(&mine.server.position))
     }
 
     /// The union of what all hosts have received, by their latest reports.
     pub(super) fn most(&self) -> GtidPos {
-        self.hosts
-            .iter()
-            .filter_map(super::hosts::Host::report)
-            .map(|report| report.server.received.union(&report.server.position))
-            .fold(GtidPos::default(), |all, one| all.union(&one))
+        let mut most = GtidPos::default();
+        for report in self.hosts.iter().filter_map(super::hosts::Host::report) {
+            most.add(&report.server.received);
+            most.add(&report.server.position);
+        }
+        most
     }
 
     /// The lag of a host: by its agent while that is fresh, since only the agent sees it each

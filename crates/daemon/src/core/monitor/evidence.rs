@@ -1,6 +1,8 @@
 //! What the facts of both sides amount to: is a host lost, is its agent silent, is only the
 //! monitor's own view bad.
 
+use std::fmt;
+
 use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::event::Level;
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
@@ -8,6 +10,31 @@ use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 use super::hosts::Found;
 use super::moves::Phase;
 use super::{Effect, Monitor};
+
+/// Why a host counts as lost: looked at often, put into words seldom.
+#[derive(Clone, Copy)]
+pub(super) enum Loss<'a> {
+    /// The server is gone, by both sides.
+    Gone(&'a str),
+    /// Checks of the monitor fail: which, and what the last failure said.
+    Checks(&'static str, &'a str),
+    /// Nobody answers for so long.
+    Silent(Span),
+}
+
+impl fmt::Display for Loss<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone(why) => {
+                write!(f, "the server is gone: refused twice, its agent confirms: {why}")
+            }
+            Self::Checks(word, failure) => write!(f, "{word}: {failure}"),
+            Self::Silent(span) => {
+                write!(f, "no sign of life for {span}: its agent is silent, ping and mysql fail")
+            }
+        }
+    }
+}
 
 impl Monitor {
     pub(super) fn take_check(
@@ -115,14 +142,14 @@ impl Monitor {
     }
 
     /// Why a host counts as lost, if it does (design, section 5).
-    pub(super) fn lost(&self, host: usize) -> Option<String> {
+    pub(super) fn lost(&self, host: usize) -> Option<Loss<'_>> {
         let record = &self.hosts[host];
         let (ping, mysql) =
             (&record.checks[Check::Ping.index()], &record.checks[Check::Mysql.index()]);
         let fresh = record.fresh(self.now.boot, self.silence());
         let reach = fresh.map(|report| &report.server.reach);
         if let (true, Some(Reach::Gone { why })) = (mysql.hard, reach) {
-            return Some(format!("the server is gone: refused twice, its agent confirms: {why}"));
+            return Some(Loss::Gone(why));
         }
         if ping.good == Some(false) || mysql.good == Some(false) {
             let idle = fresh.is_some_and(|r| matches!(r.duty, Duty::None | Duty::Fencing));
@@ -140,20 +167,18 @@ impl Monitor {
                 return None;
             }
             let (word, state) = match (ping.good, mysql.good) {
-                (Some(false), Some(false)) => ("ping and mysql fail".to_owned(), mysql),
-                (Some(false), _) => ("ping fails".to_owned(), ping),
-                _ => ("mysql fails".to_owned(), mysql),
+                (Some(false), Some(false)) => ("ping and mysql fail", mysql),
+                (Some(false), _) => ("ping fails", ping),
+                _ => ("mysql fails", mysql),
             };
-            return Some(format!("{word}: {}", state.failure));
+            return Some(Loss::Checks(word, &state.failure));
         }
         let silent_for = self.silent_for(host)?;
         let last = self.now.boot - silent_for;
         let silent = silent_for >= self.silence()
             && self.network_proven_since(last)
             && self.serves_unseen(host).is_none();
-        (silent && ping.failing && mysql.failing).then(|| {
-            format!("no sign of life for {silent_for}: its agent is silent, ping and mysql fail")
-        })
+        (silent && ping.failing && mysql.failing).then_some(Loss::Silent(silent_for))
     }
 
     /// Since when nobody serves as writer: what clients notice of a change, planned or not.

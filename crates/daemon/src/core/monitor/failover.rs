@@ -26,7 +26,8 @@ impl Monitor {
         {
             return;
         }
-        if self.candidates().iter().all(|(host, why)| why.is_some() || !self.may_give_to(*host)) {
+        let able = |host: &usize| self.can_be_writer(*host) && self.may_give_to(*host);
+        if !self.top.roles[self.top.writer].hosts.iter().any(able) {
             return;
         }
         let from = self.vips[vip].last;

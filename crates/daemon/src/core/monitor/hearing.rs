@@ -33,8 +33,8 @@ impl Monitor {
                 let known = record.heard.as_ref().map_or("", |old| &old.report.ended);
                 let ended = (known != report.ended).then(|| report.ended.clone());
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
-                let promises = (*report).clone();
-                record.heard = Some(Heard { at, wall, report: *report });
+                let promises = report.clone();
+                record.heard = Some(Heard { at, wall, report });
                 if changed {
                     self.generation += 1;
                     self.stirred = true;
@@ -45,7 +45,7 @@ impl Monitor {
                 self.confirm_if_gone(host);
                 self.take_promises(host, at, &promises);
                 self.release_claims(host);
-                self.renew(host);
+                self.renew_as_before(host);
             }
             FromAgent::Examined { id, wall, findings } => {
                 self.take_examined(host, id, wall, findings);

@@ -3,13 +3,17 @@
 //! at once (design, section 6.2 c); its failure changes nothing, the claims run out by themselves.
 
 use mmm_proto::event::Level;
-use mmm_proto::{Check, MonitorMode, Span, Time};
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::vips::Claim;
 use super::{Effect, Monitor};
 
 /// How much longer than its limit an answer may take: the shell kills the program at the limit.
 const ANSWER_GRACE: Span = Span::secs(1);
+
+/// A grant with less time left is waited for: the program takes as long, and the host keeps its
+/// power.
+const WORTH: Span = Span::secs(1);
 
 /// One run of the hook. It is kept until the host is heard again, so that there is at most one for
 /// each loss of a host.
@@ -41,17 +45,26 @@ impl Monitor {
         if self.mode == MonitorMode::Passive {
             return;
         }
-        // A grant that is over needs no hook any more.
-        let counts = |claim: &&Claim| claim.is_news() && now <= claim.over;
+        // A grant that is over needs no hook any more, unless its host may go on by a promise of
+        // which nobody can be asked.
+        let counts =
+            |claim: &&Claim| claim.is_news() && (now + WORTH <= claim.over || now > claim.over);
         let claims = &self.vips[self.writer_vip()].claims;
         let untold = claims.iter().filter(counts).map(|claim| claim.host);
         let due: Vec<usize> = untold
-            .filter(|host| !self.agent_answers(*host))
+            .filter(|host| !self.can_be_told(*host))
             .filter(|host| self.hooks.iter().all(|hook| hook.host != *host))
             .collect();
         for host in due {
             self.run_hook(host, limit);
         }
+    }
+
+    /// Whether its agent may still be heard: with long grants that is given up later than the host.
+    fn can_be_told(&self, host: usize) -> bool {
+        let lost = self.hosts[host].state == HostState::HardOffline
+            && self.silent_for(host).is_some_and(|span| span >= self.silence());
+        self.agent_answers(host) && !lost
     }
 
     fn run_hook(&mut self, host: usize, limit: Span) {

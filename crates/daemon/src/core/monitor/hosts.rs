@@ -1,6 +1,8 @@
 //! The facts kept per host, from both sides: the monitor's own checks and the agent's reports.
 //! Nothing is decided here but what a single check's results amount to.
 
+use std::sync::Arc;
+
 use mmm_proto::agent::{Duty, Grant, Reach, Report, Stamp};
 use mmm_proto::peer::Askable;
 use mmm_proto::view::Verdict;
@@ -147,7 +149,7 @@ impl CheckState {
 pub struct Heard {
     pub at: Time,
     pub wall: Wall,
-    pub report: Report,
+    pub report: Arc<Report>,
 }
 
 /// One host, by all that is known of it.
@@ -167,7 +169,7 @@ pub struct Host {
     /// The last grant sent on the present link, to send again only what changed.
     pub granted: Option<Grant>,
     /// Boot id and uptime of the machine at the latest report that came while the host was ONLINE.
-    pub last_uptime: Option<(String, Span)>,
+    pub last_uptime: Option<(Arc<str>, Span)>,
     /// Drops from ONLINE in the present flap window, and when it opened.
     pub flaps: u32,
     pub flap_window: Option<Time>,
@@ -179,7 +181,7 @@ pub struct Host {
     /// It was reported that only others can reach it.
     pub unseen_told: bool,
     /// Whom its agent may ask for promises: by the grant that it obeys, and by younger ones.
-    pub asks: Vec<Askable>,
+    pub asks: Vec<Arc<Askable>>,
 }
 
 impl Host {
@@ -227,7 +229,7 @@ impl Host {
 
     /// The latest report, however old.
     pub fn report(&self) -> Option<&Report> {
-        self.heard.as_ref().map(|heard| &heard.report)
+        self.heard.as_ref().map(|heard| &*heard.report)
     }
 
     /// What the agent does about the writer role, by its latest report.

@@ -152,7 +152,7 @@ impl Monitor {
         }
         // Most of what comes in says that all is as before: a report at each heartbeat, a check
         // that holds again. Rules look when something changed, and when time alone may matter.
-        if std::mem::take(&mut self.stirred) || self.running.is_some() || now.boot >= self.look_at {
+        if std::mem::take(&mut self.stirred) || now.boot >= self.look_at {
             self.look_at_everything();
             self.look_at = now.boot + self.rest();
         }
@@ -172,23 +172,32 @@ impl Monitor {
     /// How long no rule can come to another result by the passing of time alone: short steps while
     /// anything is unusual, else until the first agent would count as silent.
     fn rest(&self) -> Span {
-        if self.running.is_some() || self.examining() {
+        if self.examining() {
             return Span::ms(20);
-        }
-        if !self.calm() {
-            let claims = self.vips.iter().flat_map(|vip| &vip.claims);
-            // A grant may be over already when it is taken away.
-            let taken = claims.filter(|claim| claim.taken.is_some());
-            let ended = taken.map(|claim| claim.over.max(self.now.boot));
-            let deadlines = ended.chain([self.quiet_until, self.retry_at]);
-            let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
-            let first = ahead.min().unwrap_or(self.now.boot + Span::ms(100));
-            return first.since(self.now.boot).min(Span::ms(100));
         }
         let limit = self.answer_limit();
         let heard = self.hosts.iter().filter_map(|host| host.heard.as_ref());
-        let first = heard.map(|heard| heard.at + limit).min().unwrap_or(self.now.boot);
-        first.since(self.now.boot).clamp(Span::ms(20), Span::secs(1))
+        let silent = heard.clone().map(|heard| heard.at + limit);
+        let lost = heard.map(|heard| heard.at + self.silence());
+        if self.calm() && self.running.is_none() {
+            let first = silent.min().unwrap_or(self.now.boot);
+            return first.since(self.now.boot).clamp(Span::ms(20), Span::secs(1));
+        }
+        let claims = self.vips.iter().flat_map(|vip| &vip.claims);
+        // A grant may be over already when it is taken away.
+        let taken = claims.filter(|claim| claim.taken.is_some());
+        let ended = taken.map(|claim| claim.over.max(self.now.boot));
+        let deadlines = ended.chain([self.quiet_until, self.retry_at]).chain(silent).chain(lost);
+        let ahead = deadlines.filter(|at| *at >= self.now.boot).map(|at| at + Span::ms(1));
+        // Whoever waits for a writer waits no longer than he must. What else is measured in time
+        // is measured in seconds.
+        let urgent = self.idle_since.is_some() || self.unserved_since.is_some() || !self.voted;
+        let most = Span::ms(match (&self.running, urgent) {
+            (Some(_), _) => 50,
+            (None, true) => 100,
+            (None, false) => 250,
+        });
+        ahead.min().map_or(most, |first| first.since(self.now.boot).min(most))
     }
 
     /// Whether all is as it should be, so that only silence could change anything.
@@ -219,8 +228,11 @@ impl Monitor {
 
     fn take(&mut self, input: Input) {
         // Routine says itself that it is routine.
-        let routine = matches!(input, Input::Tick | Input::Checked { .. } | Input::Said { .. });
-        self.stirred |= !routine;
+        self.stirred |= match &input {
+            Input::Tick | Input::Checked { .. } | Input::Said { .. } => false,
+            Input::Network { up, .. } => self.network != *up,
+            _ => true,
+        };
         match input {
             Input::Tick => {}
             Input::Checked { host, check, found, began, took } => {

@@ -2,6 +2,8 @@
 //! phase has a deadline and a way back. This room holds what both kinds share: the machine itself,
 //! its progress, promotion and what follows it. `planned` and `failover` hold what comes before.
 
+use std::sync::Arc;
+
 use mmm_proto::agent::{Outcome, Stamp};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
@@ -196,7 +198,7 @@ impl Monitor {
             if let Outcome::Looked { server } = outcome
                 && let Some(heard) = &mut self.hosts[host].heard
             {
-                heard.report.server = *server;
+                Arc::make_mut(&mut heard.report).server = *server;
             }
             return;
         }

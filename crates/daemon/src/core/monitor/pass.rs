@@ -6,6 +6,7 @@ use mmm_proto::view::Verdict;
 use mmm_proto::{Check, HostMode, HostState, Span};
 
 use super::Monitor;
+use super::evidence::Loss;
 use super::table::{ROWS, Row};
 use HostState as S;
 
@@ -23,7 +24,7 @@ pub(super) struct Pass<'a> {
     /// The active master when the pass began.
     writer: Option<usize>,
     /// Why the host counts as lost.
-    lost: Option<String>,
+    lost: Option<Loss<'a>>,
 }
 
 impl<'a> Pass<'a> {
@@ -71,7 +72,7 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) fn lost_why(&self) -> String {
-        self.lost.clone().unwrap_or_default()
+        self.lost.map(|loss| loss.to_string()).unwrap_or_default()
     }
 
     /// `P and M`.

@@ -1,6 +1,8 @@
 //! What agents say of each other: whom a holder asks for promises, who goes on by them, and who was
 //! heard by another host though the monitor cannot hear him (design, sections 6.3 and 6.9).
 
+use std::sync::Arc;
+
 use mmm_proto::agent::{Duty, Report, Stamp};
 use mmm_proto::event::Level;
 use mmm_proto::peer::{Askable, PeerHeard};
@@ -17,17 +19,13 @@ const PEERS_MAX: usize = 8;
 
 impl Monitor {
     /// Whom a host asks for promises when it hears no monitor.
-    pub(super) fn askable(&self, host: usize) -> Askable {
+    pub(super) fn askable(&self, host: usize) -> Arc<Askable> {
         // What cannot be written down is not said: a monitor that starts would not know of it.
         if let Some(last) = self.hosts[host].asks.last().filter(|_| !self.store_why.is_empty()) {
             return last.clone();
         }
-        let name = |host: &usize| self.top.hosts[*host].name.clone();
-        let candidates = if self.may_be_writer(host) {
-            self.top.roles[self.top.writer].hosts.iter().map(name).collect()
-        } else {
-            Vec::new()
-        };
+        let writers: &[usize] =
+            if self.may_be_writer(host) { &self.top.roles[self.top.writer].hosts } else { &[] };
         // Whoever cannot serve is given nothing, and his silence would end others' service.
         let balanced = |role: &&super::topology::RoleSpec| {
             role.mode == RoleMode::Balanced && role.hosts.contains(&host)
@@ -40,7 +38,17 @@ impl Monitor {
             }
         }
         peers.sort_unstable();
-        Askable { candidates, peers: peers.iter().map(name).collect() }
+        let names = |known: &[HostName], hosts: &[usize]| {
+            known.iter().eq(hosts.iter().map(|host| &self.top.hosts[*host].name))
+        };
+        let same =
+            |last: &&Arc<Askable>| names(&last.candidates, writers) && names(&last.peers, &peers);
+        if let Some(last) = self.hosts[host].asks.last().filter(same) {
+            return last.clone();
+        }
+        let name = |host: &usize| self.top.hosts[*host].name.clone();
+        let candidates = writers.iter().map(name).collect();
+        Arc::new(Askable { candidates, peers: peers.iter().map(name).collect() })
     }
 
     /// The VIPs that nobody has and that a host may be given: it promises nobody not to take them.

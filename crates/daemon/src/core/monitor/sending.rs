@@ -1,7 +1,9 @@
 //! What leaves the core: grants, orders, events, answers. It decides nothing.
 
+use std::sync::Arc;
+
 use mmm_proto::Span;
-use mmm_proto::agent::{Grant, Order, Step, ToAgent};
+use mmm_proto::agent::{Grant, Order, Step, ToAgent, Want};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
 
@@ -27,12 +29,30 @@ impl Monitor {
             return;
         }
         self.note_asked(host);
+        let want = Arc::new(self.want(host));
+        self.grant(host, want);
+    }
+
+    /// The same where a report came in that changes nothing: what was wanted still is.
+    pub(super) fn renew_as_before(&mut self, host: usize) {
+        let granted = self.hosts[host].granted.as_ref().filter(|_| !self.stirred);
+        let Some(want) = granted.map(|granted| granted.want.clone()) else {
+            return self.renew(host);
+        };
+        if !self.superseded() && !self.undecided_about(host) {
+            if cfg!(test) {
+                assert_eq!(*want, self.want(host));
+            }
+            self.grant(host, want);
+        }
+    }
+
+    fn grant(&mut self, host: usize, want: Arc<Want>) {
         let Some(heard) = &self.hosts[host].heard else {
             return;
         };
         let (echo, at) = (heard.report.clock, heard.at);
         let ttl = self.top.timing.ttl;
-        let want = self.want(host);
         let grant = Grant { stamp: self.stamp(), echo, ttl, want };
         self.extend_claims(host, &grant, at);
         self.hosts[host].granted = Some(grant.clone());
@@ -54,7 +74,7 @@ impl Monitor {
             let Some(granted) = &self.hosts[host].granted else {
                 continue;
             };
-            if granted.want != self.want_of(host, holds) {
+            if *granted.want != self.want_of(host, holds) {
                 self.renew(host);
             }
         }

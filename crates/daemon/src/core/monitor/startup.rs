@@ -3,6 +3,8 @@
 //! Every grant of an earlier term may still be held, so each VIP begins with a claim for everybody
 //! who may have had it; nobody is promoted before those claims are answered for or surely over.
 
+use std::sync::Arc;
+
 use mmm_proto::agent::Stamp;
 use mmm_proto::peer::Askable;
 use mmm_proto::{GtidPos, HostState, MonitorMode, Span, Time, Wall};
@@ -76,10 +78,10 @@ pub struct StoredHost {
     pub online_since: Option<Wall>,
     /// Boot id and uptime of the machine when it was last heard while ONLINE.
     #[serde(default)]
-    pub last_uptime: Option<(String, Span)>,
+    pub last_uptime: Option<(Arc<str>, Span)>,
     /// Whom its agent may ask for promises.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asks: Vec<Askable>,
+    pub asks: Vec<Arc<Askable>>,
 }
 
 /// A VIP, as written down.

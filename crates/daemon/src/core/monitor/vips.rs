@@ -164,9 +164,8 @@ impl Monitor {
         let Some(heard) = &self.hosts[host].heard else {
             return;
         };
-        let report = &heard.report;
-        let (seen, duty, present) = (report.seen, report.duty, report.vips.clone());
-        self.release_claims_by(host, seen, duty, &present);
+        let report = heard.report.clone();
+        self.release_claims_by(host, report.seen, report.duty, &report.vips);
     }
 
     /// Grants that are surely over count no more, answered or not, where nobody's promise can have
@@ -332,7 +331,8 @@ impl Monitor {
     pub(super) fn heir_exists(&self, vip: usize, but: usize) -> bool {
         let exclusive = self.top.roles[self.vips[vip].role].mode == RoleMode::Exclusive;
         if exclusive && self.vips[vip].role == self.top.writer {
-            return self.candidates().iter().any(|(h, why)| *h != but && why.is_none());
+            let hosts = &self.top.roles[self.top.writer].hosts;
+            return hosts.iter().any(|host| *host != but && self.can_be_writer(*host));
         }
         self.heirs(vip).iter().any(|heir| *heir != but)
     }

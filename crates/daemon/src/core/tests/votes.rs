@@ -32,7 +32,7 @@ fn idle(host: usize) -> Report {
     }
     Report {
         clock: Time(1_000),
-        boot_id: "boot-1".to_owned(),
+        boot_id: "boot-1".into(),
         uptime: Span::secs(1_000),
         seen: Stamp::default(),
         vips: Vec::new(),
@@ -43,7 +43,7 @@ fn idle(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
-        ask: Askable::default(),
+        ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),
         peers: Vec::new(),
@@ -131,7 +131,7 @@ impl Bench {
             if self.now.is_multiple_of(500) {
                 for host in 0..3 {
                     if let Some(report) = self.said[host].clone() {
-                        let message = FromAgent::Report(Box::new(report));
+                        let message = FromAgent::Report(report.into());
                         let at = Time(CLOCK + self.now);
                         self.step(Input::Said { host, at, message });
                     }

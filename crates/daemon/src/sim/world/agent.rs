@@ -140,6 +140,17 @@ impl World {
         }
     }
 
+    /// What the agent wants to be woken for: mostly what it wanted before.
+    fn wake_for(&mut self, host: usize, wake: mmm_proto::Time) {
+        let record = &mut self.hosts[host];
+        if record.wake_at != u64::MAX && record.wake_for == wake {
+            return;
+        }
+        record.wake_for = wake;
+        let at = record.clock.when(self.us, wake);
+        self.wake_at(host, at);
+    }
+
     fn wake_at(&mut self, host: usize, at: u64) {
         let record = &mut self.hosts[host];
         if at < record.wake_at {
@@ -228,7 +239,7 @@ impl World {
         let effects = agent.step(now, input);
         let before = record.duty;
         (record.duty, record.seen) = (agent.duty(), agent.seen());
-        let at = record.clock.when(self.us, agent.next_wakeup());
+        let wake = agent.next_wakeup();
         self.watch.agent_stepped(self.us, host, record);
         if self.trace.is_some() && before != self.hosts[host].duty {
             let name = crate::sim::text::host_word(host);
@@ -239,7 +250,7 @@ impl World {
         if before != duty {
             self.tell(|| Told::Duty(host, duty));
         }
-        self.wake_at(host, at);
+        self.wake_for(host, wake);
         self.write_down(host, effects);
     }
 

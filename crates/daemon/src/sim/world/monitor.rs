@@ -30,6 +30,8 @@ pub(super) struct Mon {
     pumping: bool,
     pub(super) inbox: VecDeque<Input>,
     wake_at: u64,
+    /// The wish that it was made from.
+    wake_for: Time,
     pub(super) retry_store: Option<u64>,
     parked: Vec<Due>,
     /// The latest decisions, as they went to the disk.
@@ -54,6 +56,7 @@ impl Mon {
             pumping: false,
             inbox: VecDeque::new(),
             wake_at: u64::MAX,
+            wake_for: Time(0),
             retry_store: None,
             parked: Vec::new(),
             known: None,
@@ -202,6 +205,17 @@ impl World {
         }
     }
 
+    /// What the monitor wants to be woken for: mostly what it wanted before.
+    fn wake_monitor_for(&mut self, mon: usize, wake: Time) {
+        let record = &mut self.mons[mon];
+        if record.wake_at != u64::MAX && record.wake_for == wake {
+            return;
+        }
+        record.wake_for = wake;
+        let at = record.clock.when(self.us, wake);
+        self.wake_monitor_at(mon, at);
+    }
+
     fn wake_monitor_at(&mut self, mon: usize, at: u64) {
         let record = &mut self.mons[mon];
         if at < record.wake_at {
@@ -263,10 +277,9 @@ impl World {
         let asked = matches!(input, Input::Asked { .. });
         let effects = core.step(now, input);
         let (stamp, wake) = (core.stamp(), core.next_wakeup());
-        let at = self.mons[mon].clock.when(self.us, wake);
         self.watch.monitor_stepped(self.us, mon, stamp);
         self.note_rows(mon);
-        self.wake_monitor_at(mon, at);
+        self.wake_monitor_for(mon, wake);
         self.carry_out_decisions(mon, effects, asked);
     }
 

@@ -11,7 +11,7 @@ fn candidates() -> Askable {
 /// Serving at 10 s and some milliseconds, by a grant that names whom to ask.
 fn serving() -> (Bench, u64) {
     let mut bench = Bench::idle();
-    let want = Want { ask: candidates(), ..serve() };
+    let want = Want { ask: candidates().into(), ..serve() };
     bench.grant(5, want);
     let granted = bench.now - 1;
     let id = bench.running("Open");
@@ -150,7 +150,8 @@ fn who_relies_no_more_sets_the_other_free() {
         server_up: true,
         relies: Vec::new(),
     };
-    let say = |clock| Input::Peer { from: name("db2"), message: PeerMessage::News(news(clock)) };
+    let say =
+        |clock| Input::Peer { from: name("db2"), message: PeerMessage::News(news(clock).into()) };
     bench.step(say(499));
     assert_eq!(bench.agent.report().promises.len(), 1, "said before it asked");
     bench.step(say(501));
@@ -162,7 +163,7 @@ fn who_relies_no_more_sets_the_other_free() {
 fn what_is_over_is_not_taken_up_again_by_a_late_answer() {
     let mut bench = Bench::idle();
     let reads = want(vec![hold(reader_vip(), Stance::Serve)]);
-    bench.grant(5, Want { ask: candidates(), ..reads });
+    bench.grant(5, Want { ask: candidates().into(), ..reads });
     let granted = bench.now - 1;
     let id = bench.running("Hold");
     bench.end(id, ActResult::Done);
