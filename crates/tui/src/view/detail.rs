@@ -6,9 +6,9 @@ use mmm_proto::view::{CheckView, HostView, Verdict};
 use mmm_proto::{ClusterView, HostName};
 use ratatui::text::{Line, Span};
 
-use super::text::{clip, clock, fit, labelled, title};
+use super::text::{clip, fit, labelled, moment, moment_long, title};
 use super::theme::{Meaning, Theme};
-use super::{events, hosts, menu, trend};
+use super::{STACKED_FROM, events, hosts, menu, trend};
 use crate::app::Model;
 use crate::control::explain;
 
@@ -91,7 +91,11 @@ fn check_row(model: &Model, check: &CheckView, theme: Theme, width: usize) -> Li
         Verdict::Bad => (Meaning::Down, "failed"),
         Verdict::Unknown => (Meaning::Unknown, "unknown"),
     };
-    let since = clock(check.since, model.setup.zone);
+    let since = if width < STACKED_FROM.into() {
+        moment(model, check.since)
+    } else {
+        fit(&moment_long(model, check.since), 16)
+    };
     let took = check.took.map_or(String::new(), |took| took.to_string());
     let text = format!(
         "  {} {} {} since {since}  {} {}",
