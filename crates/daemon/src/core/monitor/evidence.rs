@@ -277,8 +277,13 @@ impl Monitor {
     }
 
     /// Whether the agent can be talked to now: the link is up and it reported within half a grant.
+    /// With long grants its host may be lost before; then it is not waited for.
     pub(super) fn agent_answers(&self, host: usize) -> bool {
-        self.hosts[host].fresh(self.now.boot, self.answer_limit()).is_some()
+        let limit = match self.hosts[host].state {
+            HostState::HardOffline => self.answer_limit().min(self.silence()),
+            _ => self.answer_limit(),
+        };
+        self.hosts[host].fresh(self.now.boot, limit).is_some()
     }
 
     /// How old the latest report may be of an agent that can be talked to.

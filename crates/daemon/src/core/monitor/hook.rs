@@ -3,7 +3,7 @@
 //! at once (design, section 6.2 c); its failure changes nothing, the claims run out by themselves.
 
 use mmm_proto::event::Level;
-use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
+use mmm_proto::{Check, MonitorMode, Span, Time};
 
 use super::vips::Claim;
 use super::{Effect, Monitor};
@@ -52,19 +52,12 @@ impl Monitor {
         let claims = &self.vips[self.writer_vip()].claims;
         let untold = claims.iter().filter(counts).map(|claim| claim.host);
         let due: Vec<usize> = untold
-            .filter(|host| !self.can_be_told(*host))
+            .filter(|host| !self.agent_answers(*host))
             .filter(|host| self.hooks.iter().all(|hook| hook.host != *host))
             .collect();
         for host in due {
             self.run_hook(host, limit);
         }
-    }
-
-    /// Whether its agent may still be heard: with long grants that is given up later than the host.
-    fn can_be_told(&self, host: usize) -> bool {
-        let lost = self.hosts[host].state == HostState::HardOffline
-            && self.silent_for(host).is_some_and(|span| span >= self.silence());
-        self.agent_answers(host) && !lost
     }
 
     fn run_hook(&mut self, host: usize, limit: Span) {
