@@ -50,6 +50,20 @@ impl GtidPos {
             .fold(0, u64::saturating_add)
     }
 
+    /// The last transaction of each domain in which this position is ahead of `other`, with the
+    /// domain.
+    pub fn ahead_of(&self, other: &Self) -> impl Iterator<Item = (u32, Gtid)> {
+        let ahead = |(domain, gtid): &(u32, Gtid)| {
+            other.0.get(domain).is_none_or(|theirs| theirs.seq < gtid.seq)
+        };
+        self.0.iter().map(|(domain, gtid)| (*domain, *gtid)).filter(ahead)
+    }
+
+    /// The last transaction of a domain.
+    pub fn last(&self, domain: u32) -> Option<Gtid> {
+        self.0.get(&domain).copied()
+    }
+
     /// The later of both in every domain.
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
