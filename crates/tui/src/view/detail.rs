@@ -10,7 +10,7 @@ use super::text::{clip, fit, labelled, moment, moment_long, title};
 use super::theme::{Meaning, Theme};
 use super::{STACKED_FROM, events, hosts, menu, trend};
 use crate::app::Model;
-use crate::control::explain;
+use crate::control::explain::{self, peers};
 
 /// The whole page; the caller scrolls it.
 pub(super) fn lines(
@@ -181,7 +181,11 @@ fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Lin
         .heard
         .map_or("never".to_owned(), |heard| format!("{} ago", model.wall().since(heard)));
     let (meaning, word) =
-        if host.agent.reachable { (Meaning::Fine, "ok") } else { (Meaning::Down, "# DOWN") };
+        model.view.as_deref().map_or((Meaning::Unknown, "?"), |view| hosts::agent(view, host));
+    let word = match meaning {
+        Meaning::Fine => word.to_owned(),
+        _ => format!("{} {word}", meaning.sign()),
+    };
     let mut agent = format!("{word}, heard {heard}, v{}", host.agent.version);
     if !host.agent.duty.is_empty() {
         agent.push_str(&format!(", writer duty: {}", host.agent.duty));
@@ -192,6 +196,10 @@ fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Lin
     ]));
     if !host.agent.trouble.is_empty() {
         lines.extend(labelled("  ! says  ", &host.agent.trouble, width));
+    }
+    let peers = model.view.as_deref().map(|view| peers::lines(view, model.wall(), host));
+    for (label, text) in peers.unwrap_or_default() {
+        lines.extend(labelled(&format!("  {} ", fit(label, 9)), &text, width));
     }
     let reach = match &host.server.reach {
         Reach::Unknown => "? not looked yet".to_owned(),

@@ -1,7 +1,7 @@
 //! The table of hosts: sign and word of the state, lag, replication threads, agent, roles.
 
 use mmm_proto::agent::{Reach, Thread};
-use mmm_proto::view::HostView;
+use mmm_proto::view::{HeardBy, HostView};
 use mmm_proto::{ClusterView, Lag};
 use ratatui::text::{Line, Span};
 
@@ -10,6 +10,7 @@ use super::theme::{Meaning, Theme};
 use super::{STACKED_FROM, TREND_FROM, WIDE_FROM, trend};
 use crate::app::Model;
 use crate::app::keys::Place;
+use crate::app::link::STALE_AFTER;
 use crate::app::rows::Order;
 
 /// The lines of the title and of the columns' heads.
@@ -142,16 +143,25 @@ impl Form {
                 spans.push(Span::styled(format!("  {trend}"), lag_style));
             }
             spans.push(Span::raw(format!("  {} ", fit(&threads(host), 6))));
-            spans.push(if host.agent.reachable {
-                Span::raw("ok    ")
-            } else {
-                Span::styled("DOWN  ", theme.style(Meaning::Down))
-            });
+            let (meaning, word) = agent(view, host);
+            spans.push(Span::styled(fit(word, 6), theme.style(meaning)));
             let used: usize = spans.iter().map(Span::width).sum();
             spans.push(Span::raw(clip(&roles(host), width.saturating_sub(used))));
         }
         let line = Line::from(spans);
         if selected { bar(line, width, theme) } else { line }
+    }
+}
+
+/// A word about the agent: what others hear is not down.
+pub(super) fn agent(view: &ClusterView, host: &HostView) -> (Meaning, &'static str) {
+    let young = |word: &HeardBy| view.now.since(word.at) < STALE_AFTER;
+    if host.agent.reachable {
+        (Meaning::Fine, "ok")
+    } else if host.peers.heard_by.iter().any(young) {
+        (Meaning::Late, "unseen")
+    } else {
+        (Meaning::Down, "DOWN")
     }
 }
 
