@@ -1,5 +1,5 @@
-//! The monitor's picture as a test reads it: fetched through `mmm-control`, waited for, in a line of
-//! words. Says what is, and changes nothing.
+//! The monitor's picture as a test reads it: fetched through `mmm-control`, waited for, in a line
+//! of words. Says what is, and changes nothing.
 use std::time::Duration;
 
 use anyhow::{Context, Result};

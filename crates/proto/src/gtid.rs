@@ -152,6 +152,17 @@ impl fmt::Debug for GtidPos {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_ahead_says_who_wrote_it() {
+        let pos = |text: &str| text.parse::<GtidPos>().unwrap();
+        let (mine, theirs) = (pos("0-1-12,1-2-7,5-3-1"), pos("0-2-11,1-2-7"));
+        let ahead: Vec<(u32, Gtid)> = mine.ahead_of(&theirs).collect();
+        let last = |server, seq| Gtid { server, seq };
+        assert_eq!(ahead, [(0, last(1, 12)), (5, last(3, 1))]);
+        assert_eq!(mine.last(0), Some(last(1, 12)));
+        assert_eq!((mine.last(7), theirs.ahead_of(&mine).count()), (None, 0));
+    }
+
     fn pos(text: &str) -> GtidPos {
         text.parse().unwrap()
     }

@@ -40,9 +40,9 @@ pub fn broken(all: &[Results]) -> Vec<String> {
 pub fn page(all: &[Results], place: &Place) -> String {
     let mut text = format!(
         "# Failure matrix\n\n\
-         Every fault in turn on a real cluster: three MariaDB servers in network namespaces, one\n\
-         monitor, three agents, all on one machine. `make matrix` runs it and writes this page; rows\n\
-         and bars are in `tests/src/matrix/rows/`. `make test` plays every row once.\n\n\
+         Every fault in turn on a real cluster: three MariaDB servers in network namespaces,\n\
+         one monitor, three agents, all on one machine. `make matrix` runs it and writes this\n\
+         page; rows and bars are in `tests/src/matrix/rows/`. `make test` plays every row once.\n\n\
          - {}, {}\n- {}\n- seed {}, {} runs, {} s in all\n\n",
         place.date,
         place.machine,
@@ -53,17 +53,19 @@ pub fn page(all: &[Results], place: &Place) -> String {
     );
     let _ = write!(
         text,
-        "A client writes 200 rows a second through the writer's VIP; \"gap\" is its longest time \
-         without an\nacknowledged row from the fault until the cluster is well again. \"Accepting\": \
-         two hosts took writes\nthrough the VIP at once, by looking at all hosts every 10 ms and by \
-         clients on both masters' own\nhosts, so that both sides of a cut are seen; \"straight\": two \
-         hosts took writes from clients that go\nto each host's own address, whether or not it has \
-         the VIP. \"Lost\": acknowledged rows that are on no\nserver afterwards, over all runs. \
-         Three figures: min / median / max. `lease_ttl` is {} s.\n\n\
-         In every run of every row: accepting is 0, no row is there twice, no refused row is there, \
-         all servers\nhave the same in the end, and the cluster is well again (a host that has \
-         parted is rebuilt first).\n\"Clients notice nothing\": no error, no new connection, and no \
-         gap longer than in an undisturbed run\nof 10 s in the same cluster and {} ms.\n\n",
+        "A client writes 200 rows a second through the writer's VIP; \"gap\" is its longest\n\
+         time without an acknowledged row from the fault until the cluster is well again.\n\
+         \"Accepting\": two hosts took writes through the VIP at once, by looking at all hosts\n\
+         every 10 ms and by clients on both masters' own hosts, so that both sides of a cut are\n\
+         seen. \"Straight\": two hosts took writes from clients that go to each host's own\n\
+         address, whether or not it has the VIP. \"Lost\": acknowledged rows that are on no\n\
+         server afterwards, over all runs. Three figures: min / median / max. `lease_ttl` is\n\
+         {} s.\n\n\
+         In every run of every row: accepting is 0, no row is there twice, no refused row is\n\
+         there, all servers have the same in the end, and the cluster is well again (a host\n\
+         that has parted is rebuilt first). \"Clients notice nothing\": no error, no new\n\
+         connection, and no gap longer than in an undisturbed run of 10 s in the same cluster\n\
+         and {} ms.\n\n",
         TTL.as_secs(),
         NOISE.as_millis()
     );

@@ -1,5 +1,5 @@
-//! The matrix in its short form: every row once, on one cluster as long as that heals. `make matrix`
-//! plays every row several times and writes `docs/matrix.md`.
+//! The matrix in its short form: every row once, on one cluster as long as that heals.
+//! `make matrix` plays every row several times and writes `docs/matrix.md`.
 
 use std::time::Instant;
 

@@ -28,6 +28,19 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "agent-stall",
+        what: "SIGSTOP of the writer's agent, the whole of it, for 1 s, then SIGCONT",
+        // Less than a third of its grant is left out.
+        bars: &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing],
+        play: |scene| {
+            scene.agent()?.freeze()?;
+            scene.hold(1.0);
+            scene.agent()?.thaw()?;
+            scene.hold(3.0);
+            Ok(())
+        },
+    },
+    Row {
         name: "agent-restart",
         what: "kill -9 of the writer's agent, started again at once",
         bars: &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing],

@@ -8,7 +8,8 @@ use super::super::{Bar, Row};
 
 /// A move that is undone: the freeze's grace (1 s), and what undoing takes.
 const UNDONE: &[Bar] = &[Bar::Stays, Bar::LosesNothing, Bar::Gap(2000)];
-const MOVED: &[Bar] = &[Bar::Moves, Bar::LosesNothing, Bar::Gap(250)];
+/// Nobody waited on a silent address: that takes a second.
+const MOVED: &[Bar] = &[Bar::Moves, Bar::LosesNothing, Bar::Gap(1000)];
 /// The fence gets through on the side that is cut off, and somebody else serves in time.
 const FENCED: &[Bar] = &[Bar::Moves, Bar::Gone(3000), Bar::Gap(4000)];
 
@@ -64,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "kill-300-sessions",
         what: "kill -9 of the writer's server with 300 client sessions",
-        bars: &[Bar::Moves, Bar::Gap(500)],
+        bars: &[Bar::Moves, Bar::Gap(1000)],
         play: |scene| {
             let crowd = Crowd::connect(scene, 300)?;
             scene.begin();
@@ -75,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "fence-lock-tables",
-        what: "the writer isolated for 7 s while a client on its host holds LOCK TABLES ... WRITE",
+        what: "the writer isolated for 5 s while a client on its host holds LOCK TABLES ... WRITE",
         bars: FENCED,
         play: |scene| {
             let held = blocker::lock_tables(scene, &scene.writer)?;
@@ -86,7 +87,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "fence-update",
-        what: "the writer isolated for 7 s while an UPDATE of 6 s runs on its host",
+        what: "the writer isolated for 5 s while an UPDATE of 6 s runs on its host",
         bars: FENCED,
         play: |scene| {
             let update = blocker::long_update(scene, &scene.writer)?;
@@ -100,7 +101,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "fence-open-transaction",
-        what: "the writer isolated for 7 s while a client on its host has an idle open transaction",
+        what: "the writer isolated for 5 s while a client on its host has an idle open transaction",
         bars: FENCED,
         play: |scene| {
             let open = Open::begin(scene, &scene.writer)?;
@@ -124,7 +125,7 @@ fn must_fail(scene: &mut Scene<'_>) -> Result<()> {
 fn isolated(scene: &mut Scene<'_>) -> Result<()> {
     scene.begin();
     let fault = scene.lab.isolate(&scene.writer)?;
-    scene.hold(7.0);
+    scene.hold(5.0);
     scene.lab.heal(&fault)?;
     scene.hold(1.0);
     Ok(())

@@ -24,11 +24,11 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "monitor-isolated",
-        what: "the monitor cut off from everybody for 7 s",
+        what: "the monitor cut off from everybody for 6 s",
         bars: NOTHING,
         play: |scene| {
             let fault = scene.lab.isolate("mon")?;
-            scene.hold(7.0);
+            scene.hold(6.0);
             scene.only_holder(&scene.writer)?;
             scene.lab.heal(&fault)?;
             scene.hold(1.5);
