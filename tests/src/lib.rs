@@ -24,6 +24,8 @@ pub mod config;
 pub mod daemons;
 pub mod demo;
 pub mod faults;
+pub mod goals;
+pub mod meter;
 pub mod net;
 pub mod observer;
 pub mod process;
