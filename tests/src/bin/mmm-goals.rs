@@ -1,5 +1,5 @@
 //! `mmm-goals`: prints the console's figures beside its goals. The measuring is in the library.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
 use std::process::ExitCode;
 
 use anyhow::Result;
