@@ -88,16 +88,6 @@ impl Tty {
         look(self.screen.lock().unwrap().screen())
     }
 
-    /// Waits until another frame has come.
-    pub(crate) fn drawn(&self) {
-        let before = self.written().len();
-        until("another frame", || {
-            let bytes = self.written();
-            let whole = bytes.len() > before && bytes.ends_with(b"\x1b[?2026l");
-            if whole { Ok(()) } else { Err(self.text()) }
-        });
-    }
-
     pub(crate) fn send(&mut self, keys: &str) {
         let writer = self.writer.as_mut().unwrap();
         writer.write_all(keys.as_bytes()).unwrap();

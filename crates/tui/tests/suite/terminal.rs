@@ -1,5 +1,5 @@
-//! A guest in the terminal: what the real `mmm-tui` writes to it and takes from it, byte by byte, in
-//! a pseudo-terminal that answers nothing.
+//! A guest in the terminal: what the real `mmm-tui` writes to it and takes from it, byte by byte,
+//! in a pseudo-terminal that answers nothing.
 
 use mmm_proto::console::ToMonitor;
 use mmm_tui::shell::terminal::{self, Screen};
@@ -245,7 +245,7 @@ fn a_panic_gives_the_terminal_back_says_one_line_and_exits_70() {
     let text = tty.sees("internal error, please report it");
     assert!(text.contains("on purpose") && !text.contains("drawn by"), "{text}");
     let text = written(&tty);
-    assert!(text.contains("Hdrawn") && text.contains("^[?1000l"), "{text}");
+    assert!(text.contains("Hdrawn") && text.contains("^[[?1000l"), "{text}");
 }
 
 /// Takes the terminal as the console does, draws, and panics.
