@@ -45,50 +45,49 @@ fn parted(lab: &Lab, host: &str) -> bool {
         .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
 }
 
-/// What an operator does with a parted host, in short: the rows that only it has go, its history
-/// ends where the new writer's began, and it follows again. How many rows those were.
+/// What an operator does with a parted host, in short: what only it has goes, its history ends
+/// where the new writer's began, and it follows again. How many transactions those were: every
+/// client of the lab writes one row in each.
 fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
     let writer = picture::writer(lab).map_err(anyhow::Error::msg)?;
     let (server, writer) = (lab.server(host)?, lab.server(&writer)?);
     server.sql("STOP SLAVE")?;
-    let rows = extra(server, writer, "t")?;
+    let rows = extra(server, writer, "SELECT id FROM app.t")?;
     // Rows of clients that are in the way; not every lab has them.
-    let held = extra(server, writer, "held").unwrap_or_default();
+    let held = extra(server, writer, "SELECT CONCAT(id, ',', n) FROM app.held").unwrap_or_default();
     let count = rows.len() + held.len();
     let position = server.value("SELECT @@gtid_binlog_pos")?;
     let (prefix, seq) = position.rsplit_once('-').context("a GTID position")?;
     let common = seq.parse::<usize>()?.checked_sub(count).context("its history")?;
-    ensure!(count > 0, "{host} has parted at {position}, and not by rows of the client");
-    let clear_held = match held.is_empty() {
-        true => "DO 0".to_owned(),
-        false => format!("DELETE FROM app.held WHERE id IN ({})", list(&held)),
-    };
+    ensure!(count > 0, "{host} has parted at {position}, and not by what clients of the lab wrote");
+    let mut undo = vec!["SET SESSION sql_log_bin=0".to_owned()];
+    if !rows.is_empty() {
+        undo.push(format!("DELETE FROM app.t WHERE id IN ({})", rows.join(",")));
+    }
+    for row in &held {
+        let id = row.split(',').next().unwrap_or_default();
+        let theirs = writer.sql(&format!("SELECT n FROM app.held WHERE id = {id}"))?;
+        undo.push(match theirs.first() {
+            Some(n) => format!("UPDATE app.held SET n = {n} WHERE id = {id}"),
+            None => format!("DELETE FROM app.held WHERE id = {id}"),
+        });
+    }
+    undo.push("RESET MASTER".to_owned());
+    undo.push(format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
+    undo.push("START SLAVE".to_owned());
     let mut session = server.session()?;
-    for sql in [
-        "SET SESSION sql_log_bin=0",
-        &format!("DELETE FROM app.t WHERE id IN ({})", list(&rows)),
-        &clear_held,
-        "RESET MASTER",
-        &format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"),
-        "START SLAVE",
-    ] {
+    for sql in undo {
         let told: String = sql.chars().take(100).collect();
-        session.query(sql, SOON).with_context(|| format!("{host}: {told}"))?;
+        session.query(&sql, SOON).with_context(|| format!("{host}: {told}"))?;
     }
     Ok(count)
 }
 
-/// What stands between the brackets of `IN ()`.
-fn list(ids: &[String]) -> String {
-    if ids.is_empty() { "NULL".to_owned() } else { ids.join(",") }
-}
-
-/// Rows of a table that one server has and the other has not.
-fn extra(server: &Server, than: &Server, table: &str) -> Result<Vec<String>> {
-    Ok(ids(server, table)?.difference(&ids(than, table)?).cloned().collect())
-}
-
-fn ids(server: &Server, table: &str) -> Result<BTreeSet<String>> {
-    let rows = server.sql(&format!("SELECT id FROM app.{table}"))?.rows;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+/// What one server answers and the other does not.
+fn extra(server: &Server, than: &Server, sql: &str) -> Result<Vec<String>> {
+    let all = |server: &Server| -> Result<BTreeSet<String>> {
+        let rows = server.sql(sql)?.rows;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    };
+    Ok(all(server)?.difference(&all(than)?).cloned().collect())
 }
