@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test lint check coverage bench clean
+.PHONY: all setup build demo test matrix lint check coverage bench goals clean
 
 all: build
 
@@ -30,6 +30,17 @@ test: build
 	@$(LAB) sweep
 	$(LAB) run $(CARGO) test -p mmm-tests --test suite -- --show-output
 
+# Every fault in turn on real clusters, and docs/matrix.md from it. Some of it, or more often:
+# make matrix ROWS=server-*,move RUNS=20 SEED=7; then the page is only written where PAGE= says.
+ROWS ?= *
+RUNS ?= 5
+SEED ?= 1
+PAGE ?= $(if $(filter-out *,$(ROWS)),,docs/matrix.md)
+matrix: build
+	@$(LAB) sweep
+	$(LAB) run $(TARGET)/debug/mmm-matrix --rows '$(ROWS)' --runs $(RUNS) --seed $(SEED) \
+		--machine '$(MACHINE)' $(if $(PAGE),--page $(PAGE))
+
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
@@ -40,6 +51,11 @@ check: setup
 # How many lines of the cores the pure tests run; at least 95 of 100.
 coverage:
 	./tests/coverage.sh
+
+# The console's figures beside its goals, as the table of docs/console.md; takes two minutes.
+goals:
+	$(CARGO) build --release -p mmm-tui -p mmm-daemon -p mmm-tests --bins
+	$(TARGET)/release/mmm-goals
 
 # What a step of the core costs.
 bench:
