@@ -2,6 +2,7 @@
 //! and one that makes every rule look. Run with `cargo bench -p mmm-daemon`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mmm_daemon::core::Now;
@@ -133,7 +134,7 @@ impl Cluster {
 
     fn report(&mut self, host: usize) {
         self.reports[host].clock = Time(self.now);
-        let message = FromAgent::Report(Box::new(self.reports[host].clone()));
+        let message = FromAgent::Report(Arc::new(self.reports[host].clone()));
         self.step(Input::Said { host, at: Time(self.now), message });
     }
 
@@ -190,7 +191,7 @@ fn report(host: usize) -> Report {
     });
     Report {
         clock: Time(0),
-        boot_id: "boot".to_owned(),
+        boot_id: "boot".into(),
         uptime: Span::secs(1_000),
         seen: mmm_proto::agent::Stamp::default(),
         vips: Vec::new(),
@@ -201,7 +202,7 @@ fn report(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
-        ask: Askable::default(),
+        ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),
         peers: Vec::new(),

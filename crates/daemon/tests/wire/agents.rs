@@ -1,6 +1,7 @@
 //! Monitor and agents: links that carry, break, are silent, overflow, and come back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mmm_daemon::agentd::link::{Listening, MonitorEvent, MonitorLinkSettings, MonitorLinks};
 use mmm_daemon::agentd::peers::{PeerLinks, PeerSettings};
@@ -63,21 +64,21 @@ fn grant(seq: u64) -> ToAgent {
         stamp: Stamp { term: 1, seq },
         echo: Time(5),
         ttl: Span::secs(3),
-        want: Want {
+        want: Arc::new(Want {
             state: HostState::Online,
             holds: Vec::new(),
             active_master: None,
             replicate: Replicate::AsIs,
-            ask: Askable::default(),
+            ask: Askable::default().into(),
             prepared: Vec::new(),
-        },
+        }),
     })
 }
 
 fn report(clock: u64) -> FromAgent {
-    FromAgent::Report(Box::new(Report {
+    FromAgent::Report(Arc::new(Report {
         clock: Time(clock),
-        boot_id: "x".to_owned(),
+        boot_id: "x".into(),
         uptime: Span::secs(9),
         seen: Stamp::default(),
         vips: Vec::new(),
@@ -88,7 +89,7 @@ fn report(clock: u64) -> FromAgent {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
-        ask: Askable::default(),
+        ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),
         peers: Vec::new(),
