@@ -10,6 +10,7 @@
 //! | `writer`, `verify` | a client that counts what it was promised, and whether it was kept |
 //! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
 //! | `screen` | a real terminal around a program |
+//! | `machine` | a real systemd on a host |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
 //! | `bugs` | deliberate bugs in the cores, and how soon the simulation finds them |
 //! | `remote`, `demo`, `simulated` | the bodies of `mmm-lab`'s commands |
@@ -24,6 +25,7 @@ pub mod config;
 pub mod daemons;
 pub mod demo;
 pub mod faults;
+pub mod machine;
 pub mod net;
 pub mod observer;
 pub mod process;

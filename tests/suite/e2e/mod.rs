@@ -2,6 +2,7 @@
 
 mod doctor;
 mod faults;
+mod fence;
 mod figures;
 mod manners;
 mod partitions;
@@ -10,6 +11,8 @@ mod refused;
 mod rejoin;
 mod rights;
 mod settle;
+mod supervisor;
+mod systemd;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
