@@ -71,7 +71,8 @@ pub struct WriterView {
     /// Who has the role by the monitor's decision.
     pub host: Option<HostName>,
     pub since: Wall,
-    /// Why nobody has it, or what is under way.
+    /// Why nobody has it, what is under way, or by whose word it serves though the monitor cannot
+    /// reach it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// Why nobody else is made writer at this moment, though the present one gives reason for it:
@@ -164,6 +165,53 @@ pub struct HostView {
     /// Whether it could become writer; none from a monitor that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Readiness>,
+    /// What it has with the other agents; empty while all hear the monitor.
+    #[serde(default, skip_serializing_if = "PeersView::is_empty")]
+    pub peers: PeersView,
+}
+
+/// What a host's agent has with the others: promises, and their word about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeersView {
+    /// The VIPs that it goes on to hold by promises, because it hears no monitor: by its own word,
+    /// or while the monitor does not hear it by the youngest of the others'.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies: Vec<IpAddr>,
+    /// Its own promises to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promises: Vec<PromiseView>,
+    /// What others last heard from it, the youngest first; only while the monitor does not hear it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard_by: Vec<HeardBy>,
+}
+
+impl PeersView {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.relies.is_empty() && self.promises.is_empty() && self.heard_by.is_empty()
+    }
+}
+
+/// A promise not to take a VIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromiseView {
+    pub to: HostName,
+    pub vip: IpAddr,
+    /// When it is over, unless it is given again.
+    pub over: Wall,
+}
+
+/// What another host last heard from a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardBy {
+    pub by: HostName,
+    pub at: Wall,
+    /// What it does about the writer role, in a word.
+    pub duty: String,
+    /// Whether its server answers it.
+    pub server_up: bool,
+    /// The cluster's VIPs that are on its interface.
+    pub vips: Vec<IpAddr>,
 }
 
 /// One check of a host.

@@ -15,5 +15,7 @@ pub enum Cmd {
     Repaint,
     /// Give this to the clipboard of the terminal.
     Copy(String),
+    /// Ask the terminal to tell of the mouse, or no longer.
+    Mouse(bool),
     Leave,
 }

@@ -2,13 +2,25 @@
 //! the terminal takes it cannot be known, so the message says what was sent and no more.
 
 use super::cmd::Cmd;
-use super::{Model, Screen, Tone};
+use super::keys::Place;
+use super::{Model, Tone};
 
 /// Copies the selected row.
 pub(super) fn row(model: &mut Model) -> Vec<Cmd> {
-    let text = match &model.screen {
-        Screen::Events => model.events.get(model.event_row).map(mmm_proto::Event::line),
-        Screen::Overview | Screen::Detail(_) => model.target_host().map(|host| {
+    let text = match model.place() {
+        Place::Events | Place::Newest => {
+            model.events_shown().get(model.event_row).map(|event| event.line())
+        }
+        Place::Addresses => {
+            let chosen = model.selected_vip();
+            let shown = model.vips_shown();
+            let row = shown.iter().find(|(_, vip)| Some(vip.ip) == chosen);
+            row.map(|(role, vip)| {
+                let host = vip.host.as_ref().map_or("nobody", |host| host.as_str());
+                format!("{} {} {host}", role.name, vip.ip)
+            })
+        }
+        Place::Hosts | Place::Detail => model.target_host().map(|host| {
             format!(
                 "{} {}:{} {} {} lag {}",
                 host.name, host.ip, host.port, host.mode, host.state, host.lag

@@ -129,6 +129,10 @@ pub(super) fn on_events(model: &mut Model, events: Vec<Event>) {
     if let Some(frozen) = &mut model.frozen {
         return frozen.keep_events(events);
     }
+    // The selection stays on its event while new ones come in above.
+    let id = |event: &Event| (event.seq, event.at);
+    let row = model.event_row;
+    let kept = model.events_shown().get(row).filter(|_| row > 0).map(|event| id(event));
     for event in events {
         let known = |old: &Event| old.seq == event.seq && old.at == event.at;
         if model.events.iter().any(known) {
@@ -137,11 +141,10 @@ pub(super) fn on_events(model: &mut Model, events: Vec<Event>) {
         let newer = model.events.iter().take_while(|old| old.at > event.at);
         let at = newer.count();
         model.events.insert(at, event);
-        // The selection stays on its event while new ones come in above.
-        if model.event_row > 0 && at <= model.event_row {
-            model.event_row += 1;
-        }
     }
     model.events.truncate(EVENTS_MAX);
-    model.event_row = model.event_row.min(model.events.len().saturating_sub(1));
+    let shown = model.events_shown();
+    let last = shown.len().saturating_sub(1);
+    let at = kept.and_then(|kept| shown.iter().position(|event| id(event) == kept));
+    model.event_row = at.unwrap_or(model.event_row).min(last);
 }

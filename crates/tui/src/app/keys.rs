@@ -2,7 +2,6 @@
 //! decides what a key does on a screen. Dialogs, menus and the prompt take their keys before this
 //! table.
 
-use super::Screen;
 use super::msg::Key;
 
 /// What a key does.
@@ -23,6 +22,14 @@ pub enum Action {
     PageDown,
     PageUp,
     Open,
+    NextPane,
+    PreviousPane,
+    Filter,
+    NextMatch,
+    PreviousMatch,
+    Sort,
+    Zoom,
+    Times,
     AskAgain,
     Freeze,
     Copy,
@@ -32,14 +39,27 @@ pub enum Action {
     Online,
     Offline,
     Writer,
+    Address,
     Faults,
 }
 
 impl Action {
     /// Whether it is about changing the cluster.
     pub const fn acts(self) -> bool {
-        matches!(self, Self::Online | Self::Offline | Self::Writer | Self::Mode)
+        matches!(self, Self::Online | Self::Offline | Self::Writer | Self::Address | Self::Mode)
     }
+}
+
+/// Where the keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The panes of the overview.
+    Hosts,
+    Addresses,
+    Newest,
+    /// The screens of their own.
+    Detail,
+    Events,
 }
 
 /// Where a key works.
@@ -49,6 +69,12 @@ pub enum On {
     Overview,
     /// Where a host is selected or shown.
     Host,
+    /// Where a host or an address is.
+    Holder,
+    /// The table of hosts.
+    Hosts,
+    /// Where there are rows to choose from.
+    Rows,
     Events,
 }
 
@@ -98,7 +124,7 @@ pub const TABLE: &[Row] = &[
     row(&[Char('G'), Key::End], On::Any, Action::Last, G::Move, "", "last row"),
     row(&[Key::PageDown, Ctrl('f')], On::Any, Action::PageDown, G::Move, "", "page down"),
     row(&[Key::PageUp, Ctrl('b')], On::Any, Action::PageUp, G::Move, "", "page up"),
-    row(&[Key::Enter], On::Overview, Action::Open, G::Look, "detail", "all about the host"),
+    row(&[Key::Enter], On::Overview, Action::Open, G::Look, "detail", "all about the row"),
     row(&[Char('1')], On::Any, Action::Overview, G::Look, "", "overview"),
     row(&[Char('a')], On::Host, Action::Menu, G::Act, "actions", "all actions, and why one is off"),
     row(&[Char('f')], On::Any, Action::Faults, G::Demo, "break", "break something, or heal it"),
@@ -107,6 +133,29 @@ pub const TABLE: &[Row] = &[
     row(&[Char('W')], On::Host, Action::Writer, G::Act, "writer", "move the writer to the host"),
     row(&[Char('m')], On::Any, Action::Mode, G::Act, "mode", "mode: ACTIVE, MANUAL, PASSIVE"),
     row(&[Char('2')], On::Any, Action::Events, G::Look, "events", "events, with their why"),
+    row(&[Char('/')], On::Rows, Action::Filter, G::Look, "filter", "only rows with these words"),
+    row(
+        &[Char('n')],
+        On::Events,
+        Action::NextMatch,
+        G::Look,
+        "next",
+        "next event with the words of /, also after Esc",
+    ),
+    row(&[Char('N')], On::Events, Action::PreviousMatch, G::Look, "previous", "previous one"),
+    row(&[Char('V')], On::Holder, Action::Address, G::Act, "address", "move or give one address"),
+    row(&[Key::Tab], On::Overview, Action::NextPane, G::Move, "pane", "next pane"),
+    row(&[Key::BackTab], On::Overview, Action::PreviousPane, G::Move, "", "previous pane"),
+    row(
+        &[Char('s')],
+        On::Hosts,
+        Action::Sort,
+        G::Look,
+        "",
+        "sort by name, state, lag; each also reversed",
+    ),
+    row(&[Char('z')], On::Overview, Action::Zoom, G::Look, "", "widen the pane, or back"),
+    row(&[Char('t')], On::Any, Action::Times, G::Look, "", "times: local, ago, UTC"),
     row(
         &[Char('r')],
         On::Any,
@@ -122,8 +171,8 @@ pub const TABLE: &[Row] = &[
         On::Any,
         Action::Prompt,
         G::Act,
-        "",
-        "the words of mmm-control, Tab completes",
+        "command",
+        "the words of mmm-control; stop PLAN; mouse on; Tab completes",
     ),
     row(&[Key::Esc], On::Any, Action::Back, G::Leave, "", "back, cancel; never leaves the console"),
     row(
@@ -170,13 +219,28 @@ pub const FAULTS: &[Fault] = &[
 pub const NEVER: &[char] = &['A', 'B', 'C', 'D', 'F', 'H', 'M', 'O', 'P', 'Q', 'R', 'S', 'Z', '~'];
 
 impl On {
-    /// Whether a key of this place works on `screen`.
-    pub fn covers(self, screen: &Screen) -> bool {
+    /// Whether a key of this place works there.
+    pub const fn covers(self, place: Place) -> bool {
         match self {
             Self::Any => true,
-            Self::Overview => *screen == Screen::Overview,
-            Self::Host => !matches!(screen, Screen::Events),
-            Self::Events => *screen == Screen::Events,
+            Self::Overview => matches!(place, Place::Hosts | Place::Addresses | Place::Newest),
+            Self::Host => matches!(place, Place::Hosts | Place::Detail),
+            Self::Holder => matches!(place, Place::Hosts | Place::Detail | Place::Addresses),
+            Self::Hosts => matches!(place, Place::Hosts),
+            Self::Rows => !matches!(place, Place::Detail),
+            Self::Events => matches!(place, Place::Events),
+        }
+    }
+
+    /// Where that is, for people.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Any => "everywhere",
+            Self::Overview => "on the overview: 1 goes there",
+            Self::Host | Self::Hosts => "on a host: 1 and Tab go to the hosts",
+            Self::Holder => "on a host or an address: 1 goes to the overview",
+            Self::Rows => "on rows: Esc goes back to them",
+            Self::Events => "on the events: 2 goes there",
         }
     }
 }
@@ -186,14 +250,14 @@ pub fn table(demo: bool) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| demo || row.group != G::Demo)
 }
 
-/// What `key` does on `screen`, demo or not.
-pub fn find(key: Key, screen: &Screen, demo: bool) -> Option<Action> {
-    table(demo).find(|row| row.keys.contains(&key) && row.on.covers(screen)).map(|row| row.action)
+/// What `key` does there, in a demo or not.
+pub fn find(key: Key, place: Place, demo: bool) -> Option<Action> {
+    table(demo).find(|row| row.keys.contains(&key) && row.on.covers(place)).map(|row| row.action)
 }
 
 /// What works whatever lies above the screen.
 pub fn always(key: Key) -> Option<Action> {
-    let action = find(key, &Screen::Overview, false)?;
+    let action = find(key, Place::Hosts, false)?;
     matches!(action, Action::Leave | Action::Suspend | Action::Repaint).then_some(action)
 }
 
@@ -203,7 +267,7 @@ pub fn of(action: Action) -> Option<&'static Row> {
 }
 
 /// Answers a key that means nothing here, in words.
-pub fn unknown(key: Key, screen: &Screen) -> String {
+pub fn unknown(key: Key, demo: bool) -> String {
     if let Key::Char(c) = key {
         let capital = Key::Char(c.to_ascii_uppercase());
         if c.is_ascii_lowercase()
@@ -213,11 +277,8 @@ pub fn unknown(key: Key, screen: &Screen) -> String {
             return format!("{} {} (capital letter)", capital.name(), row.help);
         }
     }
-    if let Some(row) = TABLE.iter().find(|row| row.keys.contains(&key))
-        && row.on == On::Host
-        && *screen == Screen::Events
-    {
-        return format!("{} works on a host: 1 goes to the overview", key.name());
+    if let Some(row) = table(demo).find(|row| row.keys.contains(&key)) {
+        return format!("{} works {}", key.name(), row.on.words());
     }
     format!("{} means nothing here, ? lists the keys", key.name())
 }
@@ -247,8 +308,8 @@ mod tests {
                     && c.is_ascii_uppercase()
                 {
                     let lower = Key::Char(c.to_ascii_lowercase());
-                    assert_eq!(find(lower, &Screen::Overview, true), None, "{key:?}");
-                    assert!(unknown(lower, &Screen::Overview).contains("capital"), "{key:?}");
+                    assert_eq!(find(lower, Place::Hosts, true), None, "{key:?}");
+                    assert!(unknown(lower, false).contains("capital"), "{key:?}");
                 }
             }
             assert!(!row.help.is_empty());
@@ -261,7 +322,7 @@ mod tests {
             assert!(FAULTS[at + 1..].iter().all(|other| other.key != fault.key), "{fault:?}");
             assert!(fault.key.is_ascii_lowercase() && fault.key != 'q', "{fault:?}");
         }
-        assert_eq!(find(Char('f'), &Screen::Overview, false), None);
-        assert_eq!(find(Char('f'), &Screen::Events, true), Some(Action::Faults));
+        assert_eq!(find(Char('f'), Place::Hosts, false), None);
+        assert_eq!(find(Char('f'), Place::Events, true), Some(Action::Faults));
     }
 }

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod acting;
+pub mod address;
 pub mod cmd;
 pub mod confirm;
 pub mod copy;
@@ -11,12 +12,16 @@ pub mod freeze;
 pub mod history;
 mod inbox;
 pub mod keys;
+mod line;
 pub mod link;
+mod mouse;
 pub mod msg;
 pub mod prompt;
+pub mod rows;
 pub mod update;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use mmm_proto::view::{ActionView, HostView};
 use mmm_proto::{ClusterView, Event, HostName, Span, Time, Verb, Wall};
@@ -26,6 +31,7 @@ use freeze::Frozen;
 use history::History;
 use link::Link;
 use prompt::Prompt;
+use rows::{Filters, Order, Pane};
 
 /// How many events are kept; the monitor keeps the rest.
 pub const EVENTS_MAX: usize = 1000;
@@ -70,6 +76,8 @@ pub enum Layer {
     Faults,
     /// Why the cluster, or the role of that name, is as it is.
     Explain(Option<HostName>),
+    /// Which address goes to which host.
+    Address(address::Menu),
     Prompt(Prompt),
     Dialog(Box<Dialog>),
 }
@@ -88,6 +96,16 @@ pub struct Acting {
     pub id: u64,
     pub plan: u64,
     pub title: String,
+}
+
+/// How moments are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// The reader's clock.
+    #[default]
+    Local,
+    Ago,
+    Utc,
 }
 
 /// How a message is meant.
@@ -129,8 +147,19 @@ pub struct Model {
     pub layer: Option<Layer>,
     /// Follows its host when the rows change.
     pub selected: Option<HostName>,
-    /// The selected row of the events screen, 0 is the newest.
+    /// The selected address; the first one until another was chosen.
+    pub vip: Option<IpAddr>,
+    /// The selected row of the events that are shown, 0 is the newest.
     pub event_row: usize,
+    /// Which pane of the overview has the keys.
+    pub pane: Pane,
+    /// Whether that pane has the whole screen.
+    pub zoom: bool,
+    pub order: Order,
+    pub filters: Filters,
+    pub times: Times,
+    /// Whether the mouse was asked for; it costs the terminal's own selection.
+    pub mouse: bool,
     /// Lines scrolled away at the top of the detail and of the help.
     pub scroll: usize,
     pub pending: Option<Pending>,
@@ -158,7 +187,14 @@ impl Model {
             screen: Screen::Overview,
             layer: None,
             selected: None,
+            vip: None,
             event_row: 0,
+            pane: Pane::default(),
+            zoom: false,
+            order: Order::default(),
+            filters: Filters::default(),
+            times: Times::default(),
+            mouse: false,
             scroll: 0,
             pending: None,
             acting: None,
@@ -179,15 +215,13 @@ impl Model {
         Wall(base.0.saturating_add(since))
     }
 
-    /// The host on which an action key acts.
+    /// The host on which an action key acts: one that is seen to be selected.
     pub fn target_host(&self) -> Option<&HostView> {
-        let view = self.view.as_ref()?;
-        let name = match &self.screen {
-            Screen::Detail(name) => name,
-            Screen::Overview => self.selected.as_ref()?,
-            Screen::Events => return None,
-        };
-        view.host(name.as_str())
+        match &self.screen {
+            Screen::Detail(name) => self.view.as_ref()?.host(name.as_str()),
+            Screen::Overview if self.pane == Pane::Hosts => self.selected_host(),
+            Screen::Overview | Screen::Events => None,
+        }
     }
 
     /// Why no action at all is possible now; none when it depends on the action.

@@ -42,6 +42,21 @@ impl Key {
     }
 }
 
+/// What the mouse did, at a column and row of the screen, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouse {
+    pub column: u16,
+    pub row: u16,
+    pub what: MouseWhat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseWhat {
+    Press,
+    WheelUp,
+    WheelDown,
+}
+
 /// What the link tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkMsg {
@@ -70,6 +85,7 @@ pub enum Msg {
     Key(Key),
     /// A text was pasted. Its content does not matter: it never becomes keys.
     Paste,
+    Mouse(Mouse),
     Resize(u16, u16),
     /// Time passed.
     Tick,

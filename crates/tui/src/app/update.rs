@@ -2,14 +2,17 @@
 //! here, and an acting request leaves only by way of a confirmed plan.
 
 use mmm_proto::console::ToMonitor;
-use mmm_proto::{HostName, Span, Time, Verb};
+use mmm_proto::{Span, Time, Verb};
 
-use super::acting::{act_on_host, ask_plan, on_dialog_key, stop};
+use super::acting::{act_on_host, ask_plan, on_dialog_key};
 use super::cmd::Cmd;
-use super::keys::{self, Action};
+use super::keys::{self, Action, Place};
+use super::line::on_prompt_key;
 use super::msg::{Key, Msg};
 use super::prompt::Prompt;
-use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Tone, copy, demo, freeze, inbox};
+use super::rows::Pane;
+use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Times, Tone};
+use super::{address, copy, demo, freeze, inbox, mouse};
 
 /// Takes one message. `now` is the console's own clock.
 pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
@@ -36,6 +39,10 @@ pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
             {
                 dialog.drawn = Some(model.now);
             }
+            Vec::new()
+        }
+        Msg::Mouse(mouse) => {
+            mouse::take(model, mouse);
             Vec::new()
         }
         Msg::Resumed => vec![Cmd::Repaint, ask_picture(model)],
@@ -85,6 +92,8 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
         None => on_screen_key(model, key),
         Some(Layer::Dialog(dialog)) => on_dialog_key(model, dialog, key),
         Some(Layer::Prompt(prompt)) => on_prompt_key(model, prompt, key),
+        Some(Layer::Address(_)) if matches!(key, Key::Esc | Key::Char('q')) => Vec::new(),
+        Some(Layer::Address(menu)) => address::on_key(model, menu, key),
         Some(
             layer
             @ (Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults),
@@ -93,13 +102,13 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
 }
 
 fn on_screen_key(model: &mut Model, key: Key) -> Vec<Cmd> {
-    if let Some(action) = keys::find(key, &model.screen, model.demo()) {
+    if let Some(action) = keys::find(key, model.place(), model.demo()) {
         model.capitals = 0;
         return act(model, action);
     }
     let capital = matches!(key, Key::Char(c) if c.is_ascii_uppercase());
     model.capitals = if capital { model.capitals.saturating_add(1) } else { 0 };
-    let mut text = keys::unknown(key, &model.screen);
+    let mut text = keys::unknown(key, model.demo());
     if model.capitals >= 3 {
         text.push_str(". Caps Lock?");
     }
@@ -113,14 +122,15 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Suspend => return vec![Cmd::Suspend],
         Action::Repaint => return vec![Cmd::Repaint],
         Action::AskAgain => return vec![Cmd::RetryNow, ask_picture(model)],
-        Action::Close if model.screen == Screen::Overview => return leave(model),
-        Action::Close | Action::Back | Action::Overview => go(model, Screen::Overview),
-        Action::Events => go(model, Screen::Events),
-        Action::Open => {
-            if let Some(host) = model.selected.clone() {
-                go(model, Screen::Detail(host));
-            }
+        Action::Close if model.screen == Screen::Overview && !model.zoom => return leave(model),
+        Action::Back if !model.words().is_empty() && model.place() != Place::Detail => {
+            model.words_mut().0.clear();
+            model.event_row = 0;
         }
+        Action::Close | Action::Back => back(model),
+        Action::Overview => go(model, Screen::Overview),
+        Action::Events => go(model, Screen::Events),
+        Action::Open => open(model),
         Action::Copy => return copy::row(model),
         Action::Freeze => freeze::toggle(model),
         Action::Help => {
@@ -131,25 +141,45 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Menu => model.say(Tone::Info, "no host to act on: no picture yet"),
         Action::Mode => model.layer = Some(Layer::Mode),
         Action::Faults => model.layer = Some(Layer::Faults),
+        Action::Address => address::open(model),
         Action::Prompt => model.layer = Some(Layer::Prompt(Prompt::default())),
-        Action::Down => scroll(model, 1),
-        Action::Up => scroll(model, -1),
-        Action::PageDown => scroll(model, 10),
-        Action::PageUp => scroll(model, -10),
-        Action::First => scroll(model, isize::MIN),
-        Action::Last => scroll(model, isize::MAX),
+        Action::Filter => {
+            model.note = None;
+            model.layer = Some(Layer::Prompt(Prompt::filter(model.words())));
+        }
+        Action::NextMatch | Action::PreviousMatch => {
+            if !model.go_to_match(action == Action::NextMatch) {
+                let way = if action == Action::NextMatch { "older" } else { "newer" };
+                model.say(Tone::Info, format!("no {way} event has these words"));
+            }
+        }
+        Action::NextPane => (model.pane, model.event_row) = (model.pane.step(1), 0),
+        Action::PreviousPane => (model.pane, model.event_row) = (model.pane.step(2), 0),
+        Action::Sort => {
+            model.order = model.order.next();
+            let words = model.order.words();
+            model.say(Tone::Info, format!("hosts in {words}").replace("in by", "by"));
+        }
+        Action::Zoom => model.zoom = !model.zoom,
+        Action::Times => times(model),
+        Action::Down => model.move_by(1),
+        Action::Up => model.move_by(-1),
+        Action::PageDown => model.move_by(10),
+        Action::PageUp => model.move_by(-10),
+        Action::First => model.move_by(isize::MIN),
+        Action::Last => model.move_by(isize::MAX),
         Action::Online | Action::Offline | Action::Writer => return act_on_host(model, action),
     }
     Vec::new()
 }
 
-fn leave(model: &mut Model) -> Vec<Cmd> {
+pub(super) fn leave(model: &mut Model) -> Vec<Cmd> {
     freeze::resume(model);
     model.leaving = true;
     vec![Cmd::Leave]
 }
 
-fn go(model: &mut Model, screen: Screen) {
+pub(super) fn go(model: &mut Model, screen: Screen) {
     model.screen = screen;
     model.scroll = 0;
     model.event_row = 0;
@@ -160,30 +190,56 @@ fn ask_picture(model: &mut Model) -> Cmd {
     Cmd::Ask(ToMonitor::Snapshot { id })
 }
 
-fn scroll(model: &mut Model, by: isize) {
-    let moved = |from: usize, last: usize| from.saturating_add_signed(by).min(last);
-    match &model.screen {
-        Screen::Overview => {
-            let Some(view) = &model.view else { return };
-            let names: Vec<_> = view.hosts.iter().map(|host| &host.name).collect();
-            let at =
-                names.iter().position(|name| Some(*name) == model.selected.as_ref()).unwrap_or(0);
-            let to = moved(at, names.len().saturating_sub(1));
-            model.selected = names.get(to).map(|name| (*name).clone());
-        }
-        Screen::Events => {
-            model.event_row = moved(model.event_row, model.events.len().saturating_sub(1));
-        }
-        // The view knows how many lines there are and stops at the last.
-        Screen::Detail(_) => model.scroll = moved(model.scroll, 200),
+/// One step out: of the detail or the events, of the whole screen, of another pane.
+fn back(model: &mut Model) {
+    if model.screen != Screen::Overview {
+        go(model, Screen::Overview);
+    } else if model.zoom {
+        model.zoom = false;
+    } else {
+        model.pane = Pane::Hosts;
     }
+}
+
+/// All about the selected row.
+fn open(model: &mut Model) {
+    let host = match model.place() {
+        Place::Hosts => model.selected_host().map(|host| host.name.clone()),
+        Place::Addresses => {
+            let chosen = model.selected_vip();
+            let shown = model.vips_shown();
+            let vip = shown.iter().find(|(_, vip)| Some(vip.ip) == chosen);
+            vip.and_then(|(_, vip)| vip.host.clone())
+        }
+        Place::Newest => {
+            let row = model.event_row;
+            go(model, Screen::Events);
+            model.event_row = row;
+            return;
+        }
+        Place::Detail | Place::Events => None,
+    };
+    match host {
+        Some(host) => go(model, Screen::Detail(host)),
+        None => model.say(Tone::Info, "no host in this row"),
+    }
+}
+
+fn times(model: &mut Model) {
+    let (times, words) = match model.times {
+        Times::Local => (Times::Ago, "how long ago"),
+        Times::Ago => (Times::Utc, "UTC"),
+        Times::Utc => (Times::Local, "your clock"),
+    };
+    model.times = times;
+    model.say(Tone::Info, format!("times: {words}"));
 }
 
 fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
     match (&layer, key) {
         (_, Key::Esc | Key::Char('q')) | (Layer::Help, Key::Char('?')) => Vec::new(),
         (Layer::Help | Layer::Explain(_), _) => {
-            match keys::find(key, &Screen::Overview, false) {
+            match keys::find(key, Place::Hosts, false) {
                 Some(Action::Down) => model.scroll = (model.scroll + 1).min(100),
                 Some(Action::Up) => model.scroll = model.scroll.saturating_sub(1),
                 _ => {}
@@ -198,7 +254,7 @@ fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
             let fault = keys::FAULTS.iter().find(|fault| fault.key == c);
             fault.map_or_else(Vec::new, |fault| demo::fault(model, fault.words))
         }
-        (Layer::Actions, _) => match keys::find(key, &Screen::Overview, false) {
+        (Layer::Actions, _) => match keys::find(key, Place::Hosts, false) {
             Some(action @ (Action::Online | Action::Offline | Action::Writer)) => {
                 act_on_host(model, action)
             }
@@ -212,76 +268,4 @@ fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
             Vec::new()
         }
     }
-}
-
-fn on_prompt_key(model: &mut Model, mut prompt: Prompt, key: Key) -> Vec<Cmd> {
-    match key {
-        Key::Esc => return Vec::new(),
-        Key::Enter => return run_line(model, prompt.line.trim()),
-        Key::Backspace if prompt.line.is_empty() => return Vec::new(),
-        Key::Backspace => {
-            prompt.line.pop();
-        }
-        Key::Tab => {
-            let choices = prompt.complete(model.view.as_deref());
-            if !choices.is_empty() {
-                model.say(Tone::Info, choices.join("  "));
-            }
-        }
-        Key::Char(c) => prompt.push(c),
-        _ => {}
-    }
-    model.layer = Some(Layer::Prompt(prompt));
-    Vec::new()
-}
-
-/// A host is explained by its detail, everything else by a text above the screen.
-fn explain(model: &mut Model, name: Option<HostName>) {
-    let Some(view) = &model.view else { return };
-    let host = name.as_ref().filter(|name| view.host(name.as_str()).is_some());
-    if let Some(host) = host.cloned() {
-        return go(model, Screen::Detail(host));
-    }
-    match crate::control::explain::explain(view, name.as_ref()) {
-        Ok(_) => {
-            model.scroll = 0;
-            model.layer = Some(Layer::Explain(name));
-        }
-        Err(why) => model.say(Tone::Error, why),
-    }
-}
-
-/// Carries out a `:` line. What changes anything becomes a plan first.
-fn run_line(model: &mut Model, line: &str) -> Vec<Cmd> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        [] => return Vec::new(),
-        ["q" | "quit"] => return leave(model),
-        ["stop", plan] => return stop(model, plan),
-        [mmm_proto::demo::WORD, rest @ ..] => return demo::line(model, rest),
-        _ => {}
-    }
-    match Verb::parse(&words) {
-        Err(error) => model.say(Tone::Error, error.to_string()),
-        Ok(Verb::Help) => model.layer = Some(Layer::Help),
-        Ok(Verb::Show) => go(model, Screen::Overview),
-        Ok(Verb::Checks { host: Some(host), .. }) => go(model, Screen::Detail(host)),
-        Ok(Verb::Checks { host: None, .. }) => {
-            model.say(Tone::Info, "the checks of a host are in its detail: :checks HOST");
-        }
-        Ok(Verb::Explain { name }) => explain(model, name),
-        Ok(Verb::Mode) => {
-            let mode = model.view.as_ref().map_or("?", |view| view.mode.word());
-            model.say(Tone::Info, mode);
-        }
-        Ok(Verb::Doctor { .. }) => {
-            model.say(Tone::Info, "what it finds is long: run `mmm-control doctor` in a shell");
-        }
-        Ok(verb @ Verb::Ping) => {
-            let id = model.next_id();
-            return vec![Cmd::Ask(ToMonitor::Run { id, verb })];
-        }
-        Ok(verb) => return ask_plan(model, verb),
-    }
-    Vec::new()
 }

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod page;
+pub(crate) mod peers;
 
 use mmm_proto::agent::Reach;
 use mmm_proto::view::{
@@ -100,7 +101,10 @@ fn writer(view: &ClusterView) -> String {
     let host = writer.host.as_ref().map_or("nobody", |host| host.as_str());
     let lasts = ago(view, writer.since);
     match writer.state {
-        WriterState::Serving => format!("{host} serves {} for {lasts}", writer.vip),
+        WriterState::Serving => {
+            let by = if writer.why.is_empty() { "" } else { ": " };
+            format!("{host} serves {} for {lasts}{by}{}", writer.vip, writer.why)
+        }
         WriterState::Moving => format!("moving: {}", writer.why),
         WriterState::Vacant => format!("nobody serves {}: {}", writer.vip, writer.why),
         WriterState::Conflict => format!("in conflict: {}", writer.why),
@@ -142,6 +146,9 @@ fn host(view: &ClusterView, host: &HostView) -> String {
     });
     page.rows("checks", checks);
     page.row("agent", &agent(view, host));
+    for (label, text) in peers::lines(view, view.now, host) {
+        page.row(label, &text);
+    }
     page.row("server", &server(host));
     page.row("behind", &behind(host));
     if let Some(ready) = &host.readiness {

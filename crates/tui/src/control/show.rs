@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use mmm_proto::view::{HostView, RoleView, Verdict};
+use mmm_proto::view::{HostView, RoleView, Verdict, WriterState};
 use mmm_proto::{Check, ClusterView, HostName, MonitorMode, RoleMode, Wall};
 use serde::Serialize;
 
@@ -22,6 +22,9 @@ pub fn show(view: &ClusterView) -> String {
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     for host in hosts.iter().filter(|host| !host.agent.reachable) {
         let _ = writeln!(text, "# Warning: agent on host {} is not reachable", host.name);
+    }
+    if view.writer.state == WriterState::Serving && !view.writer.why.is_empty() {
+        let _ = writeln!(text, "# Warning: {}", view.writer.why);
     }
     for host in &hosts {
         let _ = writeln!(

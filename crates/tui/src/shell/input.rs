@@ -5,11 +5,14 @@ use std::io;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
+    MouseEventKind,
+};
 
 use super::clock;
 use super::run::Wake;
-use crate::app::msg::{Key, Msg};
+use crate::app::msg::{Key, Mouse, MouseWhat, Msg};
 
 /// How long the rest of a cut escape sequence may take.
 const REPAIR: Duration = Duration::from_millis(50);
@@ -66,8 +69,19 @@ fn next(source: &mut impl Source) -> io::Result<Option<Msg>> {
         Event::Key(event) => key(&event, source)?.map(Msg::Key),
         Event::Paste(_) => Some(Msg::Paste),
         Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
+        Event::Mouse(event) => mouse(&event).map(Msg::Mouse),
         _ => None,
     })
+}
+
+fn mouse(event: &MouseEvent) -> Option<Mouse> {
+    let what = match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => MouseWhat::Press,
+        MouseEventKind::ScrollUp => MouseWhat::WheelUp,
+        MouseEventKind::ScrollDown => MouseWhat::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { column: event.column, row: event.row, what })
 }
 
 fn key(event: &KeyEvent, source: &mut impl Source) -> io::Result<Option<Key>> {
@@ -83,24 +97,39 @@ fn escape(source: &mut impl Source) -> io::Result<Key> {
     let Some(second) = soon(source)? else {
         return Ok(Key::Esc);
     };
-    if !matches!(second, Key::Char('[' | 'O')) {
+    match second {
+        Key::Char('[') => control_sequence(source),
+        // One letter follows: F1 to F4, or an arrow in another form.
+        Key::Char('O') => Ok(soon(source)?.map_or(Key::Other, |last| arrow(last, ""))),
         // Two keys in quick succession, or Alt: neither may act.
-        return Ok(Key::Other);
+        _ => Ok(Key::Other),
     }
-    let mut digits = String::new();
+}
+
+/// What is behind `ESC [`, to its last letter: none of it may be taken for keys.
+fn control_sequence(source: &mut impl Source) -> io::Result<Key> {
+    let mut parameters = String::new();
     loop {
         match soon(source)? {
-            Some(Key::Char(c @ ('0'..='9' | ';'))) if digits.len() < 16 => digits.push(c),
-            Some(Key::Char('A')) => return Ok(Key::Up),
-            Some(Key::Char('B')) => return Ok(Key::Down),
-            Some(Key::Char('C')) => return Ok(Key::Right),
-            Some(Key::Char('D')) => return Ok(Key::Left),
-            Some(Key::Char('H')) => return Ok(Key::Home),
-            Some(Key::Char('F')) => return Ok(Key::End),
-            Some(Key::Char('~')) if digits == "5" => return Ok(Key::PageUp),
-            Some(Key::Char('~')) if digits == "6" => return Ok(Key::PageDown),
-            _ => return Ok(Key::Other),
+            Some(Key::Char(c @ ' '..='?')) if parameters.len() < 32 => parameters.push(c),
+            Some(last) => return Ok(arrow(last, &parameters)),
+            None => return Ok(Key::Other),
         }
+    }
+}
+
+/// The key that a sequence stands for.
+fn arrow(last: Key, parameters: &str) -> Key {
+    match last {
+        Key::Char('A') => Key::Up,
+        Key::Char('B') => Key::Down,
+        Key::Char('C') => Key::Right,
+        Key::Char('D') => Key::Left,
+        Key::Char('H') => Key::Home,
+        Key::Char('F') => Key::End,
+        Key::Char('~') if parameters == "5" => Key::PageUp,
+        Key::Char('~') if parameters == "6" => Key::PageDown,
+        _ => Key::Other,
     }
 }
 
@@ -194,6 +223,10 @@ mod tests {
         assert_eq!(keys("^[1;5D"), [Key::Left]);
         assert_eq!(keys("^[15~y"), [Key::Other, Key::Char('y')]);
         assert_eq!(keys("^x"), [Key::Other]);
+        assert_eq!(keys("^OA"), [Key::Up]);
+        // A press of the mouse, and the answer to a question that another program asked.
+        assert_eq!(keys("^[<0;12;5M"), [Key::Other]);
+        assert_eq!(keys("^[?1;2cj"), [Key::Other, Key::Char('j')]);
     }
 
     #[test]

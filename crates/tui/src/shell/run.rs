@@ -198,6 +198,7 @@ fn obey(
             }
         }
         Cmd::Copy(text) => terminal::send(&crate::app::copy::sequence(&text))?,
+        Cmd::Mouse(on) => terminal::mouse(on)?,
         Cmd::Leave => return Ok(Some(0)),
     }
     Ok(None)

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossterm::{cursor, event, execute, queue, terminal as term};
@@ -16,6 +17,20 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 /// The terminal's own settings while it is ours; none while it is not.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Whether the mouse was asked for. Presses and the wheel only: motion would flood a slow line.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Asks the terminal to tell of the mouse, or leaves the mouse to it again.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+pub fn mouse(on: bool) -> io::Result<()> {
+    MOUSE.store(on, Ordering::Relaxed);
+    send(if on { MOUSE_ON } else { MOUSE_OFF })
+}
 
 /// Takes the terminal: raw, alternate screen, pastes marked. Taking it twice is taking it once.
 ///
@@ -31,7 +46,8 @@ pub fn enter() -> io::Result<()> {
     // Our theme decides about colour (and knows NO_COLOR); crossterm's way of obeying it loses
     // REVERSE.
     crossterm::style::force_color_output(true);
-    execute!(io::stdout(), term::EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    execute!(io::stdout(), term::EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)?;
+    if MOUSE.load(Ordering::Relaxed) { send(MOUSE_ON) } else { Ok(()) }
 }
 
 /// Gives the terminal back as it was. Harmless when it is not ours. Tells nobody about failures:
@@ -46,6 +62,9 @@ pub fn leave() {
     let Some(before) = before else {
         return;
     };
+    if MOUSE.load(Ordering::Relaxed) {
+        let _ = send(MOUSE_OFF);
+    }
     let _ = execute!(
         io::stdout(),
         cursor::Show,

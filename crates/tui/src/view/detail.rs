@@ -6,11 +6,11 @@ use mmm_proto::view::{CheckView, HostView, Verdict};
 use mmm_proto::{ClusterView, HostName};
 use ratatui::text::{Line, Span};
 
-use super::text::{clip, clock, fit, labelled, title};
+use super::text::{clip, fit, labelled, moment, moment_long, title};
 use super::theme::{Meaning, Theme};
-use super::{events, hosts, menu, trend};
+use super::{STACKED_FROM, events, hosts, menu, trend};
 use crate::app::Model;
-use crate::control::explain;
+use crate::control::explain::{self, peers};
 
 /// The whole page; the caller scrolls it.
 pub(super) fn lines(
@@ -91,7 +91,11 @@ fn check_row(model: &Model, check: &CheckView, theme: Theme, width: usize) -> Li
         Verdict::Bad => (Meaning::Down, "failed"),
         Verdict::Unknown => (Meaning::Unknown, "unknown"),
     };
-    let since = clock(check.since, model.setup.zone);
+    let since = if width < STACKED_FROM.into() {
+        moment(model, check.since)
+    } else {
+        fit(&moment_long(model, check.since), 16)
+    };
     let took = check.took.map_or(String::new(), |took| took.to_string());
     let text = format!(
         "  {} {} {} since {since}  {} {}",
@@ -177,7 +181,11 @@ fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Lin
         .heard
         .map_or("never".to_owned(), |heard| format!("{} ago", model.wall().since(heard)));
     let (meaning, word) =
-        if host.agent.reachable { (Meaning::Fine, "ok") } else { (Meaning::Down, "# DOWN") };
+        model.view.as_deref().map_or((Meaning::Unknown, "?"), |view| hosts::agent(view, host));
+    let word = match meaning {
+        Meaning::Fine => word.to_owned(),
+        _ => format!("{} {word}", meaning.sign()),
+    };
     let mut agent = format!("{word}, heard {heard}, v{}", host.agent.version);
     if !host.agent.duty.is_empty() {
         agent.push_str(&format!(", writer duty: {}", host.agent.duty));
@@ -188,6 +196,10 @@ fn server(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Lin
     ]));
     if !host.agent.trouble.is_empty() {
         lines.extend(labelled("  ! says  ", &host.agent.trouble, width));
+    }
+    let peers = model.view.as_deref().map(|view| peers::lines(view, model.wall(), host));
+    for (label, text) in peers.unwrap_or_default() {
+        lines.extend(labelled(&format!("  {} ", fit(label, 9)), &text, width));
     }
     let reach = match &host.server.reach {
         Reach::Unknown => "? not looked yet".to_owned(),

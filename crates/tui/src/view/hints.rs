@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::STACKED_FROM;
 use super::text::clip;
 use super::theme::{Meaning, Theme};
-use crate::app::keys::{self, Action, Group, table};
+use crate::app::keys::{self, Action, Group, Place, table};
 use crate::app::{Layer, Model, Screen, Tone};
 
 /// The message line.
@@ -14,7 +14,7 @@ pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
     if let Some(Layer::Prompt(prompt)) = &model.layer
         && model.note.is_none()
     {
-        return Line::raw(clip(&format!(" :{}_", prompt.line), width));
+        return Line::raw(clip(&format!(" {}", prompt.shown()), width));
     }
     match &model.note {
         Some(note) => {
@@ -45,26 +45,34 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
         Some(Layer::Prompt(prompt)) => {
             let line = match model.note {
                 // The choices of Tab stand on the message line; what is typed must still be seen.
-                Some(_) => format!(" :{}_", prompt.line),
+                Some(_) => format!(" {}", prompt.shown()),
+                None if prompt.filters => {
+                    " Enter keeps the filter  Esc shows all rows again".to_owned()
+                }
                 None => " Enter runs it  Tab completes  Esc cancels".to_owned(),
             };
             return Line::raw(clip(&line, width));
         }
+        Some(Layer::Address(_)) => return Line::raw(" j k choose  Enter plan  Esc closes"),
         Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults) => {
             return Line::raw(" Esc closes");
         }
         None => {}
     }
     let off = model.off().is_some();
+    let running = model.view.as_ref().is_some_and(|view| view.running.is_some());
+    let after = if running { " (the plan goes on without this screen)" } else { "" };
     // There is no room for every action; the menu lists them.
     let narrow = model.size.0 < STACKED_FROM;
     let mut text = String::new();
-    if model.screen != Screen::Overview {
+    if !model.words().is_empty() && model.place() != Place::Detail {
+        text.push_str(" Esc all rows");
+    } else if model.screen != Screen::Overview || model.zoom {
         text.push_str(" Esc back");
     }
     for row in table(model.demo()).filter(|row| {
         !row.hint.is_empty()
-            && row.on.covers(&model.screen)
+            && row.on.covers(model.place())
             && !(off && row.group == Group::Act)
             && !(narrow && row.group == Group::Act && row.action != Action::Menu)
             && !(model.screen == Screen::Events && row.action == Action::Events)
@@ -73,15 +81,14 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
         let gap = if text.is_empty() { " " } else { "  " };
         let next = format!("{gap}{} {}", row.keys[0].name(), row.hint);
         // How to get out must never be what does not fit.
-        let kept =
-            if row.group == Group::Leave { 0 } else { keys::of(Action::Close).map_or(0, room) };
+        let way_out = keys::of(Action::Close).map_or(0, room) + after.len();
+        let kept = if row.group == Group::Leave { after.len() } else { way_out };
         if text.len() + next.len() + kept <= width {
             text.push_str(&next);
         }
     }
-    let running = model.view.as_ref().is_some_and(|view| view.running.is_some());
-    if running && text.ends_with("q quit") {
-        text.push_str(" (the plan goes on without this screen)");
+    if text.ends_with("q quit") {
+        text.push_str(after);
     }
     Line::raw(clip(&text, width))
 }

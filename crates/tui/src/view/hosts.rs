@@ -1,14 +1,34 @@
 //! The table of hosts: sign and word of the state, lag, replication threads, agent, roles.
 
 use mmm_proto::agent::{Reach, Thread};
-use mmm_proto::view::HostView;
+use mmm_proto::view::{HeardBy, HostView};
 use mmm_proto::{ClusterView, Lag};
 use ratatui::text::{Line, Span};
 
-use super::text::{clip, fit, right, title};
+use super::text::{bar, clip, filter_note, fit, right, title};
 use super::theme::{Meaning, Theme};
 use super::{STACKED_FROM, TREND_FROM, WIDE_FROM, trend};
 use crate::app::Model;
+use crate::app::keys::Place;
+use crate::app::link::STALE_AFTER;
+use crate::app::rows::Order;
+
+/// The lines of the title and of the columns' heads.
+pub(super) const HEAD: usize = 2;
+
+/// How many lines the pane wants, at most `rows`.
+pub(super) fn height(model: &Model, rows: usize) -> usize {
+    (HEAD + model.hosts_shown().len().max(1)).min(rows)
+}
+
+/// The first host that is shown in a pane of `rows` lines, so that the selected one is visible.
+pub(super) fn first(model: &Model, rows: usize) -> usize {
+    let room = rows.saturating_sub(HEAD).max(1);
+    let shown = model.hosts_shown();
+    let is = |host: &&HostView| Some(&host.name) == model.selected.as_ref();
+    let chosen = shown.iter().position(is).unwrap_or(0);
+    (chosen + 1).saturating_sub(room).min(shown.len().saturating_sub(room))
+}
 
 /// The pane in at most `rows` lines; scrolls so that the selected host is visible.
 pub(super) fn lines(
@@ -21,22 +41,30 @@ pub(super) fn lines(
     let name = view.hosts.iter().map(|host| host.name.as_str().len()).max();
     let name = name.unwrap_or(0).clamp(6, 16);
     let form = Form::of(width, model.size.0, name);
-    let room = rows.saturating_sub(2).max(1);
-    let count = view.hosts.len();
-    let chosen =
-        view.hosts.iter().position(|host| Some(&host.name) == model.selected.as_ref()).unwrap_or(0);
-    let first = (chosen + 1).saturating_sub(room).min(count.saturating_sub(room));
-    let shown = if count > room {
-        format!("{}-{} of {count}", first + 1, (first + room).min(count))
-    } else {
-        "config order".to_owned()
-    };
+    let room = rows.saturating_sub(HEAD).max(1);
+    let shown = model.hosts_shown();
+    let (count, all) = (shown.len(), view.hosts.len());
+    let first = first(model, rows);
+    let mut notes = Vec::new();
+    if count > room {
+        notes.push(format!("{}-{} of {count}", first + 1, (first + room).min(count)));
+    }
+    notes.extend(filter_note(&model.filters.hosts));
+    if model.order != Order::default() || notes.is_empty() {
+        notes.push(model.order.words());
+    }
+    let head =
+        if count == all { format!("Hosts {all}") } else { format!("Hosts {count} of {all}") };
     let mut lines = vec![
-        title(&format!("Hosts {count}"), &shown, width, theme),
+        title(&head, &notes.join("  "), width, theme),
         Line::styled(clip(&form.head(), width), theme.dim()),
     ];
-    for host in view.hosts.iter().skip(first).take(room) {
-        let selected = Some(&host.name) == model.selected.as_ref();
+    if shown.is_empty() {
+        lines.push(Line::raw("  no host has these words: Esc shows all"));
+    }
+    let focused = model.place() == Place::Hosts;
+    for host in shown.into_iter().skip(first).take(room) {
+        let selected = focused && Some(&host.name) == model.selected.as_ref();
         lines.push(form.row(model, view, host, selected, theme, width));
     }
     lines
@@ -115,23 +143,25 @@ impl Form {
                 spans.push(Span::styled(format!("  {trend}"), lag_style));
             }
             spans.push(Span::raw(format!("  {} ", fit(&threads(host), 6))));
-            spans.push(if host.agent.reachable {
-                Span::raw("ok    ")
-            } else {
-                Span::styled("DOWN  ", theme.style(Meaning::Down))
-            });
+            let (meaning, word) = agent(view, host);
+            spans.push(Span::styled(fit(word, 6), theme.style(meaning)));
             let used: usize = spans.iter().map(Span::width).sum();
             spans.push(Span::raw(clip(&roles(host), width.saturating_sub(used))));
         }
         let line = Line::from(spans);
-        if selected {
-            let blank = width.saturating_sub(line.width());
-            let mut line = line;
-            line.push_span(Span::raw(" ".repeat(blank)));
-            line.patch_style(theme.selected())
-        } else {
-            line
-        }
+        if selected { bar(line, width, theme) } else { line }
+    }
+}
+
+/// A word about the agent: what others hear is not down.
+pub(super) fn agent(view: &ClusterView, host: &HostView) -> (Meaning, &'static str) {
+    let young = |word: &HeardBy| view.now.since(word.at) < STALE_AFTER;
+    if host.agent.reachable {
+        (Meaning::Fine, "ok")
+    } else if host.peers.heard_by.iter().any(young) {
+        (Meaning::Late, "unseen")
+    } else {
+        (Meaning::Down, "DOWN")
     }
 }
 

@@ -1,16 +1,17 @@
 //! The menus: all actions on a host with the reason when one is off, and the modes of the monitor.
 
-use mmm_proto::MonitorMode;
 use mmm_proto::plan::Level;
 use mmm_proto::view::HostView;
+use mmm_proto::{MonitorMode, Verb};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::boxed;
-use super::text::{clip, fit};
+use super::text::{bar, clip, fit};
 use super::theme::Theme;
 use crate::app::Model;
+use crate::app::address::{self, About};
 use crate::app::keys::{Action, FAULTS, Fault, TABLE};
 
 /// The box of the actions on the host.
@@ -65,6 +66,45 @@ pub(super) fn rows(
         .collect()
 }
 
+/// The box of addresses or hosts to choose from.
+pub(super) fn address(
+    model: &Model,
+    menu: &address::Menu,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let width = usize::from(area.width.saturating_sub(6).min(74));
+    let all = address::choices(model, &menu.about);
+    let title = match &menu.about {
+        About::Vip(ip) => format!("Who is to have {ip}"),
+        About::Host(host) => format!("What {host} is to have"),
+    };
+    let off = model.off();
+    let room = usize::from(area.height).saturating_sub(7).max(1);
+    let first = (menu.row + 1).saturating_sub(room);
+    let label = all.iter().map(|choice| choice.label.len()).max().unwrap_or(0);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (at, choice) in all.iter().enumerate().skip(first).take(room) {
+        let mark = if at == menu.row { ">" } else { " " };
+        let off = off.as_ref().unwrap_or(&choice.off);
+        let what = if off.is_empty() { choice.verb.to_string() } else { format!("off: {off}") };
+        let text = clip(&format!("{mark} {}  {what}", fit(&choice.label, label)), width);
+        lines.push(match (at == menu.row, off.is_empty()) {
+            (true, _) => bar(Line::raw(text), width, theme),
+            (false, true) => Line::raw(text),
+            (false, false) => Line::styled(text, theme.dim()),
+        });
+    }
+    if all.is_empty() {
+        lines.push(Line::raw("  nothing: none of the roles may be there"));
+    }
+    lines.push(Line::default());
+    lines
+        .push(Line::raw("  j k choose, Enter shows the plan; nothing runs before you confirm it."));
+    boxed(&lines, &title, "Esc closes", theme, area, buf);
+}
+
 /// The box of what can be broken in a demo.
 pub(super) fn faults(theme: Theme, area: Rect, buf: &mut Buffer) {
     let row = |fault: &Fault| Line::raw(format!("  {}  {}", fault.key, fault.help));
@@ -77,7 +117,18 @@ pub(super) fn faults(theme: Theme, area: Rect, buf: &mut Buffer) {
 
 /// The box of the modes.
 pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width.saturating_sub(6).min(74));
     let now = model.view.as_ref().map(|view| view.mode);
+    let verb = |mode: MonitorMode| match mode {
+        MonitorMode::Active => Verb::SetActive,
+        MonitorMode::Manual | MonitorMode::Wait => Verb::SetManual,
+        MonitorMode::Passive => Verb::SetPassive,
+    };
+    let off = |mode: MonitorMode| {
+        let actions = model.view.as_ref().map_or(&[][..], |view| &view.actions);
+        let found = actions.iter().find(|action| action.verb == verb(mode));
+        found.map(|action| action.off.clone()).filter(|off| !off.is_empty())
+    };
     let rows = [
         ("a", MonitorMode::Active, "roles of failed hosts move by themselves"),
         ("m", MonitorMode::Manual, "roles of failed hosts stay where they are"),
@@ -87,7 +138,9 @@ pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
         .iter()
         .map(|(key, mode, what)| {
             let mark = if now == Some(*mode) { "(now)" } else { "" };
-            Line::raw(format!("  {key}  {mode:<8} {mark:<5}  {what}"))
+            let off = off(*mode).filter(|_| now != Some(*mode));
+            let what = off.map_or_else(|| (*what).to_owned(), |off| format!("off: {off}"));
+            Line::raw(clip(&format!("  {key}  {mode:<8} {mark:<5}  {what}"), width))
         })
         .collect();
     lines.push(Line::default());

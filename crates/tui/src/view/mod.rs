@@ -12,6 +12,7 @@ mod hints;
 mod hosts;
 mod menu;
 mod moving;
+pub mod places;
 mod small;
 pub mod text;
 pub mod theme;
@@ -52,7 +53,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         paint(&small::lines(area), area, buf);
         return;
     }
-    let body = Rect { y: area.y + 2, height: area.height.saturating_sub(4), ..area };
+    let body = places::body(area);
     match (&model.view, &model.screen) {
         (None, _) => {}
         (Some(view), Screen::Overview) => overview(model, view, theme, body, buf),
@@ -79,6 +80,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         }
         Some(Layer::Actions) => menu::actions(model, theme, area, buf),
         Some(Layer::Mode) => menu::mode(model, theme, area, buf),
+        Some(Layer::Address(menu)) => menu::address(model, menu, theme, area, buf),
         Some(Layer::Faults) => menu::faults(theme, area, buf),
         Some(Layer::Dialog(dialog)) => dialog::draw(model, dialog, theme, area, buf),
         Some(Layer::Prompt(_)) | None => {}
@@ -89,12 +91,10 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
 }
 
 fn overview(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &mut Buffer) {
-    if area.width >= WIDE_FROM
+    if let Some((main, beside)) = places::columns(model, area)
         && let Some(host) = &model.selected
     {
-        let left = area.width * 2 / 3;
-        let beside = Rect { x: area.x + left + 1, width: area.width - left - 1, ..area };
-        let main = Rect { width: left, ..area };
+        let left = main.width;
         stacked(model, view, theme, main, buf);
         for y in area.y..area.y + area.height {
             buf.set_string(area.x + left, y, theme.upright(), theme.dim());
@@ -106,31 +106,21 @@ fn overview(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &m
     }
 }
 
-/// The panes one above the other. Rows are given out in this order: hosts (up to two thirds), the
-/// running plan or the addresses, the events.
+/// The panes one above the other.
 fn stacked(model: &Model, view: &ClusterView, theme: Theme, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let mut left = usize::from(area.height);
-    let hosts_max = (left * 2 / 3).max(3);
-    let hosts = hosts::lines(model, view, theme, width, hosts_max);
-    left = left.saturating_sub(hosts.len());
-    let middle = match &view.running {
-        Some(running) => moving::lines(running, theme, width, left.saturating_sub(2)),
-        None if area.width < STACKED_FROM => Vec::new(),
-        None => addresses::lines(model, view, theme, width, left.saturating_sub(4)),
-    };
-    left = left.saturating_sub(middle.len());
-    let events = events::pane(model, theme, width, left);
-    let mut all = Vec::new();
-    if view.running.is_some() {
-        all.extend(middle);
-        all.extend(hosts);
-    } else {
-        all.extend(hosts);
-        all.extend(middle);
+    let panes = places::panes(model, view, area);
+    let rows = |area: Rect| usize::from(area.height);
+    if !panes.hosts.is_empty() {
+        let lines = hosts::lines(model, view, theme, width, rows(panes.hosts));
+        paint(&lines, panes.hosts, buf);
     }
-    all.extend(events);
-    paint(&all, area, buf);
+    if let Some(running) = view.running.as_ref().filter(|_| !panes.moving.is_empty()) {
+        paint(&moving::lines(running, theme, width, rows(panes.moving)), panes.moving, buf);
+    }
+    let lines = addresses::lines(model, view, theme, width, rows(panes.addresses));
+    paint(&lines, panes.addresses, buf);
+    paint(&events::pane(model, theme, width, rows(panes.events)), panes.events, buf);
 }
 
 fn detail_screen(

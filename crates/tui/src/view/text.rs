@@ -5,6 +5,8 @@ use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::theme::Theme;
+use crate::app::rows::Words;
+use crate::app::{Model, Times};
 
 /// `text` in exactly `width` columns: padded at the right, or cut with `~` as its last column.
 pub fn fit(text: &str, width: usize) -> String {
@@ -124,6 +126,70 @@ pub fn labelled(label: &str, text: &str, width: usize) -> Vec<Line<'static>> {
         .collect()
 }
 
+/// The selected row: the whole width in REVERSE.
+pub fn bar(mut line: Line<'static>, width: usize, theme: Theme) -> Line<'static> {
+    let blank = width.saturating_sub(line.width());
+    line.push_span(Span::raw(" ".repeat(blank)));
+    line.patch_style(theme.selected())
+}
+
+/// For the title of a pane that shows some of its rows only.
+pub fn filter_note(words: &Words) -> Option<String> {
+    (!words.is_empty()).then(|| format!("filter: {}", words.0.trim()))
+}
+
+/// A moment in the reader's choice of eight columns. Older than a day, the clock alone would lie:
+/// then it is the day.
+pub fn moment(model: &Model, at: Wall) -> String {
+    let zone = match model.times {
+        Times::Ago => return right(&model.wall().since(at).coarse(), 8),
+        Times::Local => model.setup.zone,
+        Times::Utc => 0,
+    };
+    if model.wall().since(at) < mmm_proto::Span::secs(86_400) {
+        return clock(at, zone);
+    }
+    let (_, month, day) = date(at, zone);
+    fit(&format!("{month:02}-{day:02}"), 8)
+}
+
+/// The same with its date where it is not of the last day.
+pub fn moment_long(model: &Model, at: Wall) -> String {
+    let zone = match model.times {
+        Times::Ago => return format!("{} ago", model.wall().since(at).coarse()),
+        Times::Local => model.setup.zone,
+        Times::Utc => 0,
+    };
+    if model.wall().since(at) < mmm_proto::Span::secs(86_400) {
+        return clock(at, zone);
+    }
+    let (year, month, day) = date(at, zone);
+    format!("{year}-{month:02}-{day:02} {}", &clock(at, zone)[..5])
+}
+
+/// Which times are shown, where it is not the reader's clock.
+pub const fn times_note(times: Times) -> &'static str {
+    match times {
+        Times::Local => "",
+        Times::Ago => "ago",
+        Times::Utc => "UTC",
+    }
+}
+
+/// Year, month and day `zone` seconds east of UTC, by the Gregorian calendar.
+fn date(at: Wall, zone: i32) -> (i64, i64, i64) {
+    let days = (at.0.div_euclid(1000) + i64::from(zone)).div_euclid(86_400);
+    // Counted from 0000-03-01, so that a leap day is the last of its year; 400 years are an era.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// The time of day `zone` seconds east of UTC.
 pub fn clock(at: Wall, zone: i32) -> String {
     let seconds = at.0.div_euclid(1000) + i64::from(zone);
@@ -152,6 +218,21 @@ mod tests {
         assert_eq!(wrap("0-1-88123411", 5), ["0-1-8", "81234", "11"]);
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("数据", 1), ["数", "据"]);
+    }
+
+    #[test]
+    fn days_are_counted_by_the_calendar() {
+        for (ms, zone, wants) in [
+            (0, 0, (1970, 1, 1)),
+            (0, -3600, (1969, 12, 31)),
+            (1_709_208_000_000, 0, (2024, 2, 29)),
+            (1_709_251_200_000, 0, (2024, 3, 1)),
+            (951_825_600_000, 0, (2000, 2, 29)),
+            (1_795_096_941_000, 0, (2026, 11, 19)),
+            (4_107_542_400_000, 0, (2100, 3, 1)),
+        ] {
+            assert_eq!(date(Wall(ms), zone), wants, "{ms}");
+        }
     }
 
     #[test]

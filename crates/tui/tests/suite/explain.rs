@@ -1,6 +1,6 @@
 //! The text of `explain`, of the cluster, of hosts and of roles, and the ways to ask for it.
 
-use mmm_proto::view::{ClaimView, WriterState};
+use mmm_proto::view::{ClaimView, HeardBy, PromiseView, WriterState};
 use mmm_proto::{ClusterView, HostName, Wall};
 use mmm_tui::app::msg::Key;
 use mmm_tui::app::{Layer, Screen};
@@ -126,4 +126,51 @@ fn the_console_explains_in_its_detail_and_in_a_box() {
     console.keys(":expl").key(Key::Tab);
     console.keys("rea").key(Key::Tab).key(Key::Enter);
     assert_eq!(console.model.layer, Some(Layer::Explain(Some(sample::name("reader")))));
+}
+
+#[test]
+fn a_writer_that_only_a_peer_can_reach_is_explained_by_whose_word_it_serves() {
+    let view = unseen();
+    let all = text(&view, None);
+    assert!(!all.contains("nobody serves"), "{all}");
+    let parts = [None, Some("db1"), Some("db2"), Some("writer")];
+    let parts: Vec<String> = parts.iter().map(|name| text(&view, *name)).collect();
+    insta::assert_snapshot!("explain_unseen", parts.join("----\n"));
+    let show = mmm_tui::control::show::show(&view);
+    assert!(show.contains("# Warning: the monitor cannot reach db1; db2 can\n"), "{show}");
+    let mut console = Console::live((80, 36));
+    console.view(view);
+    assert!(console.picture().contains("the monitor cannot reach db1; db2 can"));
+    assert!(console.picture().contains("LIVE  writer db1"), "{}", console.picture());
+    console.key(Key::Enter);
+    insta::assert_snapshot!("detail_unseen_80x36", console.picture());
+}
+
+/// The monitor cannot reach the writer; db2 can, and has promised it the writer's VIP.
+fn unseen() -> ClusterView {
+    let mut view = sample::view();
+    let words = "the monitor cannot reach db1; db2 can";
+    view.attention.insert(0, words.to_owned());
+    view.writer.why = words.to_owned();
+    view.writer.blocked = vec![sample::blocked(
+        &format!("{words}, and hears that it serves: nothing is moved"),
+        None,
+        "the monitor reaches it again",
+    )];
+    let (vip, reader) = (view.writer.vip, "192.168.0.51".parse().unwrap());
+    let db1 = &mut view.hosts[0];
+    db1.agent.reachable = false;
+    db1.agent.heard = Some(sample::ago(7));
+    db1.agent.trouble = "its agent cannot be reached: no answer".to_owned();
+    db1.peers.relies = vec![vip];
+    db1.peers.heard_by = vec![HeardBy {
+        by: sample::name("db2"),
+        at: Wall(sample::NOW.0 - 300),
+        duty: "serving".to_owned(),
+        server_up: true,
+        vips: vec![vip, reader],
+    }];
+    let promise = PromiseView { to: sample::name("db1"), vip, over: Wall(sample::NOW.0 + 2_400) };
+    view.hosts[1].peers.promises = vec![promise];
+    view
 }

@@ -6,8 +6,8 @@ use mmm_proto::plan::{
     CheckVerdict, Level, Plan, PlanCheck, PlanOutcome, PlanStep, Progress, StepProgress, StepState,
 };
 use mmm_proto::view::{
-    ActionView, AgentView, Blocked, CheckView, HostView, Readiness, RoleView, ServerView, Verdict,
-    VipRef, VipView, WriterState, WriterView,
+    ActionView, AgentView, Blocked, CheckView, HostView, PeersView, Readiness, RoleView,
+    ServerView, Verdict, VipRef, VipView, WriterState, WriterView,
 };
 use mmm_proto::{
     Check, ClusterName, ClusterView, Event, GtidPos, HostMode, HostName, HostState, Lag,
@@ -110,6 +110,7 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
             .collect(),
         actions: actions(&name(text), "db is already ONLINE", "", "", Level::Key),
         readiness: None,
+        peers: PeersView::default(),
     }
 }
 

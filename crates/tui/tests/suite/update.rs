@@ -107,7 +107,7 @@ fn a_refusal_of_the_monitor_is_told_in_its_own_words() {
     console.keys("jjW");
     assert_eq!(console.note(), "W is off: db3 is a slave");
     console.keys("2W");
-    assert_eq!(console.note(), "W works on a host: 1 goes to the overview");
+    assert_eq!(console.note(), "W works on a host: 1 and Tab go to the hosts");
     assert_eq!(console.wishes(), []);
 }
 

@@ -184,6 +184,10 @@ impl Monitor {
             all.push(self.blocked(why, None, &self.what_ends(host)));
             return all;
         }
+        if let Some(unseen) = self.unseen_blocked(host) {
+            // The monitor's own looks at it do not count while that is so.
+            return vec![unseen];
+        }
         for check in [Check::Ping, Check::Mysql] {
             all.extend(self.failing_check(host, check));
         }

@@ -225,9 +225,8 @@ impl Monitor {
     /// Whether the monitor alone cannot reach a host that its agent calls healthy.
     pub(super) fn one_sided(&self, host: usize) -> Option<String> {
         let record = &self.hosts[host];
-        if let Some(by) = self.serves_unseen(host).filter(|_| !self.agent_answers(host)) {
-            let (by, host) = (&self.top.hosts[by].name, &self.top.hosts[host].name);
-            return Some(format!("the monitor cannot reach {host}; {by} can"));
+        if let Some(words) = self.reached_words(host) {
+            return Some(words);
         }
         let bad = [Check::Ping, Check::Mysql]
             .into_iter()

@@ -35,6 +35,7 @@ mod startup;
 mod states;
 mod table;
 pub mod topology;
+mod unseen;
 mod view;
 mod vips;
 mod votes;

@@ -190,8 +190,10 @@ impl Monitor {
     pub(super) fn notice_unseen(&mut self) {
         for host in 0..self.hosts.len() {
             let silent = self.silent_for(host).is_some_and(|span| span >= self.silence());
-            let by = self.serves_unseen(host).filter(|_| silent);
             let told = self.hosts[host].unseen_told;
+            // It takes a young word to tell it, and an old one to take it back.
+            let by = if told { self.serves_unseen(host) } else { self.reached_by(host) };
+            let by = by.filter(|_| silent);
             if by.is_some() == told {
                 continue;
             }

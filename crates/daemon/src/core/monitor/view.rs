@@ -82,6 +82,9 @@ impl Monitor {
                 Some(host) if fresh(host) == Some(Duty::Serving) => {
                     (WriterState::Serving, String::new())
                 }
+                Some(host) if self.reached_by(host).is_some() => {
+                    (WriterState::Serving, self.reached_words(host).unwrap_or_default())
+                }
                 Some(host) => {
                     let duty = fresh(host).map_or_else(
                         || self.agent_trouble(host),
@@ -164,6 +167,7 @@ impl Monitor {
                 .collect(),
             actions: self.actions(host),
             readiness: Some(ready),
+            peers: self.peers_view(host),
         }
     }
 
@@ -334,7 +338,7 @@ impl Monitor {
         if record.state != HostState::Online {
             let age = self.now.boot.since(record.since).coarse();
             all.push(format!("{name} {} {age}: {}", record.state, record.why));
-        } else if !self.agent_answers(host) {
+        } else if !self.agent_answers(host) && self.reached_by(host).is_none() {
             all.push(format!("{name}: {}", self.agent_trouble(host)));
         } else if let Lag::Stopped = self.lag(host)
             && self.top.hosts[host].mode == HostMode::Slave

@@ -20,6 +20,7 @@ mod preferred;
 mod restart;
 mod starting;
 mod states;
+mod unseen;
 mod votes;
 mod weather;
 mod why;
