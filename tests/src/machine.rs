@@ -133,7 +133,8 @@ impl Machine {
 
     /// Everything that a unit has said.
     pub fn journal(&self, unit: &str) -> String {
-        let said = self.run(&["journalctl", "--no-pager", "--output=cat", "--unit", unit]);
+        let said =
+            self.run(&["journalctl", "--no-pager", "--output=short-monotonic", "--unit", unit]);
         said.map_or_else(|error| format!("{error:#}"), |said| said.stdout)
     }
 

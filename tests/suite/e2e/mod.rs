@@ -67,6 +67,17 @@ impl Cluster {
         if writer == "db1" { "db2" } else { "db1" }
     }
 
+    /// Moves the writer. An agent that has just started has not looked at its server yet, and the
+    /// picture may be older than its start: the monitor says so, and is asked again.
+    pub(super) fn move_writer(&self, to: &str) {
+        let moved = until("the writer to be moved", SOON, || {
+            let said = self.lab.daemons().unwrap().control(&["move_role", "writer", to]).unwrap();
+            if said.stderr.contains("was not looked at yet") { Err(said.stderr) } else { Ok(said) }
+        });
+        let said = moved.unwrap();
+        assert_eq!(said.code, 0, "{said:?}\n{}", story(&self.lab));
+    }
+
     /// Nobody ever accepted writes beside the writer, by the observer and by the client.
     pub(super) fn assert_never_two_writers(&self) {
         let overlap = self.observer.two_accepting(WRITER_VIP, self.began);

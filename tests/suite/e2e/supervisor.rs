@@ -78,7 +78,7 @@ fn a_worker_that_stands_still_is_killed_and_replaced_in_time() {
     all_online(&cluster.lab, SOON);
     assert_eq!(cluster.writer(), writer);
     let log = log_of(agent);
-    assert!(log.contains("killing the worker: no sign of life for 1"), "{log}");
+    assert!(log.contains("killing the worker: no sign of life for"), "{log}");
     cluster.assert_never_two_writers();
 }
 

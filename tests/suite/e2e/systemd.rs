@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lab::config::Settings;
 use lab::daemons::binary;
 use lab::machine::{File, Machine};
 use lab::wait::until;
@@ -17,8 +18,9 @@ const AGENT: &str = "mmm-agentd";
 /// Exposure, in tenths, above which `systemd-analyze security` fails.
 const EXPOSURE: &str = "--threshold=25";
 
-/// The grant of the lab's clusters.
-const TTL: Duration = Duration::from_secs(3);
+/// The grant. Longer than usual: a restart by systemd takes 0.4 s, and many times that on a machine
+/// that does much else.
+const TTL: Duration = Duration::from_secs(6);
 
 /// Not noticed: a pause that a busy machine makes by itself.
 const BLIP: Duration = Duration::from_millis(250);
@@ -92,7 +94,8 @@ fn assert_only_its_rights(machine: &Machine) {
 
 #[test]
 fn an_agent_by_its_unit_is_restarted_unseen_and_fenced_when_it_is_stopped() {
-    let cluster = Cluster::up(&Options::with_daemons());
+    let settings = Settings { lease_ttl: "6s".to_owned(), ..Settings::default() };
+    let cluster = Cluster::up(&Options { settings, ..Options::with_daemons() });
     let (first, host) = (cluster.writer(), cluster.standby());
     let daemons = cluster.lab.daemons().unwrap();
     let own = format!("include = \"mmm_common.toml\"\nthis = \"{host}\"\n");
@@ -101,7 +104,7 @@ fn an_agent_by_its_unit_is_restarted_unseen_and_fenced_when_it_is_stopped() {
     daemons.agent(host).unwrap().stop().unwrap();
     machine.must(&["start", AGENT]).unwrap();
     all_online(&cluster.lab, LATER);
-    daemons.must(&["move_role", "writer", host]).unwrap();
+    cluster.move_writer(host);
     all_online(&cluster.lab, SOON);
     assert_only_its_rights(&machine);
 
@@ -116,7 +119,7 @@ fn an_agent_by_its_unit_is_restarted_unseen_and_fenced_when_it_is_stopped() {
     all_online(&cluster.lab, SOON);
     assert_eq!(cluster.writer(), host);
     let journal = machine.journal(AGENT);
-    for words in ["is being restarted (restart)", "systemd restarts it", "and can go on"] {
+    for words in ["is being restarted (restart)", "and comes back", "and can go on"] {
         assert!(journal.contains(words), "{words}: {journal}");
     }
 
@@ -127,7 +130,7 @@ fn an_agent_by_its_unit_is_restarted_unseen_and_fenced_when_it_is_stopped() {
     assert!(journal.contains("is being stopped") && journal.contains("fenced in"), "{journal}");
     assert!(cluster.lab.server(host).unwrap().is_read_only().unwrap(), "{journal}");
     assert!(!holders(&cluster.lab, WRITER_VIP).contains(&host.to_owned()), "{journal}");
-    assert!(took < Duration::from_secs(1), "{took:?}: {journal}");
+    assert!(took < TTL / 2, "{took:?}: {journal}");
     let switch = cluster.switched(since, SOON);
     println!("systemctl stop: fenced after {took:?}, another host serves after {:?}", switch.gap);
     assert_eq!(holders(&cluster.lab, WRITER_VIP), [first]);

@@ -170,10 +170,13 @@ impl Supervisor {
             Worker::Beating => Some(self.heard + silence(self.standing.ttl)),
             Worker::Killed { at } => Some(at + KILL_WAIT),
         };
-        let fence = (self.standing.exclusive && self.worker != Worker::Beating)
-            .then_some(self.standing.fence_at)
-            .flatten()
-            .map(|at| at + self.patience());
+        // When a worker that comes is too late to go on, and when one that is there is.
+        let fence = self.standing.fence_at.filter(|_| self.standing.exclusive);
+        let fence = match self.worker {
+            Worker::Beating => None,
+            Worker::Starting => fence.map(|at| at + self.patience()),
+            Worker::None | Worker::Killed { .. } => fence.map(|at| at - RESUME),
+        };
         let ahead = [worker, fence, self.fencing, self.stopping].into_iter().flatten();
         let next = ahead.filter(|at| *at > self.now).min();
         next.unwrap_or(self.now + Span::secs(1)).min(self.now + Span::secs(1))

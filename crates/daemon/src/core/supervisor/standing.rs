@@ -64,13 +64,13 @@ pub fn needs_no_fence(standing: Standing, comes_back: bool, now: Time) -> Option
     })
 }
 
-/// How long a worker may be silent before it is replaced: a third of the grant, so that the next
+/// How long a worker may be silent before it is replaced: a quarter of the grant, so that the next
 /// one can still go on with the rest of it.
 pub fn silence(ttl: Span) -> Span {
     if ttl == Span::ZERO {
         return SILENCE_UNKNOWN;
     }
-    Span::ms(ttl.as_ms() / 3).clamp(SILENCE_MIN, SILENCE_MAX)
+    Span::ms(ttl.as_ms() / 4).clamp(SILENCE_MIN, SILENCE_MAX)
 }
 
 /// How often a worker beats.

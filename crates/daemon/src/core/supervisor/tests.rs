@@ -50,7 +50,7 @@ fn until_something(core: &mut Supervisor, limit: u64) -> (u64, Vec<Effect>) {
 
 #[test]
 fn silence_and_beats_come_from_the_grant() {
-    assert_eq!((silence(TTL), beat_every(TTL)), (Span::secs(1), Span::ms(250)));
+    assert_eq!((silence(TTL), beat_every(TTL)), (Span::ms(750), Span::ms(187)));
     assert_eq!(silence(Span::ZERO), Span::secs(3));
     assert_eq!(silence(Span::ms(400)), Span::ms(300));
     assert_eq!(silence(Span::secs(60)), Span::secs(5));
@@ -83,7 +83,7 @@ fn with_too_little_left_the_host_is_fenced_first() {
 fn a_silent_worker_is_killed_and_replaced_in_time_to_go_on() {
     let mut core = beating(serving(950));
     let (at, effects) = until_something(&mut core, 10_000);
-    assert_eq!((at, effects), (2000, vec![Effect::Kill]));
+    assert_eq!((at, effects), (1750, vec![Effect::Kill]));
     // What it said before it was killed does not bring it back.
     assert_eq!(step(&mut core, 2001, Input::Beat(serving(1900))), []);
     assert_eq!(step(&mut core, 2005, ended(None)), [Effect::Start]);
@@ -91,15 +91,20 @@ fn a_silent_worker_is_killed_and_replaced_in_time_to_go_on() {
 
 #[test]
 fn a_killed_worker_that_hangs_in_the_kernel_holds_up_no_fence() {
-    let mut core = beating(serving(400));
+    let mut core = beating(serving(200));
     let (at, effects) = until_something(&mut core, 10_000);
-    assert_eq!((at, effects), (2000, vec![Effect::Kill]));
-    // 400 ms are left before the grant wants a fence: not enough once it has hung for a while.
+    assert_eq!((at, effects), (1750, vec![Effect::Kill]));
+    // 250 ms are left before the grant wants a fence: not enough once it has hung for a while.
     let (at, effects) = until_something(&mut core, 10_000);
-    assert_eq!((at, effects), (2200, vec![Effect::Fence { limit: Span::ms(1200) }]));
+    assert_eq!((at, effects), (1950, vec![Effect::Fence { limit: Span::ms(1250) }]));
     let fenced = Input::FenceEnded { done: true, how: String::new() };
     assert_eq!(step(&mut core, 2300, fenced), [], "it is not replaced before it is gone");
     assert_eq!(step(&mut core, 9000, ended(None)), [Effect::Start]);
+    // With more left it is waited for as long as the next one could still go on.
+    let mut core = beating(serving(400));
+    assert_eq!(until_something(&mut core, 10_000).0, 1750);
+    let (at, effects) = until_something(&mut core, 10_000);
+    assert_eq!((at, effects), (2100, vec![Effect::Fence { limit: Span::ms(1300) }]));
 }
 
 #[test]
@@ -201,6 +206,6 @@ fn who_stood_still_blames_nobody_for_what_it_did_not_hear() {
     assert_eq!(step(&mut core, 61_300, Input::Beat(serving(61_200))), [Effect::Alive]);
     assert_eq!(step(&mut core, 121_000, Input::Tick), []);
     let (at, effects) = until_something(&mut core, 200_000);
-    assert_eq!((at, effects), (121_500, vec![Effect::Kill]));
-    assert!(matches!(step(&mut core, 121_510, ended(None))[..], [Effect::Fence { .. }]));
+    assert_eq!((at, effects), (121_375, vec![Effect::Kill]));
+    assert!(matches!(step(&mut core, 121_380, ended(None))[..], [Effect::Fence { .. }]));
 }
