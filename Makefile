@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test lint check coverage bench clean
+.PHONY: all setup build demo test lint check coverage bench goals clean
 
 all: build
 
@@ -40,6 +40,11 @@ check: setup
 # How many lines of the cores the pure tests run; at least 95 of 100.
 coverage:
 	./tests/coverage.sh
+
+# The console's figures beside its goals, as the table of docs/console.md; takes two minutes.
+goals:
+	$(CARGO) build --release -p mmm-tui -p mmm-daemon -p mmm-tests --bins
+	$(TARGET)/release/mmm-goals
 
 # What a step of the core costs.
 bench:

@@ -1,7 +1,7 @@
 //! `make demo` where there is no MariaDB, or no right to make networks: a simulated cluster, in the
 //! console or as plain text.
 #![allow(clippy::print_stdout)]
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,38 +36,80 @@ fn console() -> Result<()> {
 }
 
 /// `mmm-mond demo`; ended when this is dropped.
-struct Played(Child);
+#[derive(Debug)]
+pub struct Played {
+    child: Child,
+    folder: tempfile::TempDir,
+    args: Vec<String>,
+}
+
+impl Played {
+    /// Starts one with these arguments, and waits until it answers.
+    pub fn start(args: &[&str]) -> Result<Played> {
+        let folder = tempfile::tempdir().context("a folder for the socket")?;
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let child = spawn(&folder.path().join("mond.sock"), &args)?;
+        let played = Played { child, folder, args };
+        until("the demo to answer", PATIENCE, || {
+            played.control(&["ping"]).map_err(|error| format!("{error:#}"))
+        })?;
+        Ok(played)
+    }
+
+    /// Where consoles connect.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("mond.sock")
+    }
+
+    /// Runs `mmm-control` on it, which must succeed; its text.
+    pub fn control(&self, words: &[&str]) -> Result<String> {
+        control(&self.socket(), words)
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("kill the demo")?;
+        self.child.wait().context("wait for the demo")?;
+        Ok(())
+    }
+
+    /// Starts it again at the same socket; does not wait for it.
+    pub fn again(&mut self) -> Result<()> {
+        self.child = spawn(&self.socket(), &self.args)?;
+        Ok(())
+    }
+}
+
+fn spawn(socket: &Path, args: &[String]) -> Result<Child> {
+    Command::new(binary("mmm-mond")?)
+        .args(["demo", "--with-parent", "--socket"])
+        .arg(socket)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("start mmm-mond demo")
+}
 
 impl Drop for Played {
     fn drop(&mut self) {
         // It ends with this pipe, also when we are killed.
-        drop(self.0.stdin.take());
-        let ended = until("the demo to end", PATIENCE, || match self.0.try_wait() {
+        drop(self.child.stdin.take());
+        let ended = until("the demo to end", PATIENCE, || match self.child.try_wait() {
             Ok(None) => Err("it runs"),
             _ => Ok(()),
         });
         if ended.is_err() {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }
 
 fn text(time: Duration) -> Result<()> {
     let stop = Stop::on_signals()?;
-    let folder = tempfile::tempdir().context("a folder for the socket")?;
-    let socket = folder.path().join("mond.sock");
-    let child = Command::new(binary("mmm-mond")?)
-        .args(["demo", "--with-parent", "--socket"])
-        .arg(&socket)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("start mmm-mond demo")?;
-    let played = Played(child);
-    until("the demo to answer", PATIENCE, || {
-        control(&socket, &["ping"]).map_err(|error| format!("{error:#}"))
-    })?;
+    let played = Played::start(&[])?;
+    let socket = played.socket();
     println!("{}", control(&socket, &["show"])?);
     let begun = Instant::now();
     watch(&socket, begun + time / 2, &stop)?;

@@ -8,6 +8,7 @@
 mod config_import;
 mod docs;
 mod e2e;
+mod goals;
 mod lab_itself;
 mod lab_teardown;
 mod lab_tools;

@@ -11,8 +11,9 @@ pub struct Link {
     pub state: State,
     /// The last sign of life of the monitor.
     pub heard: Time,
-    /// Counts signs of life, for the beating star.
+    /// Counts seconds with a sign of life, for the beating star.
     pub beats: u64,
+    beaten: Option<Time>,
     /// Whom the monitor takes us for.
     pub who: String,
     pub may_act: bool,
@@ -55,6 +56,7 @@ impl Link {
             state: State::Connecting { tries: 0, why: String::new(), refused: false },
             heard: now,
             beats: 0,
+            beaten: None,
             who: String::new(),
             may_act: false,
             why_not: String::new(),
@@ -96,7 +98,12 @@ impl Link {
     /// The monitor was heard.
     pub(crate) fn beat(&mut self, now: Time) {
         self.heard = now;
-        self.beats = self.beats.wrapping_add(1);
+        // News may come faster than eyes like. The heartbeat itself comes every second, more or
+        // less.
+        if self.beaten.is_none_or(|beaten| now.since(beaten) >= Span::ms(900)) {
+            self.beaten = Some(now);
+            self.beats = self.beats.wrapping_add(1);
+        }
     }
 
     /// A link or a try ended.

@@ -8,6 +8,7 @@ pub mod cmd;
 pub mod confirm;
 pub mod copy;
 mod demo;
+pub mod essence;
 pub mod freeze;
 pub mod history;
 mod inbox;
@@ -56,6 +57,9 @@ pub struct Setup {
     pub zone: i32,
     pub ascii: bool,
     pub color: bool,
+    /// For a slow line: at most one frame a second that no key asked for, and nothing that only
+    /// shows that time passes.
+    pub slow: bool,
 }
 
 /// What fills the screen.

@@ -32,6 +32,9 @@ struct Args {
     /// When to use colour; NO_COLOR switches it off too
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     color: Color,
+    /// For a slow line: draw at most once a second unless a key is pressed
+    #[arg(long)]
+    slow: bool,
     /// Write a log of the link and of errors to this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             Some(Endpoint::Tcp(addr)) => addr.clone(),
         },
         read_only: args.read_only,
+        slow: args.slow,
         zone: clock::zone(),
         ascii: args.ascii || !utf8(),
         color: match args.color {

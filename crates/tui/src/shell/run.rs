@@ -14,6 +14,7 @@ use super::target::Target;
 use super::terminal::{self, Screen};
 use super::{clock, hangup, input};
 use crate::app::cmd::Cmd;
+use crate::app::essence::essence;
 use crate::app::msg::Msg;
 use crate::app::update::update;
 use crate::app::{Model, Setup};
@@ -21,8 +22,12 @@ use crate::app::{Model, Setup};
 /// Ages on the screen are in seconds, and a dialog's deaf time ends within half of one.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Data frames come at most this often; a key draws at once.
+/// Frames with news come at most this often; a key draws at once.
 const FRAME: Duration = Duration::from_millis(100);
+
+/// Frames in which only ages and counters are new come at most this often, as do all of them on a
+/// slow line.
+const CALM: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to stop us after we asked for it.
 const STOP_LIMIT: Duration = Duration::from_millis(300);
@@ -125,13 +130,12 @@ fn drive(
     let mut screen = Screen::new(model.size)?;
     let mut drawn = Instant::now();
     draw(&mut model, &mut screen)?;
-    // News that came too soon after the last frame wait for the rest of its time; a key draws at
-    // once.
-    let mut waits = false;
+    let mut shown = essence(&model);
+    // What came too soon after the last frame waits for the rest of its time.
+    let mut rest = TICK;
     loop {
-        let rest = FRAME.saturating_sub(drawn.elapsed());
-        let wake = wakes.recv_timeout(if waits { rest } else { TICK });
-        let urgent = !matches!(wake, Ok(Wake::Mail));
+        let wake = wakes.recv_timeout(rest.min(TICK));
+        let urgent = !matches!(wake, Ok(Wake::Mail) | Err(_));
         let mut cmds = match wake {
             Ok(Wake::Happened(at, msg)) => {
                 let resized = matches!(msg, Msg::Resize(..));
@@ -162,10 +166,16 @@ fn drive(
                 return Ok((exit, model.farewell()));
             }
         }
-        waits = !urgent && drawn.elapsed() < FRAME;
-        if !waits {
+        let now = essence(&model);
+        let pause = match () {
+            () if urgent => Duration::ZERO,
+            () if now == shown || model.setup.slow => CALM,
+            () => FRAME,
+        };
+        rest = pause.saturating_sub(drawn.elapsed());
+        if rest.is_zero() {
             draw(&mut model, &mut screen)?;
-            drawn = Instant::now();
+            (drawn, shown, rest) = (Instant::now(), now, TICK);
         }
     }
 }

@@ -106,6 +106,10 @@ fn panic_line(info: &str) -> String {
     )
 }
 
+/// What ratatui writes behind each frame, and what is enough.
+const RESETS: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
+const RESET: &[u8] = b"\x1b[0m";
+
 /// Collects a frame and writes it in one go, between the marks of a synchronised update.
 struct Out {
     bytes: Vec<u8>,
@@ -120,6 +124,11 @@ impl Write for Out {
     fn flush(&mut self) -> io::Result<()> {
         if self.bytes.is_empty() {
             return Ok(());
+        }
+        // One reset says all of it.
+        if self.bytes.ends_with(RESETS) {
+            self.bytes.truncate(self.bytes.len() - RESETS.len());
+            self.bytes.extend_from_slice(RESET);
         }
         let mut all = b"\x1b[?2026h".to_vec();
         all.append(&mut self.bytes);

@@ -15,7 +15,9 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
     let status = match model.link.status(model.now) {
         Status::Connecting => "CONNECTING".to_owned(),
         // The star beats with the monitor.
-        Status::Live if model.link.beats.is_multiple_of(2) => "* LIVE".to_owned(),
+        Status::Live if model.setup.slow || model.link.beats.is_multiple_of(2) => {
+            "* LIVE".to_owned()
+        }
         Status::Live => ". LIVE".to_owned(),
         Status::Stale(age) => format!("? STALE {}s", age.as_secs()),
         Status::NoLink(age) => format!("# NO LINK {}", age.coarse()),

@@ -19,7 +19,8 @@ pub(crate) struct Console {
 }
 
 pub(crate) fn setup(ascii: bool) -> Setup {
-    Setup { target: "local".to_owned(), read_only: false, zone: 0, ascii, color: true }
+    let target = "local".to_owned();
+    Setup { target, read_only: false, zone: 0, ascii, color: true, slow: false }
 }
 
 impl Console {

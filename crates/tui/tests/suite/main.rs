@@ -15,5 +15,6 @@ mod rows;
 mod sample;
 mod snapshots;
 mod table;
+mod terminal;
 mod trend;
 mod update;

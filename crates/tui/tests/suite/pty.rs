@@ -22,6 +22,8 @@ pub(crate) struct Tty {
     pub(crate) child: Box<dyn Child + Send + Sync>,
     writer: Option<Box<dyn std::io::Write + Send>>,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// Every byte that the program wrote.
+    all: Arc<Mutex<Vec<u8>>>,
     before: String,
     deaf: Arc<AtomicBool>,
 }
@@ -29,6 +31,11 @@ pub(crate) struct Tty {
 impl Tty {
     /// Runs a command line in a terminal of 80x24.
     pub(crate) fn run(words: &[&str]) -> Self {
+        Self::run_with(words, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn run_with(words: &[&str], vars: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = settings(&*pair.master);
@@ -37,16 +44,23 @@ impl Tty {
         command.env("TERM", "xterm");
         command.env("TZ", "UTC");
         command.env("PS1", "prompt> ");
+        command.env_remove("NO_COLOR");
+        for (name, value) in vars {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(24, 80, 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let feed = Arc::clone(&screen);
+        let all = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&all);
         let deaf = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&deaf);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                log.lock().unwrap().extend_from_slice(&bytes[..count]);
                 feed.lock().unwrap().process(&bytes[..count]);
                 if stop.load(Ordering::SeqCst) {
                     return;
@@ -54,7 +68,7 @@ impl Tty {
             }
         });
         let writer = pair.master.take_writer().unwrap();
-        Self { master: Some(pair.master), child, writer: Some(writer), screen, before, deaf }
+        Self { master: Some(pair.master), child, writer: Some(writer), screen, all, before, deaf }
     }
 
     fn console(monitor: &FakeMonitor) -> Self {
@@ -64,6 +78,14 @@ impl Tty {
 
     pub(crate) fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
+    }
+
+    pub(crate) fn written(&self) -> Vec<u8> {
+        self.all.lock().unwrap().clone()
+    }
+
+    pub(crate) fn screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.screen.lock().unwrap().screen())
     }
 
     pub(crate) fn send(&mut self, keys: &str) {
@@ -138,7 +160,7 @@ fn settings(master: &dyn MasterPty) -> String {
 }
 
 /// The processes whose command line has this socket in it and that are mmm-tui.
-fn consoles(socket: &Path) -> Vec<i32> {
+pub(crate) fn consoles(socket: &Path) -> Vec<i32> {
     let socket = socket.to_str().unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

@@ -330,3 +330,45 @@ fn tab_completes_the_consoles_own_words_flags_and_checks() {
         assert_eq!(prompt.line, line, "{typed:?}");
     }
 }
+
+#[test]
+fn only_what_people_wait_for_is_worth_a_frame_at_once() {
+    use mmm_tui::app::essence::essence;
+    let mut console = Console::live(SIZE);
+    let calm = essence(&console.model);
+    let mut view = sample::view();
+    (view.generation, view.hosts[2].lag) = (4712, mmm_proto::Lag::Behind(mmm_proto::Span(7)));
+    console.after(900).view(view.clone());
+    assert_eq!(essence(&console.model), calm, "a lag and a counter wait for the next second");
+    view.hosts[1].state = HostState::HardOffline;
+    console.view(view);
+    assert_ne!(essence(&console.model), calm, "a state does not");
+    console.view(sample::view());
+    assert_eq!(essence(&console.model), calm);
+    console.after(3000);
+    assert_ne!(essence(&console.model), calm, "nor an old picture");
+    console.view(sample::view());
+    let event = sample::events().remove(5);
+    let event = mmm_proto::Event { seq: 70, at: sample::NOW, ..event };
+    console.said(mmm_proto::console::FromMonitor::Events { events: vec![event], skipped: 0 });
+    assert_ne!(essence(&console.model), calm, "nor an event");
+}
+
+#[test]
+fn the_star_beats_once_a_second_however_often_news_come_and_not_at_all_on_a_slow_line() {
+    let star = |console: &Console| console.picture().contains(" * LIVE");
+    let mut console = Console::live(SIZE);
+    let mut turns = 0;
+    let mut last = star(&console);
+    for _ in 0..50 {
+        console.after(100).view(sample::view());
+        turns += usize::from(star(&console) != last);
+        last = star(&console);
+    }
+    assert!((4..=6).contains(&turns), "{turns} times in 5 s");
+    console.model.setup.slow = true;
+    for _ in 0..30 {
+        console.after(100).view(sample::view());
+        assert!(star(&console));
+    }
+}
