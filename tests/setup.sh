@@ -25,6 +25,7 @@ need tmux tmux
 # The units are tried under a real systemd, which nobody starts here.
 need systemd-analyze systemd
 need dbus-daemon dbus
+need faketime faketime
 need cc gcc libc6-dev
 need make make
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
