@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use lab::observer::Observer;
 pub(super) use lab::picture::{story, words as states};
+use lab::wait::until;
 use lab::writer::{Switch, Writer};
 use lab::{Lab, Options, WRITER_VIP, picture};
 use mmm_proto::ClusterView;
