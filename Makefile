@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test lint check coverage bench goals shots clean
+.PHONY: all setup build demo test matrix lint check coverage bench goals shots clean
 
 all: build
 
@@ -29,6 +29,17 @@ test: build
 	$(CARGO) test -p mmm-tests --lib --bins
 	@$(LAB) sweep
 	$(LAB) run $(CARGO) test -p mmm-tests --test suite -- --show-output
+
+# Every fault in turn on real clusters, and docs/matrix.md from it. Some of it, or more often:
+# make matrix ROWS=server-*,move RUNS=20 SEED=7; then the page is only written where PAGE= says.
+ROWS ?= *
+RUNS ?= 5
+SEED ?= 1
+PAGE ?= $(if $(filter-out *,$(ROWS)),,docs/matrix.md)
+matrix: build
+	@$(LAB) sweep
+	$(LAB) run $(TARGET)/debug/mmm-matrix --rows '$(ROWS)' --runs $(RUNS) --seed $(SEED) \
+		--machine '$(MACHINE)' $(if $(PAGE),--page $(PAGE))
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

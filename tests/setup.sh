@@ -22,6 +22,7 @@ need ip iproute2
 need ps procps
 need unshare util-linux
 need tmux tmux
+need faketime faketime
 need cc gcc libc6-dev
 need make make
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::config::{self, Plan, Settings};
-use crate::daemons::Daemons;
+use crate::daemons::{Daemon, Daemons};
+use crate::disk::Disk;
 use crate::faults::{Fault, Faults};
 use crate::net::{Host, Net};
 use crate::observer::Observer;
@@ -57,6 +58,8 @@ pub struct Lab {
     net: Net,
     servers: Vec<Server>,
     faults: Faults,
+    /// In the order of the servers; none unless asked for.
+    disks: Vec<Disk>,
     daemons: Option<Daemons>,
     is_down: bool,
 }
@@ -79,6 +82,7 @@ impl Lab {
             id,
             servers: Vec::new(),
             faults: Faults::default(),
+            disks: Vec::new(),
             daemons: None,
             is_down: false,
         };
@@ -102,6 +106,12 @@ impl Lab {
             server.wait_answering()?;
         }
         self.replicate()?;
+        if options.settings.small_disks {
+            for server in &self.servers {
+                let folder = self.folder.join(server.name()).join(config::SMALL_DISK);
+                self.disks.push(Disk::mount(&folder)?);
+            }
+        }
         let paths = config::write(&self.plan(), &options.settings)?;
         if options.daemons {
             let hosts: Vec<Host> = self.servers.iter().map(|s| s.host().clone()).collect();
@@ -178,6 +188,30 @@ impl Lab {
         self.daemons.as_ref().ok_or_else(|| anyhow!("this lab was brought up without daemons"))
     }
 
+    /// The small disk of a host's agent, in a lab that was brought up with them.
+    pub fn disk(&self, host: &str) -> Result<&Disk> {
+        let at = self.servers.iter().position(|server| server.name() == host);
+        let disk = at.and_then(|at| self.disks.get(at));
+        disk.with_context(|| format!("the lab has no small disk on {host:?}"))
+    }
+
+    /// A second monitor of the same cluster on the client's host, with a status file of its own;
+    /// not started. Nobody should ever do this.
+    pub fn second_monitor(&self) -> Result<Daemon> {
+        let first = &self.daemons()?.paths.monitor;
+        let folder = self.folder.join("mon2");
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        for name in ["mmm_common.toml", "mmm_mon.toml"] {
+            let from = first.with_file_name(name);
+            let text = fs::read_to_string(&from)
+                .with_context(|| format!("read {}", from.display()))?
+                .replace("/mon/", "/mon2/")
+                .replace(&format!("ip = \"{MONITOR}\""), &format!("ip = \"{APP}\""));
+            config::put(&folder.join(name), &text)?;
+        }
+        Daemon::new("mmm-mond", self.host("app")?, &folder.join("mmm_mon.toml"))
+    }
+
     /// Where a client finds the writer.
     pub fn writer_address(&self) -> SocketAddr {
         SocketAddr::from((WRITER_VIP, PORT))
@@ -214,7 +248,11 @@ impl Lab {
     pub fn verify(&self, record: &Record, writer: &str, limit: Duration) -> Result<Vec<Audit>> {
         let source = self.server(writer)?;
         for server in &self.servers {
-            server.wait_caught_up(source, limit)?;
+            let reached = server.wait_caught_up(source, limit);
+            reached.with_context(|| match server.replica_status() {
+                Ok(status) => format!("its replication: {status:?}"),
+                Err(error) => format!("its replication: {error:#}"),
+            })?;
         }
         self.servers.iter().map(|server| verify::audit(server, record)).collect()
     }
@@ -232,6 +270,16 @@ impl Lab {
     /// See [`Faults::isolate`].
     pub fn isolate(&self, host: &str) -> Result<Fault> {
         self.faults.isolate(&self.net, host)
+    }
+
+    /// See [`Faults::mute`].
+    pub fn mute(&self, host: &str) -> Result<Fault> {
+        self.faults.mute(&self.net, host)
+    }
+
+    /// See [`Faults::deafen`].
+    pub fn deafen(&self, host: &str) -> Result<Fault> {
+        self.faults.deafen(&self.net, host)
     }
 
     /// See [`Faults::unplug`].
@@ -274,6 +322,7 @@ impl Lab {
         }
         // Ends whatever still runs on the hosts, so it comes before the files.
         let all_ended = self.net.down();
+        self.disks.clear();
         if all_ended.is_ok() && self.folder.exists() {
             let removed = fs::remove_dir_all(&self.folder);
             result =

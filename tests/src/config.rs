@@ -13,6 +13,8 @@ use crate::net::INTERFACE;
 use crate::server::{PORT, Server};
 use crate::sql::Login;
 
+/// The folder in a host's folder where its small disk is mounted.
+pub const SMALL_DISK: &str = "state";
 /// The port of every agent.
 pub const AGENT_PORT: u16 = 9989;
 
@@ -52,6 +54,8 @@ pub struct Settings {
     pub auto_set_online: String,
     /// Agents talk to their server over its unix socket (else by TCP to the host's address).
     pub agent_uses_socket: bool,
+    /// Each agent keeps its state on a small disk of its own ([`crate::disk`]).
+    pub small_disks: bool,
     /// More lines at the top of `mmm_common.toml`, e.g. `fence_escalation = "none"`.
     pub common: String,
     /// More lines in `[monitor]`.
@@ -67,6 +71,7 @@ impl Default for Settings {
             heartbeat: "500ms".into(),
             auto_set_online: "2s".into(),
             agent_uses_socket: false,
+            small_disks: false,
             common: String::new(),
             monitor: String::new(),
             sections: String::new(),
@@ -112,14 +117,14 @@ pub fn write(plan: &Plan<'_>, settings: &Settings) -> Result<Paths> {
     for (file, server) in paths.agents.iter().zip(plan.servers) {
         let folder = file.with_file_name("");
         put(&folder.join("mmm_common.toml"), &common)?;
-        put(file, &agent(server.name(), &folder))?;
+        put(file, &agent(server.name(), &state_of(&folder, settings)))?;
     }
     put(&paths.monitor.with_file_name("mmm_common.toml"), &common)?;
     put(&paths.monitor, &monitor(plan, settings, &paths))?;
     Ok(paths)
 }
 
-fn put(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn put(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
@@ -177,10 +182,15 @@ fn common(plan: &Plan<'_>, settings: &Settings) -> String {
     text
 }
 
-fn agent(name: &str, folder: &Path) -> String {
+/// The folder for an agent's state, below that of its configuration.
+fn state_of(folder: &Path, settings: &Settings) -> PathBuf {
+    if settings.small_disks { folder.join(SMALL_DISK) } else { folder.to_owned() }
+}
+
+fn agent(name: &str, state: &Path) -> String {
     format!(
         "include = \"mmm_common.toml\"\nthis = \"{name}\"\nstate_path = \"{}\"\n",
-        folder.join("mmm_agentd.json").display()
+        state.join("mmm_agentd.json").display()
     )
 }
 

@@ -27,7 +27,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn new(program: &str, host: &Host, config: &Path) -> Result<Daemon> {
+    pub(crate) fn new(program: &str, host: &Host, config: &Path) -> Result<Daemon> {
         Ok(Daemon {
             name: format!("{program} on {}", host.name),
             program: binary(program)?,
@@ -40,11 +40,23 @@ impl Daemon {
 
     /// Starts it (again); it is given no time to become ready.
     pub fn start(&self) -> Result<()> {
+        self.start_under(&[])
+    }
+
+    /// Starts it by other programs that end in it, such as `env NAME=VALUE`.
+    pub fn start_under(&self, before: &[&str]) -> Result<()> {
         let mut process = lock(&self.process);
         if process.as_ref().is_some_and(Process::is_running) {
             bail!("{} runs already", self.name);
         }
-        let mut command = self.host.command(&self.program);
+        let mut command = match before.split_first() {
+            Some((first, others)) => {
+                let mut command = self.host.command(first);
+                command.args(others).arg(&self.program);
+                command
+            }
+            None => self.host.command(&self.program),
+        };
         command.arg("--config").arg(&self.config);
         *process = Some(Process::start(&self.name, command, &self.log)?);
         Ok(())

@@ -63,6 +63,18 @@ impl Faults {
         self.rules(net, format!("{host} cut off from everybody"), &rules)
     }
 
+    /// Nothing that the host sends arrives anywhere; it hears everything.
+    pub fn mute(&self, net: &Net, host: &str) -> Result<Fault> {
+        let rule = format!("iifname \"{}\" drop", Net::port(net.host(host)?));
+        self.rules(net, format!("{host} hears and is not heard"), &[rule])
+    }
+
+    /// Nothing reaches the host; what it sends arrives.
+    pub fn deafen(&self, net: &Net, host: &str) -> Result<Fault> {
+        let rule = format!("oifname \"{}\" drop", Net::port(net.host(host)?));
+        self.rules(net, format!("{host} is heard and hears nothing"), &[rule])
+    }
+
     /// The host's link goes down (a pulled cable).
     pub fn unplug(&self, net: &Net, host: &str) -> Result<Fault> {
         let port = Net::port(net.host(host)?);

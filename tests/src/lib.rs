@@ -5,9 +5,12 @@
 //! | `cluster` | [`Lab`]: brings everything up, hands out the parts, takes everything down |
 //! | `net` | network namespaces, the bridge between them, addresses seen from inside |
 //! | `template`, `server`, `sql` | MariaDB: data directories, one server a host, plain queries |
+//! | `disk` | small disks that can run full |
 //! | `faults` | cut a pair, cut one way, isolate, unplug, lose packets; all of it reversible |
 //! | `daemons`, `config` | `mmm-mond` and `mmm-agentd` with generated configuration |
 //! | `writer`, `verify` | a client that counts what it was promised, and whether it was kept |
+//! | `picture`, `repair` | the monitor's picture, waited for; a parted host rebuilt |
+//! | `matrix` | every fault in turn, its bars, the table of what came of it |
 //! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
 //! | `screen` | a real terminal around a program |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
@@ -23,14 +26,18 @@ mod cluster;
 pub mod config;
 pub mod daemons;
 pub mod demo;
+pub mod disk;
 pub mod faults;
 pub mod goals;
+pub mod matrix;
 pub mod meter;
 pub mod net;
 pub mod observer;
 pub mod page;
+pub mod picture;
 pub mod process;
 pub mod remote;
+pub mod repair;
 pub mod rights;
 pub mod screen;
 pub mod server;

@@ -82,6 +82,14 @@ impl Observer {
         self.overlaps(since, |span| span.holds(vip))
     }
 
+    /// When the host was first seen without the address, since `since`.
+    pub fn left(&self, host: &str, vip: Ipv4Addr, since: Instant) -> Option<Instant> {
+        let host = self.hosts.iter().find(|watched| watched.name == host)?;
+        let spans = lock(&host.spans);
+        let without = spans.iter().find(|span| span.to > since && !span.holds(vip))?;
+        Some(without.from.max(since))
+    }
+
     /// How long two hosts held the address AND accepted writes at once: what must never be.
     ///
     /// Counts only what was seen at two samples of both hosts, so an overlap shorter than some

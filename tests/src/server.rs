@@ -147,6 +147,7 @@ impl Server {
             "--innodb-use-native-aio=0",
             "--aria-pagecache-buffer-size=1M",
             "--key-buffer-size=1M",
+            "--max-connections=600",
             "--table-open-cache=100",
             "--performance-schema=OFF",
         ]

@@ -93,15 +93,7 @@ impl Session {
     }
 
     fn open(opts: OptsBuilder, login: &Login, limit: Duration) -> Result<Session, SqlError> {
-        // Packet size and wait time-out given: the driver asks the server for nothing by itself.
-        let opts: Opts = opts
-            .user(Some(&login.user))
-            .pass(Some(&login.password))
-            .db_name(login.database.clone())
-            .prefer_socket(false)
-            .max_allowed_packet(Some(16 << 20))
-            .wait_timeout(Some(28_800))
-            .into();
+        let opts = complete(opts, login);
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -126,6 +118,18 @@ impl Session {
             Err(_) => Err(SqlError::Late(limit)),
         }
     }
+}
+
+/// Who, and nothing that makes the driver ask the server by itself: packet size and wait time-out
+/// are given.
+pub(crate) fn complete(opts: OptsBuilder, login: &Login) -> Opts {
+    opts.user(Some(&login.user))
+        .pass(Some(&login.password))
+        .db_name(login.database.clone())
+        .prefer_socket(false)
+        .max_allowed_packet(Some(16 << 20))
+        .wait_timeout(Some(28_800))
+        .into()
 }
 
 fn plain(rows: Vec<Row>) -> Rows {

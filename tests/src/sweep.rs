@@ -83,6 +83,7 @@ pub fn sweep() -> Result<Vec<String>> {
         let mine = nix::unistd::access(&folder, nix::unistd::AccessFlags::W_OK).is_ok();
         if mine && !alive(&name) {
             end_users(&folder)?;
+            crate::disk::unmount_below(&folder)?;
             fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
             removed.push(format!("folder {}", folder.display()));
         }

@@ -20,10 +20,15 @@ impl std::ops::Deref for OneLab {
     }
 }
 
+/// Waits for its turn; while what it returns is kept, no other test has a lab.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed while it held the lock has dropped its lab all the same.
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Waits for its turn, then brings a lab up; panics with the reason and the remedy if it cannot.
 pub(crate) fn lab(options: &Options) -> OneLab {
-    // A test that failed while it held the lock has dropped its lab all the same.
-    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = alone();
     match Lab::up(options) {
         Ok(lab) => OneLab { lab, _guard: guard },
         Err(e) => panic!("no lab: {e:#}"),

@@ -50,6 +50,20 @@ impl GtidPos {
             .fold(0, u64::saturating_add)
     }
 
+    /// The last transaction of each domain in which this position is ahead of `other`, with the
+    /// domain.
+    pub fn ahead_of(&self, other: &Self) -> impl Iterator<Item = (u32, Gtid)> {
+        let ahead = |(domain, gtid): &(u32, Gtid)| {
+            other.0.get(domain).is_none_or(|theirs| theirs.seq < gtid.seq)
+        };
+        self.0.iter().map(|(domain, gtid)| (*domain, *gtid)).filter(ahead)
+    }
+
+    /// The last transaction of a domain.
+    pub fn last(&self, domain: u32) -> Option<Gtid> {
+        self.0.get(&domain).copied()
+    }
+
     /// The later of both in every domain.
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
@@ -137,6 +151,17 @@ impl fmt::Debug for GtidPos {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_ahead_says_who_wrote_it() {
+        let pos = |text: &str| text.parse::<GtidPos>().unwrap();
+        let (mine, theirs) = (pos("0-1-12,1-2-7,5-3-1"), pos("0-2-11,1-2-7"));
+        let ahead: Vec<(u32, Gtid)> = mine.ahead_of(&theirs).collect();
+        let last = |server, seq| Gtid { server, seq };
+        assert_eq!(ahead, [(0, last(1, 12)), (5, last(3, 1))]);
+        assert_eq!(mine.last(0), Some(last(1, 12)));
+        assert_eq!((mine.last(7), theirs.ahead_of(&mine).count()), (None, 0));
+    }
 
     fn pos(text: &str) -> GtidPos {
         text.parse().unwrap()

@@ -2,14 +2,12 @@
 //! through the writer's VIP: planned moves, kills of the writer's server, isolation of the writer's
 //! host.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use lab::config::Settings;
 use lab::{Options, WRITER_VIP};
-use mmm_proto::HostState;
 
-use super::{Cluster, LATER, SOON, all_online, states, story, wait_view};
+use super::{Cluster, LATER, SOON, all_online, story};
 
 const MOVES: usize = 20;
 const KILLS: usize = 10;
@@ -148,64 +146,6 @@ fn isolations(cluster: &Cluster) -> Row {
 /// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
 /// rebuilt.
 fn back_in_the_cluster(cluster: &Cluster, host: &str) {
-    rejoined_or_rebuilt(cluster, host);
+    lab::repair::rejoined_or_rebuilt(&cluster.lab, host).unwrap();
     all_online(&cluster.lab, LATER);
-}
-
-/// A host is ONLINE, or it has parted and is rebuilt.
-pub(super) fn rejoined_or_rebuilt(cluster: &Cluster, host: &str) {
-    let parted = wait_view(
-        &cluster.lab,
-        "the former writer to rejoin or to be called parted",
-        LATER,
-        |view| {
-            let seen = states(view);
-            let state = view.host(host).map(|host| (host.state, host.why.clone()));
-            match state {
-                Some((HostState::Online, _)) => Ok(false),
-                Some((HostState::ReplicationFail | HostState::AwaitingRecovery, why)) => {
-                    if parted(cluster, host) { Ok(true) } else { Err(format!("{why}; {seen}")) }
-                }
-                _ => Err(seen),
-            }
-        },
-    );
-    if parted {
-        rebuild(cluster, host);
-    }
-}
-
-/// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236
-/// or 1950.
-fn parted(cluster: &Cluster, host: &str) -> bool {
-    let status = cluster.lab.server(host).unwrap().replica_status().unwrap_or_default();
-    ["Last_IO_Errno", "Last_SQL_Errno"]
-        .iter()
-        .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
-}
-
-/// What an operator does with a parted host, in short: the rows that only it has go, its history
-/// ends where the new writer's began, and it follows again.
-fn rebuild(cluster: &Cluster, host: &str) {
-    let (server, writer) =
-        (cluster.lab.server(host).unwrap(), cluster.lab.server(&cluster.writer()).unwrap());
-    let ids = |server: &lab::server::Server| -> BTreeSet<String> {
-        let rows = server.sql("SELECT id FROM app.t").unwrap().rows;
-        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
-    };
-    server.sql("STOP SLAVE").unwrap();
-    let extra: Vec<String> = ids(server).difference(&ids(writer)).cloned().collect();
-    let position = server.value("SELECT @@gtid_binlog_pos").unwrap();
-    let (prefix, seq) = position.rsplit_once('-').unwrap();
-    let common = seq.parse::<usize>().unwrap() - extra.len();
-    println!("{host} had parted at {position} with {} rows of its own; rebuilt", extra.len());
-    let mut session = server.session().unwrap();
-    let mut run = |sql: &str| {
-        session.query(sql, SOON).unwrap_or_else(|error| panic!("{host}: {sql}: {error}"));
-    };
-    run("SET SESSION sql_log_bin=0");
-    run(&format!("DELETE FROM app.t WHERE id IN ({})", extra.join(",")));
-    run("RESET MASTER");
-    run(&format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
-    run("START SLAVE");
 }

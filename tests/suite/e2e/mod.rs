@@ -4,6 +4,7 @@ mod doctor;
 mod faults;
 mod figures;
 mod manners;
+mod matrix;
 mod partitions;
 mod people;
 mod refused;
@@ -15,11 +16,10 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use lab::observer::Observer;
-use lab::wait::until;
+pub(super) use lab::picture::{story, words as states};
 use lab::writer::{Switch, Writer};
-use lab::{Lab, Options, WRITER_VIP};
-use mmm_proto::view::WriterState;
-use mmm_proto::{ClusterView, HostState};
+use lab::{Lab, Options, WRITER_VIP, picture};
+use mmm_proto::ClusterView;
 
 use crate::support::{OneLab, lab as one_lab};
 
@@ -88,15 +88,7 @@ impl Cluster {
 
 /// The picture, as `mmm-control --json show` prints it.
 pub(super) fn view(lab: &Lab) -> ClusterView {
-    try_view(lab).unwrap_or_else(|error| panic!("no picture: {error}"))
-}
-
-fn try_view(lab: &Lab) -> Result<ClusterView, String> {
-    let daemons = lab.daemons().map_err(|error| error.to_string())?;
-    let said = daemons.control(&["--json", "show"]).map_err(|error| error.to_string())?;
-    let answer: serde_json::Value = serde_json::from_str(&said.stdout)
-        .map_err(|error| format!("{error}: {}{}", said.stdout, said.stderr))?;
-    serde_json::from_value(answer["view"].clone()).map_err(|error| format!("{error}: {answer}"))
+    picture::view(lab).unwrap_or_else(|error| panic!("no picture: {error}"))
 }
 
 /// Waits until the picture is as wanted; the test says what it sees instead.
@@ -106,54 +98,12 @@ pub(super) fn wait_view<T>(
     limit: Duration,
     test: impl Fn(&ClusterView) -> Result<T, String>,
 ) -> T {
-    match until(what, limit, || test(&try_view(lab)?)) {
-        Ok(value) => value,
-        Err(error) => panic!("{error:#}\n{}", story(lab)),
-    }
+    picture::wait(lab, what, limit, test).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// Waits until every host is ONLINE, the writer serves and everybody follows it.
 pub(super) fn all_online(lab: &Lab, limit: Duration) {
-    wait_view(lab, "every host ONLINE and following the writer", limit, |view| {
-        let seen = states(view);
-        let Some(writer) = view.writer.host.clone() else {
-            return Err(seen);
-        };
-        let well = view.writer.state == WriterState::Serving
-            && view.running.is_none()
-            && view.hosts.iter().all(|host| {
-                let follows = host.server.source.as_ref() == Some(&writer) || host.name == writer;
-                host.state == HostState::Online && host.agent.reachable && follows
-            })
-            && view.roles.iter().all(|role| role.vips.iter().all(|vip| vip.host.is_some()));
-        if well { Ok(()) } else { Err(seen) }
-    });
-}
-
-/// The picture in a line, for messages.
-pub(super) fn states(view: &ClusterView) -> String {
-    let hosts: Vec<String> = view
-        .hosts
-        .iter()
-        .map(|host| {
-            let source = host.server.source.as_ref().map_or("-".to_owned(), ToString::to_string);
-            let duty = &host.agent.duty;
-            format!("{} {} ({}) from {source}, duty {duty}", host.name, host.state, host.why)
-        })
-        .collect();
-    let writer = &view.writer;
-    format!("writer {:?} {:?} {}; {}", writer.host, writer.state, writer.why, hosts.join("; "))
-}
-
-/// What the daemons wrote last, for messages.
-pub(super) fn story(lab: &Lab) -> String {
-    let Ok(daemons) = lab.daemons() else {
-        return String::new();
-    };
-    daemons
-        .all()
-        .map(|daemon| format!("--- {}\n{}\n", daemon.log().display(), daemon.tail()))
-        .collect()
+    picture::wait_well(lab, limit).unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 /// Who holds an address, by looking at the interfaces.

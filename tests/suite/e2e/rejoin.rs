@@ -135,40 +135,6 @@ fn a_restarted_monitor_is_not_noticed_by_clients() {
 }
 
 #[test]
-fn a_restarted_agent_goes_on_within_its_grant() {
-    let cluster = Cluster::up(&Options::with_daemons());
-    let writer = cluster.writer();
-    let agent = cluster.lab.daemons().unwrap().agent(&writer).unwrap();
-    let since = Instant::now();
-    agent.kill9().unwrap();
-    agent.start().unwrap();
-    all_online(&cluster.lab, SOON);
-    cluster.client.wait_rows(400, SOON).unwrap();
-    let gap = cluster.client.record().longest_gap(since, Instant::now());
-    assert_eq!(cluster.writer(), writer);
-    assert!(gap < Duration::from_millis(250), "the clients noticed: {gap:?}");
-    println!("restart of the writer's agent: longest gap {gap:?}");
-    cluster.assert_never_two_writers();
-}
-
-#[test]
-fn a_dead_agent_loses_the_address_and_another_host_serves() {
-    let cluster = Cluster::up(&Options::with_daemons());
-    let writer = cluster.writer();
-    let agent = cluster.lab.daemons().unwrap().agent(&writer).unwrap();
-    let since = Instant::now();
-    agent.kill9().unwrap();
-    let switch = cluster.switched(since, SOON);
-    println!("death of the writer's agent: gap {:?}", switch.gap);
-    let heir = cluster.standby_of(&writer).to_owned();
-    assert_eq!(holders(&cluster.lab, WRITER_VIP), [heir]);
-    agent.start().unwrap();
-    all_online(&cluster.lab, LATER);
-    assert!(cluster.lab.server(&writer).unwrap().is_read_only().unwrap());
-    cluster.assert_never_two_writers();
-}
-
-#[test]
 fn without_a_monitor_the_writer_goes_on_while_its_peer_agrees_and_fences_itself_without_it() {
     let cluster = Cluster::up(&Options::with_daemons());
     let (writer, daemons) = (cluster.writer(), cluster.lab.daemons().unwrap());
@@ -196,29 +162,5 @@ fn without_a_monitor_the_writer_goes_on_while_its_peer_agrees_and_fences_itself_
     assert_eq!(cluster.writer(), writer, "nobody else was promoted");
     let audits = cluster.lab.verify(&cluster.client.record(), &writer, SOON).unwrap();
     assert!(audits.iter().all(lab::verify::Audit::is_clean), "{audits:?}");
-    cluster.assert_never_two_writers();
-}
-
-#[test]
-fn a_stopped_server_is_ended_so_that_it_cannot_acknowledge_later() {
-    let cluster = Cluster::up(&Options::with_daemons());
-    let victim = cluster.writer();
-    let server = cluster.lab.server(&victim).unwrap();
-    let since = Instant::now();
-    server.freeze().unwrap();
-    let switch = cluster.switched(since, SOON);
-    println!("SIGSTOP of the writer's server: gap {:?}", switch.gap);
-    let heir = wait_view(&cluster.lab, "the picture of it", SOON, |view| {
-        let host = view.writer.host.as_ref().map(ToString::to_string);
-        host.filter(|host| *host != victim).ok_or_else(|| states(view))
-    });
-    lab::wait::until("the stopped server to be ended", SOON, || {
-        if server.is_running() { Err("it still runs") } else { Ok(()) }
-    })
-    .unwrap();
-    server.start().unwrap();
-    all_online(&cluster.lab, LATER);
-    let audits = cluster.lab.verify(&cluster.client.record(), &heir, SOON).unwrap();
-    assert!(audits.iter().all(|audit| audit.duplicated.is_empty()), "{audits:?}");
     cluster.assert_never_two_writers();
 }

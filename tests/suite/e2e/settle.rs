@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use lab::Options;
 use lab::WRITER_VIP;
 use lab::config::Settings;
+use lab::repair::rejoined_or_rebuilt;
 
-use super::figures::rejoined_or_rebuilt;
 use super::{Cluster, LATER, SOON, all_online};
 
 /// The product's default `lease_ttl`.
@@ -64,7 +64,7 @@ impl Scene {
     /// there twice.
     pub(super) fn settle(&self, cluster: &Cluster) -> Seen {
         for host in ["db1", "db2", "db3"] {
-            rejoined_or_rebuilt(cluster, host);
+            rejoined_or_rebuilt(&cluster.lab, host).unwrap();
         }
         all_online(&cluster.lab, LATER);
         cluster.client.wait_rows(20, SOON).unwrap();

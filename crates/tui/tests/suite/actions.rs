@@ -1,5 +1,5 @@
-//! Every state of the screen crossed with every acting key: what is asked for, or why not. The table
-//! of `docs/console.md` is what is found here: `MMM_WRITE_DOCS=1` writes it.
+//! Every state of the screen crossed with every acting key: what is asked for, or why not. The
+//! table of `docs/console.md` is what is found here: `MMM_WRITE_DOCS=1` writes it.
 
 use std::fmt::Write as _;
 use std::path::Path;

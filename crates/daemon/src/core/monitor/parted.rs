@@ -86,7 +86,8 @@ impl Monitor {
                 continue;
             }
             let source = self.writer().unwrap_or(heir);
-            if !self.replicates(host, source) {
+            let strange = self.is_strange(&self.parted[index]);
+            if strange || !self.replicates(host, source) {
                 self.parted[index].following = None;
             } else if self.has_followed(index) {
                 self.parted.remove(index);
@@ -98,11 +99,30 @@ impl Monitor {
             // A server that starts may follow its heir at once, and has the heir's own transactions
             // then.
             let follows = self.replicates(host, source) || self.seems_to_replicate(host);
+            let follows = follows && !strange;
             let has_more = self.beyond(&self.parted[index]).is_some_and(|extra| extra > 0);
             if has_more && !follows && !self.parted[index].told {
                 self.tell_parted(index);
             }
         }
+    }
+
+    /// Whether the last of what a host has beyond its heir was written by itself, or by the writer
+    /// that was lost. Its replication runs then until the first transaction of the heir comes,
+    /// which can take long after a cut; what runs proves nothing.
+    fn is_strange(&self, parted: &Parted) -> bool {
+        let report = self.hosts[parted.host].heard.as_ref();
+        let Some(heard) = report.filter(|heard| heard.at > parted.since) else {
+            return false;
+        };
+        let id = |host: usize| self.hosts[host].report().map(|report| report.server.server_id);
+        let (own, heir) = (id(parted.host), id(parted.heir));
+        let writer = self.writer().and_then(id);
+        heard.report.server.position.ahead_of(&parted.at).any(|(domain, last)| {
+            let by_the_lost = parted.at.last(domain).is_some_and(|at| at.server == last.server);
+            let by_its_heirs = [heir, writer].contains(&Some(last.server));
+            own == Some(last.server) || (by_the_lost && !by_its_heirs)
+        })
     }
 
     /// Whether the check of a host's replication is good and has not failed for long.

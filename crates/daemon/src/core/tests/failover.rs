@@ -93,6 +93,24 @@ fn an_old_master_with_writes_of_its_own_stays_out_and_is_reported() {
 }
 
 #[test]
+fn an_old_master_with_writes_of_its_own_stays_out_while_nothing_comes_from_the_new_one() {
+    let mut c = Cluster::mature();
+    c.cut_peers[0] = true;
+    c.run(300);
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    assert!(c.missing_on(1) > 0);
+    c.cut_peers[0] = false;
+    // It follows, its threads run, and what the new writer has is still on the way: a connection
+    // that was cut sends again only seconds after the heal.
+    c.hosts[0].server.receive_stuck = true;
+    c.hosts[0].server.start();
+    c.until("it is told", 30_000, |c| c.said("has parted from the new writer"));
+    c.run(30_000);
+    assert_ne!(c.state(0), HostState::Online, "{}", c.tail());
+}
+
+#[test]
 fn an_old_master_with_writes_of_its_own_is_no_candidate_when_the_new_one_dies() {
     let mut c = Cluster::mature();
     c.cut_peers[0] = true;

@@ -1,0 +1,93 @@
+//! What an operator does after a bad time: a host that has parted from the others is rebuilt.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mmm_proto::HostState;
+
+use crate::cluster::Lab;
+use crate::picture;
+use crate::server::Server;
+
+/// How long a host may take to come back, or to be called parted.
+const LATER: Duration = Duration::from_secs(40);
+/// How long one statement may take.
+const SOON: Duration = Duration::from_secs(15);
+
+/// Waits until a host is ONLINE, or has parted: then it is rebuilt. A server that has ended
+/// meanwhile is started, as its service manager would. How many transactions only it had.
+pub fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
+    let what = format!("{host} to rejoin or to be called parted");
+    let has_parted = picture::wait(lab, &what, LATER, |view| {
+        let seen = picture::words(view);
+        let server = lab.server(host).map_err(|error| format!("{error:#}"))?;
+        if !server.is_running() {
+            server.start().map_err(|error| format!("{error:#}"))?;
+        }
+        let state = view.host(host).map(|host| (host.state, host.why.clone()));
+        match state {
+            Some((HostState::Online, _)) => Ok(false),
+            Some((HostState::ReplicationFail | HostState::AwaitingRecovery, why)) => {
+                if parted(lab, host) { Ok(true) } else { Err(format!("{why}; {seen}")) }
+            }
+            _ => Err(seen),
+        }
+    })?;
+    if has_parted { rebuild(lab, host) } else { Ok(0) }
+}
+
+/// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236
+/// or 1950.
+fn parted(lab: &Lab, host: &str) -> bool {
+    let status = lab.server(host).and_then(Server::replica_status).unwrap_or_default();
+    ["Last_IO_Errno", "Last_SQL_Errno"]
+        .iter()
+        .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
+}
+
+/// What an operator does with a parted host, in short: what only it has goes, its history ends
+/// where the new writer's began, and it follows again. How many transactions those were: every
+/// client of the lab writes one row in each.
+fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
+    let writer = picture::writer(lab).map_err(anyhow::Error::msg)?;
+    let (server, writer) = (lab.server(host)?, lab.server(&writer)?);
+    server.sql("STOP SLAVE")?;
+    let rows = extra(server, writer, "SELECT id FROM app.t")?;
+    // Rows of clients that are in the way; not every lab has them.
+    let held = extra(server, writer, "SELECT CONCAT(id, ',', n) FROM app.held").unwrap_or_default();
+    let count = rows.len() + held.len();
+    let position = server.value("SELECT @@gtid_binlog_pos")?;
+    let (prefix, seq) = position.rsplit_once('-').context("a GTID position")?;
+    let common = seq.parse::<usize>()?.checked_sub(count).context("its history")?;
+    ensure!(count > 0, "{host} has parted at {position}, and not by what clients of the lab wrote");
+    let mut undo = vec!["SET SESSION sql_log_bin=0".to_owned()];
+    if !rows.is_empty() {
+        undo.push(format!("DELETE FROM app.t WHERE id IN ({})", rows.join(",")));
+    }
+    for row in &held {
+        let id = row.split(',').next().unwrap_or_default();
+        let theirs = writer.sql(&format!("SELECT n FROM app.held WHERE id = {id}"))?;
+        undo.push(match theirs.first() {
+            Some(n) => format!("UPDATE app.held SET n = {n} WHERE id = {id}"),
+            None => format!("DELETE FROM app.held WHERE id = {id}"),
+        });
+    }
+    undo.push("RESET MASTER".to_owned());
+    undo.push(format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
+    undo.push("START SLAVE".to_owned());
+    let mut session = server.session()?;
+    for sql in undo {
+        let told: String = sql.chars().take(100).collect();
+        session.query(&sql, SOON).with_context(|| format!("{host}: {told}"))?;
+    }
+    Ok(count)
+}
+
+/// What one server answers and the other does not.
+fn extra(server: &Server, than: &Server, sql: &str) -> Result<Vec<String>> {
+    let all = |server: &Server| -> Result<BTreeSet<String>> {
+        let rows = server.sql(sql)?.rows;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    };
+    Ok(all(server)?.difference(&all(than)?).cloned().collect())
+}
