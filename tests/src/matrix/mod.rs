@@ -34,8 +34,8 @@ use scene::Scene;
 pub const TTL: Duration = Duration::from_secs(3);
 
 /// How much longer than in an undisturbed run, or than the machine's own pauses in the same
-/// seconds, the longest pause of a client may be for a fault to have cost it nothing: less than TCP needs to send a lost packet again, and less than two
-/// heartbeats of anything.
+/// seconds, the longest pause of a client may be for a fault to have cost it nothing: less than
+/// TCP needs to send a lost packet again, and less than two heartbeats of anything.
 pub const NOISE: Duration = Duration::from_millis(100);
 
 /// One row of the matrix.

@@ -1,5 +1,5 @@
-//! The machine's own pauses: a client that asks a server which no fault concerns, at the pace of the
-//! client that writes. What it has to wait for in the same seconds is nobody's fault.
+//! The machine's own pauses: a client that asks a server which no fault concerns, at the pace of
+//! the client that writes. What it has to wait for in the same seconds is nobody's fault.
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
