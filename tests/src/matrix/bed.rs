@@ -116,7 +116,7 @@ impl Bed {
         }
         picture::wait_well(&self.lab, LATER).context("the cluster after the fault")?;
         client.wait_rows(20, SOON)?;
-        // An agent ends a server that it could not verify in time, as on a machine that is too busy;
+        // An agent ends a server that it could not verify in time, as on a machine too busy;
         // its service manager would start it.
         for server in self.lab.servers().iter().filter(|server| !server.is_running()) {
             scene.note(format!("the server of {} was ended by its agent", server.name()));
