@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test matrix lint check coverage bench goals clean
+.PHONY: all setup build demo test matrix lint check coverage bench goals shots clean
 
 all: build
 
@@ -55,7 +55,12 @@ coverage:
 # The console's figures beside its goals, as the table of docs/console.md; takes two minutes.
 goals:
 	$(CARGO) build --release -p mmm-tui -p mmm-daemon -p mmm-tests --bins
-	$(TARGET)/release/mmm-goals
+	$(TARGET)/release/mmm-goals --write docs/console.md
+
+# What the console shows on a real cluster, as text and as a recorded session, into docs/.
+shots:
+	$(CARGO) build --workspace --bins
+	@$(LAB) shots docs
 
 # What a step of the core costs.
 bench:

@@ -22,6 +22,9 @@ need ip iproute2
 need ps procps
 need unshare util-linux
 need tmux tmux
+# The units are tried under a real systemd, which nobody starts here.
+need systemd-analyze systemd
+need dbus-daemon dbus
 need faketime faketime
 need cc gcc libc6-dev
 need make make

@@ -15,6 +15,29 @@ use crate::wait::until;
 /// How long a daemon may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Which processes of a daemon are meant: an agent is a supervisor and its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The process that was started: an agent's supervisor, the whole of a monitor.
+    Parent,
+    /// The process that an agent's supervisor has started.
+    Worker,
+    /// Everything.
+    Both,
+}
+
+impl Part {
+    /// From its word.
+    pub fn parse(word: &str) -> Result<Part> {
+        match word {
+            "parent" => Ok(Part::Parent),
+            "worker" => Ok(Part::Worker),
+            "both" => Ok(Part::Both),
+            other => bail!("{other:?} is no part of an agent: worker, parent or both"),
+        }
+    }
+}
+
 /// One daemon on one host.
 pub struct Daemon {
     /// "mmm-mond", or "mmm-agentd on db1".
@@ -79,12 +102,43 @@ impl Daemon {
         self.with_process(Process::kill9)
     }
 
-    /// `kill -9` to the daemon's first process alone; what it started may go on.
-    pub fn kill9_parent(&self) -> Result<()> {
-        self.with_process(|p| {
-            p.signal(Signal::SIGKILL, false)?;
-            if p.wait(PATIENCE) { Ok(()) } else { bail!("it did not die") }
-        })
+    /// `kill -9` to one process of an agent, or to all. Of the worker's end its supervisor is told
+    /// by the kernel at once; a killed supervisor is gone when this returns.
+    pub fn kill9_part(&self, part: Part) -> Result<()> {
+        match part {
+            Part::Both => self.kill9(),
+            Part::Worker => self.signal_worker(rustix::process::Signal::KILL),
+            Part::Parent => self.with_process(|p| {
+                p.signal(Signal::SIGKILL, false)?;
+                if p.wait(PATIENCE) { Ok(()) } else { bail!("it did not die") }
+            }),
+        }
+    }
+
+    /// SIGSTOP to one process of an agent, or to all.
+    pub fn freeze_part(&self, part: Part) -> Result<()> {
+        match part {
+            Part::Both => self.freeze(),
+            Part::Worker => self.signal_worker(rustix::process::Signal::STOP),
+            Part::Parent => self.with_process(|p| p.signal(Signal::SIGSTOP, false)),
+        }
+    }
+
+    /// The process id of an agent's worker.
+    pub fn worker_pid(&self) -> Result<i32> {
+        let parent = self.pid().with_context(|| format!("{} does not run", self.name))?;
+        worker_of(parent).with_context(|| format!("{} has no worker", self.name))
+    }
+
+    fn signal_worker(&self, signal: rustix::process::Signal) -> Result<()> {
+        let pid = self.worker_pid()?;
+        let process = pidfd_open(pid)?;
+        // The number may have been given on before the pidfd was opened.
+        if self.worker_pid()? != pid {
+            bail!("the worker of {} was replaced just now", self.name);
+        }
+        rustix::process::pidfd_send_signal(&process, signal)
+            .with_context(|| format!("{signal:?} to the worker of {}", self.name))
     }
 
     /// SIGSTOP to the daemon and everything that it started.
@@ -97,7 +151,7 @@ impl Daemon {
         self.with_process(|p| p.signal(Signal::SIGCONT, true))
     }
 
-    /// The process id while it runs.
+    /// The process id of its first process while it runs.
     pub fn pid(&self) -> Option<i32> {
         lock(&self.process).as_ref().filter(|p| p.is_running()).map(Process::pid)
     }
@@ -231,6 +285,26 @@ impl Daemons {
         }
         result
     }
+}
+
+/// The worker among the children of a supervisor.
+fn worker_of(parent: i32) -> Option<i32> {
+    let pids = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, in brackets, may hold spaces; then come the state and the parent.
+        let ours = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        ours == Some(parent.to_string().as_str())
+            && words.split(|byte| *byte == 0).any(|word| word == b"--worker")
+    })
+}
+
+fn pidfd_open(pid: i32) -> Result<std::os::fd::OwnedFd> {
+    let id = rustix::process::Pid::from_raw(pid).with_context(|| format!("{pid} as a process"))?;
+    rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty())
+        .with_context(|| format!("process {pid}"))
 }
 
 /// One of our programs, from the folder that this program was built into.

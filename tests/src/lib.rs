@@ -13,6 +13,7 @@
 //! | `matrix` | every fault in turn, its bars, the table of what came of it |
 //! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
 //! | `screen` | a real terminal around a program |
+//! | `machine` | a real systemd on a host |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
 //! | `bugs` | deliberate bugs in the cores, and how soon the simulation finds them |
 //! | `remote`, `demo`, `simulated` | the bodies of `mmm-lab`'s commands |
@@ -29,10 +30,12 @@ pub mod demo;
 pub mod disk;
 pub mod faults;
 pub mod goals;
+pub mod machine;
 pub mod matrix;
 pub mod meter;
 pub mod net;
 pub mod observer;
+pub mod page;
 pub mod picture;
 pub mod process;
 pub mod remote;
@@ -40,9 +43,11 @@ pub mod repair;
 pub mod rights;
 pub mod screen;
 pub mod server;
+pub mod shots;
 pub mod simulated;
 pub mod sql;
 pub mod stop;
+pub mod svg;
 pub mod sweep;
 mod template;
 pub mod verify;

@@ -10,13 +10,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::Lab;
+use crate::daemons::Part;
 use crate::sweep;
 
 /// The words that [`perform`] knows.
 pub const FAULTS: &str = "kill HOST | start HOST | freeze HOST | thaw HOST | \
     stop-applier HOST | start-applier HOST | cut A B | cut-one-way FROM TO | isolate HOST | \
-    unplug HOST | lossy HOST PERCENT | heal | kill-agent HOST | start-agent HOST | \
-    freeze-agent HOST | thaw-agent HOST | kill-monitor | start-monitor";
+    unplug HOST | lossy HOST PERCENT | heal | \
+    kill-agent HOST [worker|parent|both] | start-agent HOST | \
+    freeze-agent HOST [worker|parent|both] | thaw-agent HOST | kill-monitor | start-monitor";
 
 /// How long an order may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,10 +119,16 @@ pub fn perform(lab: &Lab, words: &[&str]) -> Result<String> {
             lab.lossy(host, percent).and_then(fault)
         }
         ["heal"] => lab.heal_all().and_then(|()| done("the network is whole")),
-        ["kill-agent", host] => lab.daemons()?.agent(host)?.kill9().and_then(|()| done("killed")),
+        ["kill-agent", host] => perform(lab, &["kill-agent", host, "both"]),
+        ["kill-agent", host, part] => {
+            let part = Part::parse(part)?;
+            lab.daemons()?.agent(host)?.kill9_part(part).and_then(|()| done("killed"))
+        }
         ["start-agent", host] => lab.daemons()?.agent(host)?.start().and_then(|()| done("started")),
-        ["freeze-agent", host] => {
-            lab.daemons()?.agent(host)?.freeze().and_then(|()| done("frozen"))
+        ["freeze-agent", host] => perform(lab, &["freeze-agent", host, "both"]),
+        ["freeze-agent", host, part] => {
+            let part = Part::parse(part)?;
+            lab.daemons()?.agent(host)?.freeze_part(part).and_then(|()| done("frozen"))
         }
         ["thaw-agent", host] => lab.daemons()?.agent(host)?.thaw().and_then(|()| done("goes on")),
         ["kill-monitor"] => lab.daemons()?.monitor.kill9().and_then(|()| done("killed")),

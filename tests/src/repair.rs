@@ -21,6 +21,7 @@ pub fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
     let has_parted = picture::wait(lab, &what, LATER, |view| {
         let seen = picture::words(view);
         let server = lab.server(host).map_err(|error| format!("{error:#}"))?;
+        let writer = view.writer.host.as_ref().map(ToString::to_string).unwrap_or_default();
         if !server.is_running() {
             server.start().map_err(|error| format!("{error:#}"))?;
         }
@@ -28,7 +29,13 @@ pub fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
         match state {
             Some((HostState::Online, _)) => Ok(false),
             Some((HostState::ReplicationFail | HostState::AwaitingRecovery, why)) => {
-                if parted(lab, host) { Ok(true) } else { Err(format!("{why}; {seen}")) }
+                // 1236 is also what a host says that asks for binary logs which are gone: nothing
+                // to rebuild, it is to be pointed anew.
+                let only_here =
+                    || -> Result<usize> { Ok(all_extra(server, lab.server(&writer)?)?.0) };
+                let parted =
+                    parted(lab, host) && only_here().map_err(|error| format!("{error:#}"))? > 0;
+                if parted { Ok(true) } else { Err(format!("{why}; {seen}")) }
             }
             _ => Err(seen),
         }
@@ -52,10 +59,7 @@ fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
     let writer = picture::writer(lab).map_err(anyhow::Error::msg)?;
     let (server, writer) = (lab.server(host)?, lab.server(&writer)?);
     server.sql("STOP SLAVE")?;
-    let rows = extra(server, writer, "SELECT id FROM app.t")?;
-    // Rows of clients that are in the way; not every lab has them.
-    let held = extra(server, writer, "SELECT CONCAT(id, ',', n) FROM app.held").unwrap_or_default();
-    let count = rows.len() + held.len();
+    let (count, [rows, held]) = all_extra(server, writer)?;
     let position = server.value("SELECT @@gtid_binlog_pos")?;
     let (prefix, seq) = position.rsplit_once('-').context("a GTID position")?;
     let common = seq.parse::<usize>()?.checked_sub(count).context("its history")?;
@@ -81,6 +85,14 @@ fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
         session.query(&sql, SOON).with_context(|| format!("{host}: {told}"))?;
     }
     Ok(count)
+}
+
+/// How many rows only the first has; those of the writing clients, and those of clients that are
+/// in the way, which not every lab has.
+fn all_extra(server: &Server, writer: &Server) -> Result<(usize, [Vec<String>; 2])> {
+    let rows = extra(server, writer, "SELECT id FROM app.t")?;
+    let held = extra(server, writer, "SELECT CONCAT(id, ',', n) FROM app.held").unwrap_or_default();
+    Ok((rows.len() + held.len(), [rows, held]))
 }
 
 /// What one server answers and the other does not.

@@ -13,6 +13,7 @@ pub mod core;
 pub mod log;
 pub mod mond;
 pub mod net;
+pub mod notify;
 pub mod signals;
 pub mod sim;
 pub mod start;

@@ -20,6 +20,8 @@ pub struct LogSettings {
     pub file: Option<PathBuf>,
     /// One JSON object a line.
     pub json: bool,
+    /// Drop lines rather than wait for a disk that hangs: for who must not hang.
+    pub lossy: bool,
 }
 
 /// Keeps the log running. Held to the end of `main`, so that the last lines reach the disk.
@@ -36,8 +38,8 @@ pub struct LogGuard {
 pub fn start(settings: &LogSettings) -> Result<LogGuard, String> {
     let filter = filter(&settings.level, std::env::var("RUST_LOG").ok().as_deref())?;
     let (writer, worker) = match &settings.file {
-        Some(path) => queue(daily(path)?),
-        None => queue(std::io::stderr()),
+        Some(path) => queue(daily(path)?, settings.lossy),
+        None => queue(std::io::stderr(), settings.lossy),
     };
     let to_terminal = settings.file.is_none() && std::io::stderr().is_terminal();
     // The journal stamps each line by itself.
@@ -57,9 +59,10 @@ pub fn start(settings: &LogSettings) -> Result<LogGuard, String> {
     Ok(LogGuard { _worker: worker })
 }
 
-/// A bounded queue to its own thread. Never drops a line: who logs more than the disk takes, waits.
-fn queue<W: std::io::Write + Send + 'static>(to: W) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default().lossy(false).finish(to)
+/// A bounded queue to its own thread. Unless told to, it never drops a line: who logs more than the
+/// disk takes, waits.
+fn queue<W: std::io::Write + Send + 'static>(to: W, lossy: bool) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(lossy).finish(to)
 }
 
 fn filter(level: &str, environment: Option<&str>) -> Result<EnvFilter, String> {

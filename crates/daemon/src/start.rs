@@ -2,6 +2,8 @@
 //! runtime. The only room of the daemons that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod agent;
+
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::Write as _;
@@ -16,9 +18,10 @@ use crate::agentd::doctor::{self, Subject};
 use crate::config::{self, Config, Program};
 use crate::log::{self, LogSettings};
 use crate::sim::demo::{self, DemoFlags};
+pub use agent::agent;
 
 /// The command line of a daemon.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(version)]
 pub struct Flags {
     /// The configuration file: TOML, or the original's form if its name ends in .conf.
@@ -63,36 +66,43 @@ impl Flags {
     }
 }
 
-/// Runs a daemon to its end; `stem` is the name of its file without cluster and ending. Exit codes:
-/// 0 ended as told, 1 could not start or go on, 2 wrong usage or configuration.
-pub fn start<F>(
-    flags: Flags,
+/// The file and what it says; the exit code where it cannot be read.
+fn load(
+    flags: &Flags,
     program: Program,
     stem: &str,
-    run: impl FnOnce(Config) -> F,
-) -> ExitCode
-where
-    F: Future<Output = anyhow::Result<()>>,
-{
+) -> Result<(PathBuf, config::Loaded), ExitCode> {
     let path = flags.file(stem);
-    let loaded = match config::load(&path, program) {
-        Ok(loaded) => loaded,
+    match config::load(&path, program) {
+        Ok(loaded) => Ok((path, loaded)),
         Err(report) => {
             eprintln!("{report}");
-            return ExitCode::from(2);
+            Err(ExitCode::from(2))
         }
+    }
+}
+
+fn log_settings(flags: &Flags, config: &Config) -> LogSettings {
+    let level = flags.log_level.clone().unwrap_or_else(|| config.log_level.word().to_owned());
+    LogSettings { level, file: config.log_path.clone(), ..LogSettings::default() }
+}
+
+/// Runs the monitor to its end. Exit codes: 0 ended as told, 1 could not start or go on, 2 wrong
+/// usage or configuration.
+pub fn monitor(flags: &Flags) -> ExitCode {
+    let loaded = match load(flags, Program::Monitor, "mmm_mon") {
+        Ok((_, loaded)) => loaded,
+        Err(code) => return code,
     };
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    if let Some(what) = &flags.check {
-        print!("{}", config::describe(&loaded.config, program));
-        let live = program == Program::Agent && what == "all";
-        return if live { examine(&loaded.config) } else { ExitCode::SUCCESS };
+    if flags.check.is_some() {
+        print!("{}", config::describe(&loaded.config, Program::Monitor));
+        return ExitCode::SUCCESS;
     }
-    let level = flags.log_level.unwrap_or_else(|| loaded.config.log_level.word().to_owned());
-    let settings = LogSettings { level, file: loaded.config.log_path.clone(), json: false };
-    run_to_end(&settings, || run(loaded.config))
+    let settings = log_settings(flags, &loaded.config);
+    run_to_end(&settings, || crate::mond::worker::run(loaded.config))
 }
 
 /// Looks at the machine that the agent is to run on. Exit codes: 0 nothing is bad, 1 something is.

@@ -170,6 +170,17 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
+/// A file that root writes in the folder of another user belongs to that user: the daemon must be
+/// able to go on with it.
+pub(crate) fn belong_to_folder(file: &File, path: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    if let (true, Ok(found)) = (nix::unistd::geteuid().is_root(), folder(path).metadata())
+        && let Err(error) = fchown(file, Some(found.uid()), Some(found.gid()))
+    {
+        tracing::warn!(path = %path.display(), %error, "cannot give it to the owner of its folder");
+    }
+}
+
 /// Write beside, sync, rename, sync the folder: a crash leaves the old file or the new.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let io = |doing| move |error| StoreError::Io { path: path.to_owned(), doing, error };
@@ -189,6 +200,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         .mode(0o600)
         .open(&beside)
         .map_err(io("create a file beside it"))?;
+    belong_to_folder(&file, path);
     let written = file
         .set_permissions(std::fs::Permissions::from_mode(0o600))
         .and_then(|()| file.write_all(bytes))
@@ -261,6 +273,20 @@ mod tests {
         let error = store.save(&vec![2], LIMIT).await.unwrap_err().to_string();
         assert!(error.contains("leftover"), "{error}");
         assert_eq!(open(&path).unwrap().1, Some(vec![1]));
+    }
+
+    #[tokio::test]
+    async fn what_root_writes_belongs_to_the_owner_of_the_folder() {
+        if !nix::unistd::geteuid().is_root() {
+            // Nobody else may give files away, and nobody else needs to.
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
+        let path = folder.path().join("state");
+        open(&path).unwrap().0.save(&vec![1], LIMIT).await.unwrap();
+        let found = path.metadata().unwrap();
+        assert_eq!((found.uid(), found.gid()), (65534, 65534));
     }
 
     #[tokio::test]

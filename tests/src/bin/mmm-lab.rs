@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use clap::{Parser, Subcommand};
 use lab::remote::{self, Ear};
 use lab::stop::Stop;
 use lab::wait::{pass, until};
-use lab::{Lab, Options, demo, rights, simulated, sweep};
+use lab::{Lab, Options, demo, rights, shots, simulated, sweep};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -63,6 +64,12 @@ enum Command {
     /// Show the product: the console on a cluster of its own, or text when DEMO_SECONDS is set or
     /// there is no terminal. Without MariaDB or the rights for networks the cluster is simulated.
     Demo,
+    /// Write what the console shows on a real cluster: text into DIR/console.md, a recorded session
+    /// into DIR/console.svg.
+    Shots {
+        #[arg(default_value = "docs")]
+        dir: PathBuf,
+    },
     /// Run a command with the rights over the network that the lab needs, root or not.
     Run {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -105,6 +112,10 @@ fn run(command: Command) -> Result<()> {
             Ok(()) => demo::run(),
             Err(why) => simulated::run(&why),
         },
+        Command::Shots { dir } => {
+            rights::ensure()?;
+            shots::run(&dir)
+        }
         Command::Run { command } => Err(rights::exec(&command[0], &command[1..])),
     }
 }

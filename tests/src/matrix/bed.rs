@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::judge::{self, Run, Watch};
 use super::probe::Probe;
+use super::pulse::Pulse;
 use super::scene::{SOON, Scene};
 use super::{Row, told};
 use crate::cluster::{Lab, Options, WRITER_VIP};
@@ -29,6 +30,7 @@ pub struct Bed {
     observer: Observer,
     through: Vec<Probe>,
     straight: Vec<Probe>,
+    pulse: Pulse,
     /// The longest gap of an undisturbed run; measured when first asked for.
     quiet: Option<Duration>,
     draw: u64,
@@ -60,8 +62,11 @@ impl Bed {
                 through.push(Probe::start(server.host(), lab.writer_address())?);
             }
         }
+        // No fault of the matrix that must go unnoticed concerns the slave.
+        let slave = SocketAddr::from((lab.server("db3")?.ip(), PORT));
+        let pulse = Pulse::start(lab.host("app")?, slave)?;
         let observer = lab.observe()?;
-        Ok(Bed { observer, through, straight, quiet: None, draw: seed, lab })
+        Ok(Bed { observer, through, straight, pulse, quiet: None, draw: seed, lab })
     }
 
     pub fn lab(&self) -> &Lab {
@@ -111,10 +116,17 @@ impl Bed {
         }
         picture::wait_well(&self.lab, LATER).context("the cluster after the fault")?;
         client.wait_rows(20, SOON)?;
+        // An agent ends a server that it could not verify in time, as on a machine too busy;
+        // its service manager would start it.
+        for server in self.lab.servers().iter().filter(|server| !server.is_running()) {
+            scene.note(format!("the server of {} was ended by its agent", server.name()));
+            server.start()?;
+        }
         let watch = Watch {
             observer: &self.observer,
             through: &self.through,
             straight: &self.straight,
+            pulse: &self.pulse,
             quiet,
         };
         let (figures, data) = judge::measure(&scene, &watch)?;
@@ -170,8 +182,8 @@ impl Bed {
 
     /// Takes the cluster down; says what could not be.
     pub fn down(self) -> Result<()> {
-        let Bed { observer, through, straight, lab, .. } = self;
-        drop((observer, through, straight));
+        let Bed { observer, through, straight, pulse, lab, .. } = self;
+        drop((observer, through, straight, pulse));
         lab.down()
     }
 

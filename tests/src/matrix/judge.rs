@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::probe::{self, Probe};
+use super::pulse::Pulse;
 use super::scene::{SOON, Scene};
 use super::told::Event;
 use super::{Bar, NOISE, Row};
@@ -30,6 +31,8 @@ pub struct Figures {
     pub path: Vec<u32>,
     /// Errors that the client saw.
     pub errors: usize,
+    /// The longest that a client waited meanwhile whom the fault does not concern.
+    pub machine: Duration,
     /// After the fault began, its host was first seen without the VIP.
     pub gone: Option<Duration>,
     /// From the fault's beginning until the cluster was well.
@@ -55,6 +58,7 @@ pub(super) struct Watch<'a> {
     pub through: &'a [Probe],
     /// Clients on every host that go to its own address.
     pub straight: &'a [Probe],
+    pub pulse: &'a Pulse,
     /// The longest gap of an undisturbed run.
     pub quiet: Duration,
 }
@@ -87,6 +91,7 @@ pub(super) fn measure(scene: &Scene<'_>, watch: &Watch<'_>) -> Result<(Figures, 
         lost,
         path: path(&record, scene.since),
         errors: record.errors.iter().filter(|(at, _)| *at >= scene.since).count(),
+        machine: watch.pulse.longest(scene.since),
         gone: gone.map(|at| at - scene.since),
         well,
     };
@@ -112,7 +117,7 @@ fn path(record: &Record, since: Instant) -> Vec<u32> {
 pub(super) fn broken(row: &Row, run: &Run, said: &[String], quiet: Duration) -> Vec<String> {
     let figures = &run.figures;
     let holds = |bar: Bar| match bar {
-        Bar::Unnoticed => figures.errors == 0 && figures.gap <= quiet + NOISE,
+        Bar::Unnoticed => figures.errors == 0 && figures.gap <= quiet.max(figures.machine) + NOISE,
         Bar::Stays => figures.path.len() == 1,
         Bar::Moves => figures.path.len() == 2,
         Bar::LosesNothing => figures.lost == 0,
@@ -126,10 +131,11 @@ pub(super) fn broken(row: &Row, run: &Run, said: &[String], quiet: Duration) -> 
     let failed = row.bars.iter().copied().filter(|bar| !holds(*bar));
     let words = |bar: Bar| {
         format!(
-            "not \"{}\": gap {} ms (undisturbed {} ms), {} errors, writers {:?}, lost {}, VIP gone {:?}",
+            "not \"{}\": gap {} ms (undisturbed {} ms, machine {} ms), {} errors, writers {:?}, lost {}, VIP gone {:?}",
             bar.words(),
             figures.gap.as_millis(),
             quiet.as_millis(),
+            figures.machine.as_millis(),
             figures.errors,
             figures.path,
             figures.lost,
@@ -159,6 +165,9 @@ mod tests {
         let row = row(&[Bar::Unnoticed, Bar::Stays]);
         assert_eq!(broken(&row, &run(140, 0, &[1]), &[], quiet).len(), 0);
         assert_eq!(broken(&row, &run(141, 0, &[1]), &[], quiet).len(), 1);
+        let mut busy = run(150, 0, &[1]);
+        busy.figures.machine = Duration::from_millis(60);
+        assert_eq!(broken(&row, &busy, &[], quiet).len(), 0);
         assert_eq!(broken(&row, &run(20, 1, &[1]), &[], quiet).len(), 1);
         assert_eq!(broken(&row, &run(20, 0, &[1, 2]), &[], quiet).len(), 1);
     }

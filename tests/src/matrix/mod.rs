@@ -7,6 +7,7 @@
 //! | `bed` | the cluster between rows: well before each, mended after each |
 //! | `scene` | what a row has in its hands while it is played |
 //! | `probe` | clients that ask who accepts writes, straight and through the VIP |
+//! | `pulse` | the machine's own pauses, in the same seconds |
 //! | `blocker` | clients that are in the way: locks, long statements, many sessions |
 //! | `told` | what the monitor's events said |
 //! | `judge` | the figures of one run, and which bars are broken |
@@ -17,6 +18,7 @@ mod blocker;
 pub mod judge;
 pub mod page;
 mod probe;
+mod pulse;
 mod rows;
 mod scene;
 mod told;
@@ -31,9 +33,9 @@ use scene::Scene;
 /// The product's default `lease_ttl`.
 pub const TTL: Duration = Duration::from_secs(3);
 
-/// How much longer than in an undisturbed run the longest pause of a client may be for a fault to
-/// have cost it nothing: less than TCP needs to send a lost packet again, and less than two
-/// heartbeats of anything.
+/// How much longer than in an undisturbed run, or than the machine's own pauses in the same
+/// seconds, the longest pause of a client may be for a fault to have cost it nothing: less than
+/// TCP needs to send a lost packet again, and less than two heartbeats of anything.
 pub const NOISE: Duration = Duration::from_millis(100);
 
 /// One row of the matrix.
@@ -55,7 +57,8 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bar {
     /// The client saw no error, did not connect anew, and stood still no longer than in an
-    /// undisturbed run and [`NOISE`].
+    /// undisturbed run (or than a client of a server that the fault does not concern) and
+    /// [`NOISE`].
     Unnoticed,
     /// All rows were acknowledged by the writer that there was.
     Stays,

@@ -64,8 +64,8 @@ pub fn page(all: &[Results], place: &Place) -> String {
          In every run of every row: accepting is 0, no row is there twice, no refused row is\n\
          there, all servers have the same in the end, and the cluster is well again (a host\n\
          that has parted is rebuilt first). \"Clients notice nothing\": no error, no new\n\
-         connection, and no gap longer than in an undisturbed run of 10 s in the same cluster\n\
-         and {} ms.\n\n",
+         connection, and no gap longer than {} ms and an undisturbed run of 10 s in the same\n\
+         cluster, or what a client of a server that the fault does not concern waited meanwhile.\n\n",
         TTL.as_secs(),
         NOISE.as_millis()
     );

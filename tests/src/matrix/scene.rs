@@ -14,6 +14,17 @@ use crate::writer::Writer;
 /// For things that take seconds.
 pub(super) const SOON: Duration = Duration::from_secs(15);
 
+/// Does something to all of them at once.
+pub(super) fn at_once<T: Sync>(all: &[T], act: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let running: Vec<_> = all.iter().map(|one| scope.spawn(move || act(one))).collect();
+        running
+            .into_iter()
+            .try_for_each(|one| one.join().unwrap_or_else(|_| bail!("a thread panicked")))
+    })
+}
+
 /// One run of one row.
 pub struct Scene<'a> {
     pub lab: &'a Lab,

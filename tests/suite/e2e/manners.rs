@@ -2,7 +2,7 @@
 //! hosts say.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::wait::until;
 use lab::{Options, WRITER_VIP};
@@ -179,7 +179,7 @@ fn the_writer_is_moved_by_keys_and_the_screen_says_what_the_hosts_say() {
 }
 
 #[test]
-fn a_failover_that_nobody_asked_for_is_seen_on_the_screen() {
+fn a_failover_under_a_writing_client_is_watched_and_the_writer_moved_back_by_keys() {
     let cluster = Cluster::up(&Options::with_daemons());
     let (old, new) = (cluster.writer(), cluster.standby());
     let tmux = Tmux::open("failover");
@@ -187,12 +187,25 @@ fn a_failover_that_nobody_asked_for_is_seen_on_the_screen() {
     tmux.keys(&["Enter"]);
     tmux.wait("the picture", |screen| screen.contains(&format!("LIVE  writer {old}")));
     let server = cluster.lab.server(&old).unwrap();
+    let killed = Instant::now();
     server.kill9().unwrap();
     let screen = tmux.wait("the failover", |screen| {
         screen.contains(&format!("LIVE  writer {new}")) && screen.contains("# HARD_OFFLINE")
     });
     println!("{screen}");
     assert_eq!(holders(&cluster.lab, WRITER_VIP), [new]);
+    cluster.switched(killed, SOON);
+    // The event says why, on the screen of its own.
+    tmux.keys(&["2"]);
+    tmux.keys(&["-l", "/hard_offline"]);
+    let filtered = tmux.wait("the event", |screen| screen.contains("/hard_offline_"));
+    assert!(filtered.contains(&old) && filtered.contains("the server is gone"), "{filtered}");
+    // Enter keeps the filter, Esc clears it. Keys within 50 ms of an Esc belong to it.
+    tmux.keys(&["Enter"]);
+    tmux.wait("the filter", |screen| screen.contains("filter: hard_offline"));
+    tmux.keys(&["Escape"]);
+    tmux.wait("all events", |screen| !screen.contains("filter:"));
+    tmux.keys(&["1"]);
     server.start().unwrap();
     tmux.wait("the old writer to be back", |screen| {
         let row = screen
@@ -201,6 +214,17 @@ fn a_failover_that_nobody_asked_for_is_seen_on_the_screen() {
             .unwrap_or_default();
         row.contains("+ ONLINE")
     });
+    all_online(&cluster.lab, LATER);
+    let back = Instant::now();
+    act(&tmux, "W", &old);
+    let screen = tmux
+        .wait("the writer to be back", |screen| screen.contains(&format!("LIVE  writer {old}")));
+    println!("{screen}");
+    assert_eq!(holders(&cluster.lab, WRITER_VIP), [old.as_str()]);
+    assert!(!cluster.lab.server(&old).unwrap().is_read_only().unwrap());
+    assert!(cluster.lab.server(new).unwrap().is_read_only().unwrap());
+    let switch = cluster.switched(back, SOON);
+    println!("moved back by keys; the client was without a writer for {:?}", switch.gap);
     tmux.keys(&["q"]);
     cluster.assert_never_two_writers();
 }

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod faults;
+mod fence;
 mod figures;
 mod manners;
 mod matrix;
@@ -11,12 +12,15 @@ mod refused;
 mod rejoin;
 mod rights;
 mod settle;
+mod supervisor;
+mod systemd;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use lab::observer::Observer;
 pub(super) use lab::picture::{story, words as states};
+use lab::wait::until;
 use lab::writer::{Switch, Writer};
 use lab::{Lab, Options, WRITER_VIP, picture};
 use mmm_proto::ClusterView;
@@ -62,6 +66,17 @@ impl Cluster {
     /// The other master.
     pub(super) fn standby_of(&self, writer: &str) -> &'static str {
         if writer == "db1" { "db2" } else { "db1" }
+    }
+
+    /// Moves the writer. An agent that has just started has not looked at its server yet, and the
+    /// picture may be older than its start: the monitor says so, and is asked again.
+    pub(super) fn move_writer(&self, to: &str) {
+        let moved = until("the writer to be moved", SOON, || {
+            let said = self.lab.daemons().unwrap().control(&["move_role", "writer", to]).unwrap();
+            if said.stderr.contains("was not looked at yet") { Err(said.stderr) } else { Ok(said) }
+        });
+        let said = moved.unwrap();
+        assert_eq!(said.code, 0, "{said:?}\n{}", story(&self.lab));
     }
 
     /// Nobody ever accepted writes beside the writer, by the observer and by the client.

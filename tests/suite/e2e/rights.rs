@@ -66,9 +66,8 @@ fn an_agent_without_root_holds_and_moves_the_writer() {
     let writer = cluster.writer();
     for to in [standby, writer.as_str()] {
         let since = std::time::Instant::now();
-        let said = daemons.control(&["move_role", "writer", to]).unwrap();
         let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-        assert_eq!(said.code, 0, "{said:?}\n{}", log());
+        cluster.move_writer(to);
         let gap = cluster.switched(since, SOON).gap;
         assert!(gap < Duration::from_secs(1), "{gap:?}\n{}", log());
         all_online(&cluster.lab, SOON);

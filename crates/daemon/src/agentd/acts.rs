@@ -7,7 +7,7 @@ use mmm_proto::agent::Reach;
 use mmm_proto::{HostName, Span};
 
 use super::escalate::ServerProcess;
-use super::fence::{Hands, Lifetime, ReadOnly};
+use super::fence::{Fenced, Hands, Lifetime, ReadOnly};
 use super::server::ServerError;
 use crate::core::agent::{Act, ActResult, Roster};
 
@@ -73,13 +73,27 @@ async fn follow(hands: &Hands, roster: &Roster, from: &HostName, limit: Span) ->
     }
 }
 
+/// What came of a fence, with its last rung.
+#[derive(Debug)]
+pub(super) struct FenceEnd {
+    pub fenced: Fenced,
+    /// The server's process that was killed.
+    pub ended: Option<i32>,
+    /// Nobody can write by way of the VIPs any more.
+    pub safe: bool,
+    /// What could not be verified or done, in words.
+    pub trouble: Vec<String>,
+}
+
 /// Half of what is left of the grant is for the order of the fence; if that could not be verified,
 /// the other half is for ending the server.
-async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
-    let fenced = tools.hands.fence(vips, Span::ms(limit.as_ms() / 2)).await;
-    for note in &fenced.notes {
-        tracing::warn!(note, "while fencing");
-    }
+pub(super) async fn fence_host(
+    hands: &Hands,
+    process: Option<&ServerProcess>,
+    vips: &[IpAddr],
+    limit: Span,
+) -> FenceEnd {
+    let fenced = hands.fence(vips, Span::ms(limit.as_ms() / 2)).await;
     let mut trouble: Vec<String> = Vec::new();
     match &fenced.read_only {
         ReadOnly::Verified | ReadOnly::ServerGone(_) => {}
@@ -90,26 +104,35 @@ async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
     if !fenced.sessions_left.is_empty() {
         trouble.push(format!("{} client sessions could not be ended", fenced.sessions_left.len()));
     }
-    tracing::info!(
-        took_ms = fenced.took.as_ms(),
-        killed = fenced.killed,
-        complete = fenced.complete(),
-        "fenced"
-    );
     let mut safe =
         fenced.sessions_left.is_empty() && !matches!(fenced.read_only, ReadOnly::Failed(_));
-    let mut ended = false;
-    if let (false, Some(process)) = (safe, &tools.process) {
+    let mut ended = None;
+    if let (false, Some(process)) = (safe, process) {
         match process.end(KILL_LIMIT).await {
-            Ok(pid) => {
-                tracing::error!(pid, why = trouble.join("; "), "the server was killed to fence it");
-                (safe, ended) = (true, true);
-            }
+            Ok(pid) => (safe, ended) = (true, Some(pid)),
             Err(why) => trouble.push(why),
         }
     }
-    let gone = fenced.vips_left.is_empty();
-    ActResult::Fenced { safe, gone, ended, trouble: trouble.join("; ") }
+    FenceEnd { fenced, ended, safe, trouble }
+}
+
+async fn fence(tools: &Tools, vips: &[IpAddr], limit: Span) -> ActResult {
+    let end = fence_host(&tools.hands, tools.process.as_ref(), vips, limit).await;
+    for note in &end.fenced.notes {
+        tracing::warn!(note, "while fencing");
+    }
+    let trouble = end.trouble.join("; ");
+    tracing::info!(
+        took_ms = end.fenced.took.as_ms(),
+        killed = end.fenced.killed,
+        complete = end.fenced.complete(),
+        "fenced"
+    );
+    if let Some(pid) = end.ended {
+        tracing::error!(pid, why = trouble, "the server was killed to fence it");
+    }
+    let gone = end.fenced.vips_left.is_empty();
+    ActResult::Fenced { safe: end.safe, gone, ended: end.ended.is_some(), trouble }
 }
 
 fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActResult {

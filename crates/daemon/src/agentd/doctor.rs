@@ -19,6 +19,8 @@ use super::refuse::Refusal;
 use super::server::{Server, ServerAccess};
 use crate::config::{Account, Config, FenceEscalation};
 
+pub(super) use machine::may_change_addresses;
+
 /// Each part of an examination, whatever it looks at.
 const PART_LIMIT: Duration = Duration::from_secs(6);
 

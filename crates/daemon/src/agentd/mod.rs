@@ -7,14 +7,21 @@ pub mod conflict;
 pub mod doctor;
 pub mod escalate;
 pub mod fence;
+pub mod fencing;
 pub mod frames;
+pub mod heart;
 pub mod interface;
 pub mod link;
+pub mod lock;
 pub mod peers;
 pub mod refuse;
 pub mod roster;
 pub mod server;
 pub mod sessions;
 pub mod store;
+pub mod supervisor;
 mod watching;
 pub mod worker;
+
+/// What the agent's processes are called.
+pub const NAME: &str = "mmm-agentd";

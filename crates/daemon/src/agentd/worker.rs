@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mmm_proto::Span;
 use mmm_proto::agent::{Duty, FromAgent, ToAgent};
 use mmm_proto::hello::{Hello, Program};
+use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
@@ -18,7 +18,9 @@ use super::announce::Announcer;
 use super::doctor::{self, Subject};
 use super::escalate::ServerProcess;
 use super::fence::Hands;
+use super::heart::Heart;
 use super::link::{MonitorEvent, MonitorLinkSettings, MonitorLinks};
+use super::lock::{self, Turn, Who};
 use super::peers::{PeerAddress, PeerLinks, PeerSaid, PeerSettings};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
@@ -41,15 +43,30 @@ const SILENCE: Span = Span::secs(5);
 /// Connecting to the local server.
 const CONNECT_LIMIT: Span = Span::secs(1);
 
-/// Runs the agent until it is told to stop. What the host holds stays as it is: an agent that is
-/// started again within its grant goes on, and otherwise the kernel drops the VIPs in time.
+/// Waiting for a former worker, or a fence, to be done with this host.
+const TURN_LIMIT: Span = Span::secs(5);
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Told,
+    /// Its supervisor is gone. What it held may be held until then.
+    Orphaned { fence_at: Option<Time> },
+}
+
+/// Runs the agent's worker until it is told to stop or its supervisor is gone. What the host holds
+/// stays as it is: a worker that is started again within its grant goes on, and otherwise the
+/// kernel drops the VIPs in time.
 ///
 /// # Errors
 /// What keeps it from starting, with the remedy.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("cannot take over signals")?;
-    let mut worker = Worker::start(&config).await?;
+    let mut worker = Worker::start(&config, Heart::of_stdin()?).await?;
     loop {
+        let standing = worker.core.standing();
+        worker.heart.beat(standing);
         let wake = worker.core.next_wakeup();
         let input = tokio::select! {
             signal = signals.stop() => {
@@ -57,8 +74,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                     signal = signal.word(),
                     "stopping; what is held stays for the rest of its grant"
                 );
-                return Ok(());
+                return Ok(End::Told);
             }
+            () = worker.heart.orphaned() => {
+                tracing::error!("the supervisor is gone: ending, the role is minded by a fence");
+                let at = standing.fence_at.unwrap_or(worker.clock.now());
+                return Ok(End::Orphaned { fence_at: standing.exclusive.then_some(at) });
+            }
+            () = worker.clock.sleep_until(worker.heart.due()) => continue,
             Some(event) = worker.links_rx.recv() => worker.monitor_input(event),
             Some((from, message)) = worker.peers_rx.recv() => Input::Peer { from, message },
             Some((link, message)) = worker.examined.recv() => worker.examined(link, message),
@@ -72,6 +95,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 struct Worker {
     clock: Clock,
+    heart: Heart,
+    /// Nobody else touches this host while it is ours.
+    _turn: Turn,
     core: Agent,
     tools: Arc<Tools>,
     /// `mysql_pidfile`, where the server is not to be asked.
@@ -94,11 +120,12 @@ struct Worker {
 }
 
 impl Worker {
-    async fn start(config: &Config) -> anyhow::Result<Self> {
+    async fn start(config: &Config, heart: Heart) -> anyhow::Result<Self> {
         let clock = Clock;
         let roster = roster::roster(config)?;
         let me = config.this_host().context("`this` names no host")?;
         let boot_id = clock.boot_id().map_err(anyhow::Error::msg)?;
+        let turn = lock::take(&config.state_path, Who::Worker, lock::within(TURN_LIMIT)).await?;
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = hands(config).await?;
         if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
@@ -130,8 +157,7 @@ impl Worker {
         let look = Arc::new(Notify::new());
         let (examines, examined) = mpsc::channel(8);
         let kill = config.fence_escalation == FenceEscalation::Kill;
-        let process = kill.then(ServerProcess::default);
-        let tools = Arc::new(Tools { hands, roster, process });
+        let tools = Arc::new(Tools { hands, roster, process: kill.then(ServerProcess::default) });
         tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
         interface::watch(&tools, &inputs);
         let now = Now { boot: clock.now(), wall: clock.wall() };
@@ -143,6 +169,8 @@ impl Worker {
         );
         Ok(Self {
             clock,
+            heart,
+            _turn: turn,
             core,
             tools,
             pid_file: me.mysql_pidfile.clone(),
@@ -266,7 +294,7 @@ impl Worker {
             });
             return true;
         }
-        match self.store.save(&kept, STORE_LIMIT).await {
+        match self.heart.during(self.store.save(&kept, STORE_LIMIT)).await {
             Ok(()) => {
                 if retrying {
                     self.tell(Input::StoreWorks);
@@ -332,7 +360,11 @@ impl Worker {
     }
 }
 
-async fn hands(config: &Config) -> anyhow::Result<Hands> {
+/// Everything that this host is touched with.
+///
+/// # Errors
+/// What is missing, with the remedy.
+pub(super) async fn hands(config: &Config) -> anyhow::Result<Hands> {
     let me = config.this_host().context("`this` names no host")?;
     let access = ServerAccess {
         host: me.name.as_str().to_owned(),

@@ -2,15 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
-use mmm_daemon::config::Program;
-use mmm_daemon::start::{Flags, start};
+use mmm_daemon::start::agent;
 
 fn main() -> ExitCode {
-    let command = Flags::command()
-        .name("mmm-agentd")
-        .about("Does on a database host what the monitor decides, and fences it when the monitor is silent");
-    let flags = command.get_matches();
-    let flags = Flags::from_arg_matches(&flags).unwrap_or_else(|error| error.exit());
-    start(flags, Program::Agent, "mmm_agent", mmm_daemon::agentd::worker::run)
+    agent()
 }

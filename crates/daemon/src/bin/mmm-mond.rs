@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mmm_daemon::config::Program;
 use mmm_daemon::sim::demo::DemoFlags;
-use mmm_daemon::start::{Flags, demo, import, start};
+use mmm_daemon::start::{Flags, demo, import, monitor};
 
 /// Watches the hosts of a MySQL or MariaDB master pair and decides who holds what
 #[derive(Debug, Parser)]
@@ -36,5 +35,5 @@ fn main() -> ExitCode {
     if let Some(Command::Demo(flags)) = &args.command {
         return demo(flags);
     }
-    start(args.flags, Program::Monitor, "mmm_mon", mmm_daemon::mond::worker::run)
+    monitor(&args.flags)
 }

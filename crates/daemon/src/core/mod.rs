@@ -9,6 +9,7 @@ pub mod agent;
 pub mod bugs;
 pub mod lease;
 pub mod monitor;
+pub mod supervisor;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::core::Now;
 use crate::core::monitor::hosts::Found;
 use crate::core::monitor::{Asker, Effect, Input, Monitor, Request, Stored, not_written_down};
+use crate::notify::Manager;
 use crate::signals::Signals;
 use crate::store::Store;
 
@@ -33,6 +34,9 @@ const STORE_RETRY: Span = Span::secs(1);
 /// Pictures are made at most this often; the newest one always comes.
 const PICTURE_EVERY: Span = Span::ms(50);
 
+/// The loop turns at least this often.
+const IDLE: Span = Span::secs(10);
+
 /// Inputs taken in one go before pictures and the clock get their turn.
 const QUEUE: usize = 1024;
 
@@ -44,11 +48,15 @@ const QUEUE: usize = 1024;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot take over signals")?;
     let mut worker = Worker::start(&config).await?;
+    let mut manager = Manager::from_env();
+    manager.ready("at work");
     loop {
-        let wake = worker.wake();
+        manager.alive();
+        let wake = worker.wake().min(worker.clock.now() + manager.every().map_or(IDLE, Span::from));
         let input = tokio::select! {
             signal = signals.stop() => {
                 tracing::info!(signal = signal.word(), "stopping");
+                manager.stopping();
                 worker.hub.close("the monitor is stopping").await;
                 return Ok(());
             }

@@ -46,7 +46,10 @@ pub(super) fn open(model: &mut Model) {
     };
     match about {
         Some(about) => model.layer = Some(Layer::Address(Menu { about, row: 0 })),
-        None => model.say(Tone::Info, "no host or address to act on"),
+        None => {
+            let why = model.off().unwrap_or_else(|| "no host or address is selected".to_owned());
+            model.say(Tone::Error, format!("V is off: {why}"));
+        }
     }
 }
 

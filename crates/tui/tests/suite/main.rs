@@ -2,6 +2,7 @@
 //! scripted monitor.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod actions;
 mod console;
 mod control;
 mod demo;

@@ -236,7 +236,8 @@ fn a_signal_leaves_the_terminal_clean() {
 fn the_console_outlives_its_monitor_and_comes_back() {
     let mut monitor = FakeMonitor::start(obedient);
     let mut tty = Tty::console(&monitor);
-    tty.sees("LIVE");
+    // The events come after the picture, and the console asks for what follows the last of them.
+    tty.sees("db4      ONLINE -> HARD_OFFLINE");
     monitor.down();
     tty.sees("# NO LINK");
     tty.send("jW");

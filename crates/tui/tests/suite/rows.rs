@@ -213,10 +213,13 @@ fn times_are_shown_as_the_reader_wants() {
     assert!(console.picture().contains("since 2026-11-16 11:02"), "{}", console.picture());
 }
 
-fn passive() -> mmm_proto::ClusterView {
+pub(crate) fn passive() -> mmm_proto::ClusterView {
     let mut view = sample::view();
     view.mode = MonitorMode::Passive;
     for host in &mut view.hosts {
+        for action in &mut host.actions {
+            action.off = "the monitor is PASSIVE".to_owned();
+        }
         let off = if host.name.as_str() == "db1" { "db1 holds it by its own word" } else { "" };
         for ip in ["192.168.0.50", "192.168.0.51"] {
             let verb = Verb::SetIp { ip: ip.parse().unwrap(), host: host.name.clone() };

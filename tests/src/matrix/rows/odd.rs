@@ -1,5 +1,6 @@
 //! What people and machines do besides: full disks, addresses by hand, clocks that jump.
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -81,7 +82,7 @@ fn wall_clock(scene: &mut Scene<'_>) -> Result<()> {
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"]
         .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
         .into_iter()
-        .find(|path| std::path::Path::new(path).is_file())
+        .find(|path| Path::new(path).is_file())
         .context("no libfaketime: run `make setup` (Debian package faketime)")?;
     ensure!(rights::find("env").is_some(), "the lab needs `env` (Debian package coreutils)");
     let offset = scene.lab.folder().join("faketime");
@@ -112,7 +113,12 @@ fn wall_clock(scene: &mut Scene<'_>) -> Result<()> {
     );
     scene.note(format!("the doctor said: {told}"));
     // An ordinary agent again, within its grant.
+    let pid = scene.agent()?.pid().unwrap_or_default();
     scene.agent()?.kill9()?;
+    for name in [format!("faketime_shm_{pid}"), format!("sem.faketime_sem_{pid}")] {
+        // Left by the library of a process that was killed; there or not, as it likes.
+        let _ = fs::remove_file(Path::new("/dev/shm").join(name));
+    }
     scene.agent()?.start()
 }
 

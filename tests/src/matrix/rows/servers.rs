@@ -4,7 +4,7 @@
 //! second.
 use anyhow::{Result, ensure};
 
-use super::super::scene::{SOON, Scene};
+use super::super::scene::{SOON, Scene, at_once};
 use super::super::{Bar, Row};
 use crate::daemons::Daemon;
 use crate::server::Server;
@@ -91,8 +91,8 @@ pub(super) const ROWS: &[Row] = &[
         bars: &[Bar::Gap(4000)],
         play: |scene| {
             let servers = scene.lab.servers();
-            servers.iter().try_for_each(Server::kill9)?;
-            servers.iter().try_for_each(Server::start)
+            at_once(servers, Server::kill9)?;
+            at_once(servers, Server::start)
         },
     },
     Row {
@@ -101,10 +101,10 @@ pub(super) const ROWS: &[Row] = &[
         bars: &[Bar::Gap(6000)],
         play: |scene| {
             let (servers, daemons) = (scene.lab.servers(), scene.daemons()?);
-            daemons.agents.iter().try_for_each(Daemon::kill9)?;
-            servers.iter().try_for_each(Server::kill9)?;
-            servers.iter().try_for_each(Server::start)?;
-            daemons.agents.iter().try_for_each(Daemon::start)
+            at_once(&daemons.agents, Daemon::kill9)?;
+            at_once(servers, Server::kill9)?;
+            at_once(servers, Server::start)?;
+            at_once(&daemons.agents, Daemon::start)
         },
     },
 ];

@@ -132,6 +132,11 @@ pub(super) fn effective() -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
+/// Whether this process may add and remove addresses; where that cannot be told, it is tried.
+pub(crate) fn may_change_addresses() -> bool {
+    effective().is_none_or(|effective| effective >> CAP_NET_ADMIN & 1 == 1)
+}
+
 fn capabilities(found: &mut Findings) {
     let Some(effective) = effective() else {
         return found.warn("capabilities", "/proc/self/status cannot be read", "mount /proc");

@@ -8,6 +8,7 @@ use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
 use super::{Act, ActResult, Agent, Effect, Running};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease::Lease;
+use crate::core::supervisor::Standing;
 
 /// How long one try to open may take. Short, so that a hanging server cannot keep the role half
 /// taken.
@@ -26,6 +27,19 @@ impl Agent {
     /// Whether the grant allows to hold now.
     pub(super) fn may_hold(&self) -> Option<Lease> {
         self.writer_lease().filter(|lease| self.now.boot < lease.fence_at())
+    }
+
+    /// What the supervisor must know in case that this agent dies.
+    pub fn standing(&self) -> Standing {
+        let lease = self.writer_lease();
+        // Whoever starts in any other duty begins with a fence.
+        let goes_on = self.duty == Duty::Serving;
+        Standing {
+            exclusive: self.duty != Duty::None,
+            ttl: self.ttl,
+            fence_at: lease.filter(|_| goes_on).map(Lease::fence_at),
+            ends: lease.map(Lease::ends),
+        }
     }
 
     /// The VIPs that make a host the writer.

@@ -62,6 +62,17 @@ pub struct Kept {
     pub got: Vec<(IpAddr, HostName, Time)>,
 }
 
+impl Kept {
+    /// What is kept once somebody else has fenced this host, or has tried to: whoever starts here
+    /// holds nothing, and fences first unless that is known to be done.
+    #[must_use]
+    pub fn fenced(self, done: bool) -> Self {
+        let duty = if done { Duty::None } else { Duty::Fencing };
+        let (relies, got) = (Vec::new(), Vec::new());
+        Self { duty, lease: None, want: None, granted: Stamp::default(), relies, got, ..self }
+    }
+}
+
 /// Something that happened. Made once and taken at once, so its size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
