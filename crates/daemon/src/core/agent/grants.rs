@@ -1,5 +1,5 @@
-//! What a grant changes, what of it is written down, and what of that counts after a start. What the
-//! host then does about it is in `hold` and `apply`.
+//! What a grant changes, what of it is written down, and what of that counts after a start.
+//! What the host then does about it is in `hold` and `apply`.
 
 use mmm_proto::agent::{Duty, FromAgent, Grant, Stamp, Stance};
 

@@ -46,10 +46,13 @@ impl Monitor {
             return;
         }
         // A grant that is over needs no hook any more, unless its host may go on by a promise of
-        // which nobody can be asked.
-        let counts =
-            |claim: &&Claim| claim.is_news() && (now + WORTH <= claim.over || now > claim.over);
-        let claims = &self.vips[self.writer_vip()].claims;
+        // which nobody can be asked: those who can be answer at once.
+        let vip = &self.vips[self.writer_vip()];
+        let counts = |claim: &&Claim| {
+            let asked = claim.over.max(vip.since) + WORTH;
+            claim.is_news() && (now + WORTH <= claim.over || now > asked)
+        };
+        let claims = &vip.claims;
         let untold = claims.iter().filter(counts).map(|claim| claim.host);
         let due: Vec<usize> = untold
             .filter(|host| !self.agent_answers(*host))
