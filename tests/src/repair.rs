@@ -1,6 +1,6 @@
 //! What an operator does after a bad time: a host that has parted from the others is rebuilt.
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mmm_proto::HostState;
@@ -11,8 +11,26 @@ use crate::server::Server;
 
 /// How long a host may take to come back, or to be called parted.
 const LATER: Duration = Duration::from_secs(40);
+/// After so long without everything well it is looked again who has parted.
+const ROUND: Duration = Duration::from_secs(5);
 /// How long one statement may take.
 const SOON: Duration = Duration::from_secs(15);
+
+/// Waits until every host is ONLINE and follows the writer. One that was away so shortly that it was
+/// never taken out may be found to have parted only when it is heard again: then it is rebuilt.
+pub fn all_well(lab: &Lab) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        for host in lab.servers().iter().map(Server::name) {
+            rejoined_or_rebuilt(lab, host)?;
+        }
+        match picture::wait_well(lab, ROUND) {
+            Ok(()) => return Ok(()),
+            Err(error) if began.elapsed() > LATER => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
 
 /// Waits until a host is ONLINE, or has parted: then it is rebuilt. A server that has ended
 /// meanwhile is started, as its service manager would. How many transactions only it had.

@@ -89,7 +89,7 @@ impl Bed {
     /// Plays a row once, on a well cluster. `Err` when the cluster is not well, before or after:
     /// then it is of no more use.
     pub fn play(&mut self, row: &Row) -> Result<Run> {
-        picture::wait_well(&self.lab, LATER).context("the cluster before the fault")?;
+        repair::all_well(&self.lab).context("the cluster before the fault")?;
         let quiet = if row.name == UNDISTURBED { Duration::ZERO } else { self.quiet()? };
         let client = self.lab.start_writer()?;
         client.wait_rows(50, SOON)?;
@@ -116,10 +116,11 @@ impl Bed {
         }
         picture::wait_well(&self.lab, LATER).context("the cluster after the fault")?;
         client.wait_rows(20, SOON)?;
-        // An agent ends a server that it could not verify in time, as on a machine too busy;
-        // its service manager would start it.
+        // An agent ends a server that it could not verify in time; its service manager would start
+        // it. Whether that was it, its log says.
         for server in self.lab.servers().iter().filter(|server| !server.is_running()) {
-            scene.note(format!("the server of {} was ended by its agent", server.name()));
+            let name = server.name();
+            scene.note(format!("the server of {name} was found ended, and is started again"));
             server.start()?;
         }
         let watch = Watch {

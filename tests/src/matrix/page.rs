@@ -42,7 +42,7 @@ pub fn page(all: &[Results], place: &Place) -> String {
         "# Failure matrix\n\n\
          Every fault in turn on a real cluster: three MariaDB servers in network namespaces,\n\
          one monitor, three agents, all on one machine. `make matrix` runs it and writes this\n\
-         page; rows and bars are in `tests/src/matrix/rows/`. `make test` plays every row once.\n\n\
+         page; rows and bars are in `tests/src/matrix/rows/`. `make test` plays all but one, once.\n\n\
          - {}, {}\n- {}\n- seed {}, {} runs, {} s in all\n\n",
         place.date,
         place.machine,
@@ -61,9 +61,9 @@ pub fn page(all: &[Results], place: &Place) -> String {
          address, whether or not it has the VIP. \"Lost\": acknowledged rows that are on no\n\
          server afterwards, over all runs. Three figures: min / median / max. `lease_ttl` is\n\
          {} s.\n\n\
-         In every run of every row: accepting is 0, no row is there twice, no refused row is\n\
-         there, all servers have the same in the end, and the cluster is well again (a host\n\
-         that has parted is rebuilt first). \"Clients notice nothing\": no error, no new\n\
+         Every run of every row is held to this: accepting is 0, no row is there twice, no\n\
+         refused row is there, all servers have the same in the end, and the cluster is well\n\
+         again (a host that has parted is rebuilt first). \"Clients notice nothing\": no error, no new\n\
          connection, and no gap longer than {} ms and an undisturbed run of 10 s in the same\n\
          cluster, or what a client of a server that the fault does not concern waited meanwhile.\n\n",
         TTL.as_secs(),

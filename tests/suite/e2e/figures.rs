@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lab::config::Settings;
 use lab::{Options, WRITER_VIP};
 
-use super::{Cluster, LATER, SOON, all_online, story};
+use super::{Cluster, SOON, all_online, story};
 
 const MOVES: usize = 20;
 const KILLS: usize = 10;
@@ -147,5 +147,5 @@ fn isolations(cluster: &Cluster) -> Row {
 /// rebuilt.
 fn back_in_the_cluster(cluster: &Cluster, host: &str) {
     lab::repair::rejoined_or_rebuilt(&cluster.lab, host).unwrap();
-    all_online(&cluster.lab, LATER);
+    lab::repair::all_well(&cluster.lab).unwrap();
 }

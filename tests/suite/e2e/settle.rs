@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use lab::Options;
 use lab::WRITER_VIP;
 use lab::config::Settings;
-use lab::repair::rejoined_or_rebuilt;
 
-use super::{Cluster, LATER, SOON, all_online};
+use super::{Cluster, SOON};
 
 /// The product's default `lease_ttl`.
 pub(super) const TTL: Duration = Duration::from_secs(3);
@@ -63,10 +62,7 @@ impl Scene {
     /// server has the same; nobody may have accepted writes beside the writer, and no row may be
     /// there twice.
     pub(super) fn settle(&self, cluster: &Cluster) -> Seen {
-        for host in ["db1", "db2", "db3"] {
-            rejoined_or_rebuilt(&cluster.lab, host).unwrap();
-        }
-        all_online(&cluster.lab, LATER);
+        lab::repair::all_well(&cluster.lab).unwrap();
         cluster.client.wait_rows(20, SOON).unwrap();
         let record = cluster.client.record();
         let end = Instant::now();

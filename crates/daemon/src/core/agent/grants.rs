@@ -16,6 +16,7 @@ impl Agent {
         let serves = kept.duty == Duty::Serving;
         (self.lease, self.ttl, self.granted) = (kept.lease, kept.ttl, kept.granted);
         self.want = kept.want;
+        self.yielded = kept.yielded.into_iter().collect();
         self.relies = kept.relies.into_iter().collect();
         self.got = kept.got.into_iter().map(|(vip, host, at)| ((vip, host), at)).collect();
         let mut leases =
@@ -93,6 +94,7 @@ impl Agent {
             ttl: self.ttl,
             given: self.kept_promises(),
             relies: self.relies.iter().map(|(vip, since)| (*vip, *since)).collect(),
+            yielded: self.yielded.iter().copied().collect(),
             got: self.got.iter().map(|((vip, host), at)| (*vip, host.clone(), *at)).collect(),
         };
         if self.kept.as_ref() != Some(&kept) && !bug(Bug::AgentForgets) {

@@ -346,9 +346,13 @@ impl Agent {
         }
     }
 
-    /// How often to report: six times within a grant.
+    /// How often to report: six times within a grant, and with a long one as often as without: how
+    /// soon a loss is seen, here or by way of another host, must not hang on it.
     fn heartbeat(&self) -> Span {
-        if self.ttl == Span::ZERO { HEARTBEAT } else { Span::ms((self.ttl.as_ms() / 6).max(50)) }
+        if self.ttl == Span::ZERO {
+            return HEARTBEAT;
+        }
+        Span::ms((self.ttl.as_ms() / 6).max(50)).min(HEARTBEAT)
     }
 }
 

@@ -299,6 +299,7 @@ impl Agent {
         let why = format!("{from} knows decision {}: {}", refused.stamp, refused.why);
         if !self.writer_vips().contains(&vip) {
             if self.yielded.insert(vip) {
+                self.keep(true);
                 self.news(&format!("lets {vip} go"), &why);
             }
         } else if matches!(self.duty, Duty::Serving | Duty::Opening) {

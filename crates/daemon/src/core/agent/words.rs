@@ -60,6 +60,10 @@ pub struct Kept {
     /// Promises that this host was given: the clock of the latest ask that was answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub got: Vec<(IpAddr, HostName, Time)>,
+    /// VIPs that were let go before the grant was over, because a peer knows a newer decision: a
+    /// start within that grant must not take them up again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub yielded: Vec<IpAddr>,
 }
 
 impl Kept {

@@ -207,12 +207,26 @@ impl World {
                 && reach(*host, monitor)
                 && server.applied >= last
                 && server.log.has(run, last)
+                && !self.out_and_parted(*host, open)
         })?;
         Some(format!(
             "{name} opened without {lost} acknowledged writes that {} has, and both have been \
              reachable for {since} and more",
             host_word(survivor)
         ))
+    }
+
+    /// Whether nobody could have kept what `host` has: it may not be the writer, and what `open`
+    /// has does not go together with it. So it is when a second monitor made a host the writer that
+    /// people had set offline with the first one, while the former writer went on by itself.
+    fn out_and_parted(&self, host: usize, open: usize) -> bool {
+        let (one, other) = (&self.hosts[host].server.log, &self.hosts[open].server.log);
+        let common = one.same(other);
+        let offline = self
+            .view()
+            .is_some_and(|view| view.hosts[host].state == mmm_proto::HostState::AdminOffline);
+        let out = host >= self.config.masters || offline;
+        out && common < one.len() && common < other.len()
     }
 
     fn monitor_well(&self) -> bool {

@@ -107,6 +107,29 @@ fn who_learns_of_a_newer_decision_gives_way_at_once() {
 }
 
 #[test]
+fn a_reader_vip_that_was_let_go_is_not_taken_up_again_by_a_restart_within_the_grant() {
+    let mut bench = Bench::idle();
+    let reads = want(vec![hold(reader_vip(), Stance::Serve)]);
+    bench.grant(5, Want { ask: candidates().into(), ..reads });
+    let id = bench.running("Hold");
+    bench.end(id, ActResult::Done);
+    bench.wait(1_010);
+    let refused = Refused { vip: reader_vip(), stamp: stamp(9), why: "db2 is to hold it".into() };
+    let echo = bench.asks().last().expect("it asks").clock;
+    let answer = Answer { echo, promised: Vec::new(), refused: vec![refused] };
+    bench.step(Input::Peer { from: name("db2"), message: PeerMessage::Answer(answer) });
+    let id = bench.running("Drop");
+    let yielded = &bench.kept.as_ref().expect("it keeps").yielded;
+    assert_eq!(*yielded, [reader_vip()], "on disk before anybody can hear that it is gone");
+    bench.end(id, ActResult::Done);
+    let mut bench = Bench::start(bench.kept.clone(), "boot", bench.now + 100);
+    bench.step(Input::Addresses { found: Vec::new() });
+    bench.look(facts(true));
+    bench.wait(500);
+    assert!(!bench.runs("Hold"), "{:?}", bench.acts);
+}
+
+#[test]
 fn who_holds_or_is_to_hold_or_may_be_given_promises_nothing() {
     let (mut bench, _) = serving();
     let refused = bench.asked(stamp(5)).refused;
