@@ -16,8 +16,8 @@ const ROUND: Duration = Duration::from_secs(5);
 /// How long one statement may take.
 const SOON: Duration = Duration::from_secs(15);
 
-/// Waits until every host is ONLINE and follows the writer. One that was away so shortly that it was
-/// never taken out may be found to have parted only when it is heard again: then it is rebuilt.
+/// Waits until every host is ONLINE and follows the writer. One that was away so shortly that it
+/// was never taken out may be found to have parted only when it is heard again: then it is rebuilt.
 pub fn all_well(lab: &Lab) -> Result<()> {
     let began = Instant::now();
     loop {
