@@ -16,16 +16,22 @@ const ROUND: Duration = Duration::from_secs(5);
 /// How long one statement may take.
 const SOON: Duration = Duration::from_secs(15);
 
-/// Waits until every host is ONLINE and follows the writer. One that was away so shortly that it
-/// was never taken out may be found to have parted only when it is heard again: then it is rebuilt.
-pub fn all_well(lab: &Lab) -> Result<()> {
+/// Waits until every host is ONLINE and follows the writer; who has parted is rebuilt. One that was
+/// away so shortly that it was never taken out may be found to have parted only when it is heard
+/// again, so that is looked for anew until all is well. Who was rebuilt, and how many transactions
+/// only it had.
+pub fn all_well(lab: &Lab) -> Result<Vec<(String, usize)>> {
     let began = Instant::now();
+    let mut rebuilt = Vec::new();
     loop {
         for host in lab.servers().iter().map(Server::name) {
-            rejoined_or_rebuilt(lab, host)?;
+            let count = rejoined_or_rebuilt(lab, host)?;
+            if count > 0 {
+                rebuilt.push((host.to_owned(), count));
+            }
         }
         match picture::wait_well(lab, ROUND) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(rebuilt),
             Err(error) if began.elapsed() > LATER => return Err(error),
             Err(_) => {}
         }
@@ -34,7 +40,7 @@ pub fn all_well(lab: &Lab) -> Result<()> {
 
 /// Waits until a host is ONLINE, or has parted: then it is rebuilt. A server that has ended
 /// meanwhile is started, as its service manager would. How many transactions only it had.
-pub fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
+fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
     let what = format!("{host} to rejoin or to be called parted");
     let has_parted = picture::wait(lab, &what, LATER, |view| {
         let seen = picture::words(view);

@@ -89,7 +89,7 @@ impl Bed {
     /// Plays a row once, on a well cluster. `Err` when the cluster is not well, before or after:
     /// then it is of no more use.
     pub fn play(&mut self, row: &Row) -> Result<Run> {
-        repair::all_well(&self.lab).context("the cluster before the fault")?;
+        picture::wait_well(&self.lab, LATER).context("the cluster before the fault")?;
         let quiet = if row.name == UNDISTURBED { Duration::ZERO } else { self.quiet()? };
         let client = self.lab.start_writer()?;
         client.wait_rows(50, SOON)?;
@@ -108,13 +108,10 @@ impl Bed {
         };
         let played = (row.play)(&mut scene);
         self.mend()?;
-        for server in self.lab.servers() {
-            let rows = repair::rejoined_or_rebuilt(&self.lab, server.name())?;
-            if rows > 0 {
-                scene.note(format!("{} had parted by {rows} rows, rebuilt", server.name()));
-            }
+        let rebuilt = repair::all_well(&self.lab).context("the cluster after the fault")?;
+        for (host, rows) in rebuilt {
+            scene.note(format!("{host} had parted by {rows} rows, rebuilt"));
         }
-        picture::wait_well(&self.lab, LATER).context("the cluster after the fault")?;
         client.wait_rows(20, SOON)?;
         // An agent ends a server that it could not verify in time; its service manager would start
         // it. Whether that was it, its log says.

@@ -122,7 +122,7 @@ fn kills(cluster: &Cluster) -> Row {
         server.kill9().unwrap();
         gaps.push(cluster.switched(since, SOON).gap);
         server.start().unwrap();
-        back_in_the_cluster(cluster, &victim);
+        lab::repair::all_well(&cluster.lab).unwrap();
         cluster.client.wait_rows(20, SOON).unwrap();
     }
     judge(cluster, "kill -9 of the writer's server", began, gaps)
@@ -137,15 +137,8 @@ fn isolations(cluster: &Cluster) -> Row {
         let fault = cluster.lab.isolate(&victim).unwrap();
         gaps.push(cluster.switched(since, SOON).gap);
         cluster.lab.heal(&fault).unwrap();
-        back_in_the_cluster(cluster, &victim);
+        lab::repair::all_well(&cluster.lab).unwrap();
         cluster.client.wait_rows(20, SOON).unwrap();
     }
     judge(cluster, "isolation of the writer's host", began, gaps)
-}
-
-/// The former writer comes back by itself, or it has parted: then it stays out, is reported, and is
-/// rebuilt.
-fn back_in_the_cluster(cluster: &Cluster, host: &str) {
-    lab::repair::rejoined_or_rebuilt(&cluster.lab, host).unwrap();
-    lab::repair::all_well(&cluster.lab).unwrap();
 }

@@ -23,6 +23,7 @@ impl Agent {
             self.lease.into_iter().chain(self.relies.keys().filter_map(|vip| self.lease_of(*vip)));
         if !leases.any(|lease| self.now.boot < lease.fence_at()) {
             (self.lease, self.want, self.granted) = (None, None, Stamp::default());
+            self.yielded.clear();
             self.relies.clear();
             self.got.clear();
         } else if serves && self.may_hold().is_some() {

@@ -2,10 +2,11 @@
 //! one out of the other.
 //!
 //! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold
-//! and what the host does about the writer role (`hold`), addresses and replication (`apply`), the
-//! steps of a move (`orders`), going on without a monitor (`promises`), the word given to others
-//! (`given`), reports and news (`telling`). The safety rules are those of the design, section 6:
-//! hold only within the grant, fence at two thirds of it, obey nothing older than what was seen.
+//! and what the host does about the writer role (`hold`), what a grant changes (`grants`), addresses
+//! and replication (`apply`), the steps of a move (`orders`), going on without a monitor
+//! (`promises`), the word given to others (`given`), reports and news (`telling`). The safety rules
+//! are those of the design, section 6: hold only within the grant, fence at two thirds of it, obey
+//! nothing older than what was seen.
 
 mod apply;
 mod conflict;
@@ -226,7 +227,6 @@ impl Agent {
 
     /// When to call again even if nothing comes in.
     pub fn next_wakeup(&self) -> Time {
-        // What came in since the last look may have been due at once.
         self.look_at
     }
 

@@ -216,7 +216,7 @@ impl World {
         ))
     }
 
-    /// Whether nobody could have kept what `host` has: it may not be the writer, and what `open`
+    /// Whether nobody could have kept what `host` has: people set it offline, and what `open`
     /// has does not go together with it. So it is when a second monitor made a host the writer that
     /// people had set offline with the first one, while the former writer went on by itself.
     fn out_and_parted(&self, host: usize, open: usize) -> bool {
@@ -225,8 +225,7 @@ impl World {
         let offline = self
             .view()
             .is_some_and(|view| view.hosts[host].state == mmm_proto::HostState::AdminOffline);
-        let out = host >= self.config.masters || offline;
-        out && common < one.len() && common < other.len()
+        offline && common < one.len() && common < other.len()
     }
 
     fn monitor_well(&self) -> bool {
