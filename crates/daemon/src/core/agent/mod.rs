@@ -2,8 +2,8 @@
 //! one out of the other.
 //!
 //! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold
-//! and what the host does about the writer role (`hold`), what a grant changes (`grants`), addresses
-//! and replication (`apply`), the steps of a move (`orders`), going on without a monitor
+//! and what the host does about the writer role (`hold`), what a grant changes (`grants`),
+//! addresses and replication (`apply`), the steps of a move (`orders`), going on without a monitor
 //! (`promises`), the word given to others (`given`), reports and news (`telling`). The safety rules
 //! are those of the design, section 6: hold only within the grant, fence at two thirds of it, obey
 //! nothing older than what was seen.
