@@ -59,12 +59,37 @@ fn rejoined_or_rebuilt(lab: &Lab, host: &str) -> Result<usize> {
                     || -> Result<usize> { Ok(all_extra(server, lab.server(&writer)?)?.0) };
                 let parted =
                     parted(lab, host) && only_here().map_err(|error| format!("{error:#}"))? > 0;
-                if parted { Ok(true) } else { Err(format!("{why}; {seen}")) }
+                if parted {
+                    Ok(true)
+                } else {
+                    Err(format!("{why}; {}; {seen}", replication(server, lab.server(&writer).ok())))
+                }
             }
             _ => Err(seen),
         }
     })?;
     if has_parted { rebuild(lab, host) } else { Ok(0) }
+}
+
+/// What the server says of its replication, and both positions, for messages.
+fn replication(server: &Server, writer: Option<&Server>) -> String {
+    let status = server.replica_status().unwrap_or_default();
+    let said = |key: &str| status.get(key).cloned().unwrap_or_default();
+    let at = |server: &Server| {
+        ["gtid_binlog_pos", "gtid_slave_pos"]
+            .map(|name| server.value(&format!("SELECT @@{name}")).unwrap_or_default())
+    };
+    format!(
+        "IO {} {} {}, SQL {} {} {}, at {:?}, the writer at {:?}",
+        said("Slave_IO_Running"),
+        said("Last_IO_Errno"),
+        said("Last_IO_Error"),
+        said("Slave_SQL_Running"),
+        said("Last_SQL_Errno"),
+        said("Last_SQL_Error"),
+        at(server),
+        writer.map(at),
+    )
 }
 
 /// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236

@@ -16,8 +16,9 @@ impl Agent {
             return;
         }
         if order.stamp > self.seen {
+            let new_term = order.stamp.term != self.seen.term;
             self.seen = order.stamp;
-            self.keep(matches!(order.step, Step::Freeze { .. }));
+            self.keep(new_term || matches!(order.step, Step::Freeze { .. }));
         }
         let from = Some((link, order.id));
         match order.step {

@@ -226,9 +226,11 @@ impl Agent {
         // A host that hears no monitor and holds nothing learns here what was decided: what is
         // older it would obey no more, and says so to all.
         if self.duty == Duty::None && !self.hears() && news.seen > self.seen {
+            // A new term is not forgotten by a crash, by whatever way it was learned.
+            let new_term = news.seen.term != self.seen.term;
             self.seen = news.seen;
             (self.changed, self.stirred) = (true, true);
-            self.keep(false);
+            self.keep(new_term);
         }
         let freed = |given: &Given| {
             given.to == *from && news.clock > given.asked && !news.relies.contains(&given.vip)

@@ -216,3 +216,21 @@ fn a_promise_needs_the_disk_and_a_refusal_does_not() {
     bench.asked(stamp(5));
     assert!(!needs(&bench));
 }
+
+#[test]
+fn a_new_term_that_peers_tell_of_is_on_disk_before_anything_else_is_done() {
+    let mut bench = Bench::idle();
+    bench.wait(3_000);
+    let mut told = |term| {
+        let seen = Stamp { term, seq: 3 };
+        let (vips, relies) = (Vec::new(), Vec::new());
+        let clock = Time(bench.now);
+        let news = News { clock, seen, duty: Duty::None, vips, server_up: true, relies };
+        let message = PeerMessage::News(news.into());
+        bench.step(Input::Peer { from: name("db2"), message });
+        bench.last.iter().any(|effect| matches!(effect, Effect::Persist { sync: true, .. }))
+    };
+    assert!(told(2), "a restart must not forget it");
+    assert!(!told(2), "nothing new");
+    assert_eq!(bench.agent.seen(), Stamp { term: 2, seq: 3 });
+}
