@@ -13,6 +13,7 @@ mod lab_itself;
 mod lab_teardown;
 mod lab_tools;
 mod sim;
+mod ssh;
 mod support;
 mod tidy;
 mod transcripts;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::Parser;
 use mmm_proto::{Verb, Wall, demo};
 use mmm_tui::control::{self, Asked, Options, Outcome, exit};
-use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
+use mmm_tui::shell::{import, relay};
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
 ///
@@ -39,12 +39,14 @@ struct Args {
 fn help() -> String {
     let import = "translate the original's .conf files into TOML";
     format!(
-        "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n\
+        "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n    {} - {}\n\
          Without a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
         mmm_proto::verb::help(),
         control::preview::USAGE,
         control::events::USAGE,
         control::events::USAGE_WATCH,
+        relay::WORD,
+        relay::HELP,
         import::USAGE,
         demo::USAGE
     )

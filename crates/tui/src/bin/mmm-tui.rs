@@ -21,7 +21,7 @@ struct Args {
     #[command(flatten)]
     target: TargetArgs,
     /// Show a simulated cluster instead: nothing to install, nothing to configure
-    #[arg(long, conflicts_with_all = ["config", "socket", "connect", "cluster"])]
+    #[arg(long, conflicts_with_all = ["config", "socket", "connect", "ssh", "cluster"])]
     demo: bool,
     /// Look only
     #[arg(long)]
@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             _ if args.demo => "simulated".to_owned(),
             Some(Endpoint::Unix(_)) | None => "local".to_owned(),
             Some(Endpoint::Tcp(addr)) => addr.clone(),
+            Some(Endpoint::Ssh(place)) => place.to_string(),
         },
         read_only: args.read_only,
         slow: args.slow,

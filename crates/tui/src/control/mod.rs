@@ -16,6 +16,7 @@ use mmm_proto::{ClusterView, Demo, Verb, Wall, doctor};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use crate::shell::relay;
 use crate::shell::target::Target;
 use crate::shell::wire::{self, Wire};
 
@@ -46,6 +47,8 @@ pub enum Asked {
     Plan(Verb),
     /// What happened, or what happens.
     Events(events::Wanted),
+    /// Carry another's words.
+    Relay,
 }
 
 impl Asked {
@@ -57,6 +60,7 @@ impl Asked {
             Self::Plan(_) => preview::WORD,
             Self::Events(wanted) if wanted.watch => "watch",
             Self::Events(_) => "events",
+            Self::Relay => relay::WORD,
         }
     }
 
@@ -69,6 +73,8 @@ impl Asked {
         match first.as_str() {
             mmm_proto::demo::WORD => Some(Demo::parse(rest).map(Self::Demo)),
             preview::WORD => Some(preview::parse(rest).map(Self::Plan)),
+            relay::WORD if rest.is_empty() => Some(Ok(Self::Relay)),
+            relay::WORD => Some(Err(format!("{} takes no arguments", relay::WORD))),
             "events" | "watch" => Some(events::Wanted::parse(first, rest).map(Self::Events)),
             _ => None,
         }
@@ -134,8 +140,12 @@ pub async fn run(
         let text = mmm_proto::verb::help();
         return Outcome::fine(text.clone(), ("text", json!(text)));
     }
+    if *asked == Asked::Relay {
+        return relay::run(target);
+    }
     let deadline = Instant::now() + options.limit;
-    let mut wire = match wire::open(target, OPEN_LIMIT.min(options.limit)).await {
+    let open_limit = target.open_limit(OPEN_LIMIT);
+    let mut wire = match wire::open(target, open_limit.min(options.limit)).await {
         Ok(wire) => wire,
         Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
     };
@@ -144,6 +154,8 @@ pub async fn run(
         Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,
         Asked::Plan(verb) => return preview::run(&mut wire, verb, options, deadline).await,
         Asked::Events(wanted) => return events::run(target, wire, wanted, options, date).await,
+        // Answered above: it opens no conversation of its own.
+        Asked::Relay => return relay::run(target),
     };
     match verb {
         Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
