@@ -22,6 +22,8 @@ need ip iproute2
 need ps procps
 need unshare util-linux
 need tmux tmux
+# Sets the manual pages, to see that they can be set.
+need groff groff
 # The units are tried under a real systemd, which nobody starts here.
 need systemd-analyze systemd
 need dbus-daemon dbus

@@ -12,6 +12,7 @@ mod goals;
 mod lab_itself;
 mod lab_teardown;
 mod lab_tools;
+mod manual;
 mod sim;
 mod ssh;
 mod support;

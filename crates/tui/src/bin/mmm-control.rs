@@ -6,11 +6,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use mmm_proto::{Verb, Wall, demo};
 use mmm_tui::control::{self, Asked, Options, Outcome, exit};
 use mmm_tui::shell::target::TargetArgs;
-use mmm_tui::shell::{import, relay};
+use mmm_tui::shell::{import, manual, relay};
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
 ///
@@ -53,6 +53,10 @@ fn help() -> String {
 }
 
 fn main() -> ExitCode {
+    let full = || control::manual::command(&Args::command());
+    if let Some(ended) = manual::asked(&control::manual::PAGE, full) {
+        return ended;
+    }
     let mut args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),

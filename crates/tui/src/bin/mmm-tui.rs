@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use mmm_tui::app::Setup;
+use mmm_tui::control::manual::CONSOLE;
 use mmm_tui::shell::demo::Demo;
 use mmm_tui::shell::target::{Endpoint, TargetArgs};
-use mmm_tui::shell::{clock, run, terminal};
+use mmm_tui::shell::{clock, manual, run, terminal};
 
 /// Shows an MMM cluster live and moves its roles by keys. ? lists the keys.
 #[derive(Parser, Debug)]
@@ -51,6 +52,9 @@ enum Color {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = manual::asked(&CONSOLE, Args::command) {
+        return ended;
+    }
     let mut args = Args::parse();
     let cluster = args.cluster.clone();
     if !terminal::usable() {

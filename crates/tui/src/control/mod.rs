@@ -5,6 +5,7 @@
 mod demo;
 pub mod events;
 pub mod explain;
+pub mod manual;
 pub mod preview;
 mod progress;
 pub mod show;

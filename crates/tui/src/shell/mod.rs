@@ -7,6 +7,7 @@ pub mod import;
 pub mod input;
 pub mod link;
 pub mod mailbox;
+pub mod manual;
 pub mod relay;
 pub mod run;
 pub mod settings;
