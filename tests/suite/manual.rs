@@ -70,7 +70,7 @@ fn every_page_names_every_option_and_verb() {
     let page = said(&generate("mmm-tui", "man"));
     assert!(page.contains(".SH KEYS\n.TP\n?, F1\nthis help\n"), "{page}");
     let page = said(&generate("mmm-control", "man"));
-    let own = ["plan", "events", "watch", "relay", "config", "import", "demo", "fault"];
+    let own = ["plan", "events", "watch", "relay", "schema", "config", "import", "demo", "fault"];
     let verbs = mmm_proto::verb::WORDS.iter().map(|row| row.word);
     for verb in verbs.chain(own) {
         assert!(

@@ -40,7 +40,7 @@ fn help() -> String {
     let import = "translate the original's .conf files into TOML";
     format!(
         "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n    {} - {}\n\
-         Without a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
+         Without a monitor:\n    {} - {import}\n    {} - {}\nIn a demo (mmm-mond demo):\n    {}",
         mmm_proto::verb::help(),
         control::preview::USAGE,
         control::events::USAGE,
@@ -48,6 +48,8 @@ fn help() -> String {
         relay::WORD,
         relay::HELP,
         import::USAGE,
+        control::schema::WORD,
+        control::schema::HELP,
         demo::USAGE
     )
 }
@@ -68,6 +70,9 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(outcome) => return print(&outcome, "", args.json),
     };
+    if let Some(outcome) = asked.alone() {
+        return print(&outcome, asked.word(), args.json);
+    }
     let outcome = match args.target.target(cluster.as_deref()) {
         Ok(target) => {
             let options = Options {

@@ -8,7 +8,7 @@ use mmm_proto::manual::Page;
 use mmm_proto::verb::WORDS;
 use mmm_proto::{Check, demo};
 
-use super::{events, preview};
+use super::{events, preview, schema};
 use crate::app::keys::TABLE;
 use crate::app::msg::Key;
 use crate::shell::relay;
@@ -100,6 +100,7 @@ pub fn command(command: &Command) -> Command {
         .subcommand(verb("events", rest(events::USAGE), happened))
         .subcommand(verb("watch", rest(events::USAGE_WATCH), watch))
         .subcommand(verb(relay::WORD, "", relay::HELP))
+        .subcommand(verb(schema::WORD, "", schema::HELP))
         .subcommand(config())
         .subcommand(broken())
 }

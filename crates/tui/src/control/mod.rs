@@ -8,6 +8,7 @@ pub mod explain;
 pub mod manual;
 pub mod preview;
 mod progress;
+pub mod schema;
 pub mod show;
 
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub enum Asked {
     Events(events::Wanted),
     /// Carry another's words.
     Relay,
+    /// What `--json` prints, as a schema.
+    Schema,
 }
 
 impl Asked {
@@ -62,7 +65,18 @@ impl Asked {
             Self::Events(wanted) if wanted.watch => "watch",
             Self::Events(_) => "events",
             Self::Relay => relay::WORD,
+            Self::Schema => schema::WORD,
         }
+    }
+
+    /// What needs neither monitor nor settings.
+    pub fn alone(&self) -> Option<Outcome> {
+        let text = match self {
+            Self::Verb(Verb::Help) => mmm_proto::verb::help(),
+            Self::Schema => schema::text(),
+            _ => return None,
+        };
+        Some(Outcome::fine(text.clone(), ("text", json!(text))))
     }
 
     /// Reads the words that are `mmm-control`'s own, or a demo's; none when it is a verb.
@@ -75,7 +89,8 @@ impl Asked {
             mmm_proto::demo::WORD => Some(Demo::parse(rest).map(Self::Demo)),
             preview::WORD => Some(preview::parse(rest).map(Self::Plan)),
             relay::WORD if rest.is_empty() => Some(Ok(Self::Relay)),
-            relay::WORD => Some(Err(format!("{} takes no arguments", relay::WORD))),
+            schema::WORD if rest.is_empty() => Some(Ok(Self::Schema)),
+            relay::WORD | schema::WORD => Some(Err(format!("{first} takes no arguments"))),
             "events" | "watch" => Some(events::Wanted::parse(first, rest).map(Self::Events)),
             _ => None,
         }
@@ -137,9 +152,8 @@ pub async fn run(
     options: &Options,
     date: &dyn Fn(Wall) -> String,
 ) -> Outcome {
-    if *asked == Asked::Verb(Verb::Help) {
-        let text = mmm_proto::verb::help();
-        return Outcome::fine(text.clone(), ("text", json!(text)));
+    if let Some(outcome) = asked.alone() {
+        return outcome;
     }
     if *asked == Asked::Relay {
         return relay::run(target);
@@ -155,8 +169,8 @@ pub async fn run(
         Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,
         Asked::Plan(verb) => return preview::run(&mut wire, verb, options, deadline).await,
         Asked::Events(wanted) => return events::run(target, wire, wanted, options, date).await,
-        // Answered above: it opens no conversation of its own.
-        Asked::Relay => return relay::run(target),
+        // Answered above, without a conversation.
+        Asked::Relay | Asked::Schema => return Outcome::fine(String::new(), ("text", json!(""))),
     };
     match verb {
         Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {
