@@ -53,6 +53,7 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             };
             return Line::raw(clip(&line, width));
         }
+        Some(Layer::Clusters(_)) => return Line::raw(" j k choose  Enter goes there  Esc closes"),
         Some(Layer::Address(_)) => return Line::raw(" j k choose  Enter plan  Esc closes"),
         Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults) => {
             return Line::raw(" Esc closes");
@@ -75,8 +76,11 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             && row.on.covers(model.place())
             && !(off && row.group == Group::Act)
             && !(narrow && row.group == Group::Act && row.action != Action::Menu)
+            && !(model.setup.clusters.len() < 2 && row.action == Action::Clusters)
             && !(model.screen == Screen::Events && row.action == Action::Events)
-            && (model.view.is_some() || matches!(row.group, Group::Leave) || row.hint == "help")
+            && (model.view.is_some()
+                || matches!(row.group, Group::Leave)
+                || matches!(row.action, Action::Help | Action::Clusters))
     }) {
         let gap = if text.is_empty() { " " } else { "  " };
         let next = format!("{gap}{} {}", row.keys[0].name(), row.hint);
