@@ -72,6 +72,12 @@ fn a_console_lives_on_a_way_through_ssh_and_outlives_its_loss() {
         tui.wait("the loss", PATIENCE, |screen| screen.contains("# NO LINK")).unwrap();
         let refused = |screen: &str| screen.contains("Retry") && screen.contains("ssh");
         tui.wait("the reason", PATIENCE, refused).unwrap();
+        // The line at the bottom has room for what the second one cuts.
+        let whole = |screen: &str| {
+            let mut lines = screen.lines();
+            lines.any(|line| line.starts_with(" link: ") && line.contains("Connection refused"))
+        };
+        tui.wait("the whole reason", PATIENCE, whole).unwrap();
         sshd.again().unwrap();
         tui.wait("a live picture again", PATIENCE, live).unwrap();
     }
@@ -125,6 +131,19 @@ fn mmm_control_asks_through_ssh_and_is_known_by_its_account_there() {
     let told = demo.control(&["events", "--subject", "writer"]).unwrap();
     let (user, _) = sshd.place().split_once('@').map(|(a, b)| (a.to_owned(), b.len())).unwrap();
     assert!(told.contains(&user), "the move is {user}'s:\n{told}");
+    nothing_left(&sshd, &demo.socket());
+}
+
+#[test]
+fn a_key_that_may_only_carry_is_enough() {
+    let demo = Played::start(&[]).unwrap();
+    let sshd = Sshd::start().unwrap();
+    let relay = binary("mmm-control").unwrap().display().to_string();
+    sshd.restrict(&format!("{relay} --socket {} relay", demo.socket().display())).unwrap();
+    // What is asked for is not there; what the key may do is run instead.
+    let shown = control(&sshd.way("client"), &["show"]);
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""), "{}", sshd.tail());
+    assert_eq!(shown.out, demo.control(&["show"]).unwrap());
     nothing_left(&sshd, &demo.socket());
 }
 

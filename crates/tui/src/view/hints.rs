@@ -6,6 +6,7 @@ use super::STACKED_FROM;
 use super::text::clip;
 use super::theme::{Meaning, Theme};
 use crate::app::keys::{self, Action, Group, Place, table};
+use crate::app::link::State;
 use crate::app::{Layer, Model, Screen, Tone};
 
 /// The message line.
@@ -26,10 +27,23 @@ pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
             let text = note.text.replace('\n', " ");
             Line::styled(clip(&format!(" {sign}{text}"), width), theme.style(meaning))
         }
+        // The second line has little room for the reason beside the time of the next try.
+        None if !link_words(model).is_empty() => {
+            let text = format!(" link: {}", link_words(model));
+            Line::styled(clip(&text, width), theme.style(Meaning::Late))
+        }
         None => match model.view.as_ref().and_then(|view| view.running.as_ref()) {
             Some(running) => Line::raw(format!(" actions wait until plan {} ends", running.plan)),
             None => Line::default(),
         },
+    }
+}
+
+/// Why there is no link, where an old picture leaves no other room for it.
+fn link_words(model: &Model) -> &str {
+    match &model.link.state {
+        State::Lost { why, .. } if model.view.is_some() => why,
+        _ => "",
     }
 }
 
