@@ -148,6 +148,48 @@ fn a_key_that_may_only_carry_is_enough() {
 }
 
 #[test]
+fn a_console_that_goes_to_another_cluster_leaves_no_ssh_behind() {
+    let (far, near) = (Played::start(&[]).unwrap(), Played::start(&["--hosts", "2"]).unwrap());
+    let sshd = Sshd::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("mmm")).unwrap();
+    let way = sshd.to(&far.socket()).unwrap();
+    let of = |flag: &str| -> Vec<String> {
+        let found = way.iter().filter_map(|word| word.strip_prefix(flag));
+        found.map(str::to_owned).collect()
+    };
+    let options = of("--ssh-option=");
+    let file = format!(
+        "[[cluster]]\nname = \"far\"\nssh = \"{}\"\nssh_options = {options:?}\n\
+         ssh_command = \"{}\"\n[[cluster]]\nname = \"near\"\nsocket = \"{}\"\n",
+        way[1],
+        of("--ssh-command=")[0],
+        near.socket().display()
+    );
+    std::fs::write(home.path().join("mmm/tui.toml"), file).unwrap();
+    let vars = [("XDG_CONFIG_HOME", home.path().to_str().unwrap())];
+    let program = binary("mmm-tui").unwrap();
+    let args = ["--ascii", "@far"];
+    let mut tui = Meter::open(&program, &args, &vars, (100, 24), Line::default()).unwrap();
+    let at = |name: &'static str, hosts: &'static str| {
+        move |screen: &str| {
+            let head = screen.lines().next().unwrap_or_default();
+            head.contains(&format!("[DEMO] {name} (main)")) && screen.contains(hosts)
+        }
+    };
+    tui.wait("the far cluster", PATIENCE, at("far", "Hosts 3")).unwrap();
+    assert_eq!(sshd.clients().len(), 1);
+    tui.keys("cj\r").unwrap();
+    tui.wait("the near cluster", PATIENCE, at("near", "Hosts 2")).unwrap();
+    nothing_left(&sshd, &far.socket());
+    tui.keys("ck\r").unwrap();
+    tui.wait("the far cluster again", PATIENCE, at("far", "Hosts 3")).unwrap();
+    tui.keys("q").unwrap();
+    assert_eq!(tui.ended(PATIENCE).unwrap(), 0);
+    nothing_left(&sshd, &far.socket());
+}
+
+#[test]
 fn what_is_in_the_way_is_named_with_place_and_remedy() {
     let demo = Played::start(&[]).unwrap();
     let mut sshd = Sshd::start().unwrap();
