@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mmm_proto::console::{Answer, ToMonitor};
 use mmm_proto::plan::Level;
@@ -197,6 +198,40 @@ fn one_console_goes_from_monitor_to_monitor() {
     tty.send("q");
     assert_eq!(tty.exits(), 0);
     tty.sees("two (blog) ACTIVE writer db1");
+}
+
+#[test]
+fn no_picture_of_the_old_cluster_is_shown_as_one_of_the_new() {
+    let mut home = Home::new();
+    // The new one says nothing that would hide a wrong picture.
+    home.blog.down();
+    let mut tty = home.console(&["@one"]);
+    tty.sees(" one (shop)");
+    let stop = AtomicBool::new(false);
+    let wrong = std::thread::scope(|scope| {
+        // The old one says something all the while, so that something is under way at each switch.
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let view = home.shop.state.lock().unwrap().view.clone();
+                home.shop.show(view);
+            }
+        });
+        let mut wrong = None;
+        for _ in 0..8 {
+            tty.send("cj\r");
+            let text = tty.sees("connecting to ");
+            let text = if text.contains("(try 2:") { text } else { tty.sees("(try 2:") };
+            if text.contains("(shop)") || text.contains("db1") {
+                wrong = Some(text);
+                break;
+            }
+            tty.send("ck\r");
+            tty.sees(" one (shop)");
+        }
+        stop.store(true, Ordering::SeqCst);
+        wrong
+    });
+    assert_eq!(wrong, None, "after a switch the old monitor's picture was shown");
 }
 
 #[test]
