@@ -88,7 +88,8 @@ fn without_auto_set_online_an_operator_brings_the_host_back() {
 }
 
 /// A writer's position as a replica stays where it became writer. Once its peer has purged its
-/// binary logs so far, every reconnection is refused (error 1236) until somebody makes the position whole.
+/// binary logs so far, every reconnection is refused (error 1236) until somebody makes the position
+/// whole.
 #[test]
 fn a_writer_whose_peer_has_purged_its_binary_logs_follows_it_again() {
     let cluster = Cluster::up(&Options::with_daemons());
