@@ -25,12 +25,15 @@ pub enum PeerMessage {
     Ask(Ask),
     /// The answer to the ask with that clock.
     Answer(Answer),
+    /// The sender is there. Where only one of two has news for the other, the other's silence would
+    /// look like a dead link.
+    Alive {},
     /// The last line was understood by nobody; says which and why.
     Error { why: String },
 }
 
 impl Message for PeerMessage {
-    const KINDS: &'static [&'static str] = &["news", "ask", "answer", "error"];
+    const KINDS: &'static [&'static str] = &["news", "ask", "answer", "alive", "error"];
 }
 
 /// How an agent's host is.

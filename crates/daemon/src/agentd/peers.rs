@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mmm_proto::hello::{Hello, Program};
@@ -133,7 +134,15 @@ impl PeerLinks {
         };
         let error = |why| PeerMessage::Error { why };
         let said = |message| (host.clone(), message);
-        let why = pump(conn, &out, self.silence, error, &self.tx, said).await;
+        let mut pumping = pin!(pump(conn, &out, self.silence, error, &self.tx, said));
+        let mut beat = tokio::time::interval(std::time::Duration::from(self.silence) / 4);
+        let why = loop {
+            tokio::select! {
+                why = &mut pumping => break why,
+                // A full outbox ends the connection by itself.
+                _ = beat.tick() => drop(out.put(Urgency::Each, PeerMessage::Alive {})),
+            }
+        };
         lock(ways).open.remove(&number);
         out.close(&why);
         why

@@ -8,4 +8,5 @@ mod consoles;
 mod demo;
 mod handshake;
 mod kit;
+mod peers;
 mod probes;

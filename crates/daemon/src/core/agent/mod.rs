@@ -251,7 +251,9 @@ impl Agent {
         self.stirred |= match &input {
             Input::Tick | Input::Addresses { .. } | Input::Facts { .. } => false,
             Input::Heard { message, .. } => !matches!(message, ToAgent::Grant(_)),
-            Input::Peer { message, .. } => !matches!(message, PeerMessage::News(_)),
+            Input::Peer { message, .. } => {
+                !matches!(message, PeerMessage::News(_) | PeerMessage::Alive {})
+            }
             _ => true,
         };
         match input {

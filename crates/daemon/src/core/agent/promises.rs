@@ -234,7 +234,7 @@ impl Agent {
             PeerMessage::News(news) => self.take_news(from, news),
             PeerMessage::Ask(ask) => self.take_ask(from, &ask),
             PeerMessage::Answer(answer) => self.take_answer(from, &answer),
-            PeerMessage::Error { .. } => {}
+            PeerMessage::Alive {} | PeerMessage::Error { .. } => {}
         }
     }
 

@@ -41,6 +41,7 @@ fn an_agent_that_stays_dead_loses_the_writer_by_the_kernel() {
 #[test]
 fn a_monitor_restarted_within_the_grants_moves_nothing() {
     let mut c = Cluster::mature();
+    let before = c.view().term;
     let events = c.events.len();
     c.kill_monitor();
     c.run(1_000);
@@ -48,7 +49,7 @@ fn a_monitor_restarted_within_the_grants_moves_nothing() {
     c.run(10_000);
     assert_eq!((c.longest_gap, c.writer()), (0, Some("db1")), "{}", c.tail());
     assert!(c.settled(), "{}", c.tail());
-    assert_eq!(c.view().term, 2);
+    assert!(c.view().term > before, "{} after {before}", c.view().term);
     let new: Vec<String> = c.events[events..].iter().map(|(_, e)| e.line()).collect();
     let moved = |line: &&String| line.contains("given to") || line.contains("->");
     assert_eq!(new.iter().find(moved), None, "{}", c.tail());
