@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
+use super::deadman::Deadman;
 use super::doctor::{self, Subject};
 use super::escalate::ServerProcess;
 use super::fence::Hands;
@@ -110,6 +111,7 @@ struct Worker {
     inputs: mpsc::Sender<Input>,
     inputs_rx: mpsc::Receiver<Input>,
     look: Arc<Notify>,
+    deadman: Deadman,
     subject: Arc<Subject>,
     examined: mpsc::Receiver<(u64, FromAgent)>,
     examines: mpsc::Sender<(u64, FromAgent)>,
@@ -160,6 +162,8 @@ impl Worker {
         let tools = Arc::new(Tools { hands, roster, process: kill.then(ServerProcess::default) });
         tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
         interface::watch(&tools, &inputs);
+        let server = tools.hands.server.clone();
+        let deadman = Deadman::start(server, config.deadman_event, inputs.clone());
         let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
@@ -182,6 +186,7 @@ impl Worker {
             inputs,
             inputs_rx,
             look,
+            deadman,
             subject: Arc::new(Subject::new(config)),
             examined,
             examines,
@@ -246,6 +251,7 @@ impl Worker {
         let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         let before = self.core.duty();
         let effects = self.core.step(now, input);
+        self.deadman.want(self.core.countdown());
         let after = self.core.duty();
         if before != after {
             tracing::info!(

@@ -15,7 +15,7 @@ use mmm_proto::agent::{
 use mmm_proto::peer::{Askable, PeerMessage};
 use mmm_proto::{HostName, HostState, Lag, RoleMode, RoleName, Span, Time, Wall};
 
-use super::{Act, ActResult, Agent, Effect, Input, Kept, Roster, RosterVip};
+use super::{Act, ActResult, Agent, Countdown, Effect, Input, Kept, Roster, RosterVip};
 use crate::core::Now;
 
 const TTL: Span = Span::secs(3);
