@@ -5,7 +5,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 \
 	| sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(TARGET)/debug/mmm-lab
 
-.PHONY: all setup build demo test matrix lint check coverage bench goals shots clean
+.PHONY: all setup build demo test matrix lint check coverage bench docs goals shots clean
 
 all: build
 
@@ -61,6 +61,12 @@ goals:
 shots:
 	$(CARGO) build --workspace --bins
 	@$(LAB) shots docs
+
+# Manual pages and shell completions, as a tree to copy to /usr: made by the programs themselves, so
+# that `make docs BIN=target/dist` makes those of what is shipped.
+BIN ?= $(TARGET)/debug
+docs: $(if $(filter $(TARGET)/debug,$(BIN)),build)
+	@./config/docs.sh $(BIN) $(TARGET)/share
 
 # What a step of the core costs.
 bench:

@@ -22,10 +22,15 @@ need ip iproute2
 need ps procps
 need unshare util-linux
 need tmux tmux
+# Sets the manual pages, to see that they can be set.
+need groff groff
 # The units are tried under a real systemd, which nobody starts here.
 need systemd-analyze systemd
 need dbus-daemon dbus
 need faketime faketime
+# Consoles come by ssh too. The library is sshd's, which comes below.
+need ssh openssh-client
+[ -e /usr/sbin/sshd ] || wanted="$wanted libwrap0"
 need cc gcc libc6-dev
 need make make
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
@@ -51,22 +56,34 @@ if [ -n "$wanted" ]; then
         apt-get -q -y install --no-install-recommends $wanted
 fi
 
-# Who holds table locks is told by a plugin that Debian has in the package of the service, which would
-# be started: only the plugin is taken from it.
-plugin=/usr/lib/mysql/plugin/metadata_lock_info.so
-if [ ! -e "$plugin" ] && command -v dpkg-deb >/dev/null 2>&1; then
+# What Debian has in packages whose service would be started: only the file is taken from them.
+# take FILE PACKAGE MODE
+take() {
+    if [ -e "$1" ] || ! command -v dpkg-deb >/dev/null 2>&1; then
+        return
+    fi
     as_root=""
     [ "$(id -u)" -eq 0 ] || as_root=sudo
     folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' EXIT
-    echo "setup: fetching $plugin"
+    echo "setup: fetching $1"
     (
+        trap 'rm -rf "$folder"' EXIT
         cd "$folder"
-        apt-get -q download mariadb-server ||
-            { $as_root apt-get -q update && apt-get -q download mariadb-server; }
-        dpkg-deb -x mariadb-server_*.deb all
+        apt-get -q download "$2" ||
+            { $as_root apt-get -q update && apt-get -q download "$2"; }
+        dpkg-deb -x "$2"_*.deb all
+        $as_root install -D -m "$3" "$folder/all$1" "$1"
     )
-    $as_root install -D -m 644 "$folder/all$plugin" "$plugin"
+}
+# Who holds table locks is told by a plugin.
+take /usr/lib/mysql/plugin/metadata_lock_info.so mariadb-server 644
+# The tests start one of their own on loopback.
+take /usr/sbin/sshd openssh-server 755
+# Its package makes the user without rights that it runs as.
+if ! getent passwd sshd >/dev/null 2>&1; then
+    as_root=""
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    $as_root useradd --system --home-dir /run/sshd --no-create-home --shell /usr/sbin/nologin sshd
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then

@@ -270,6 +270,11 @@ impl Daemons {
         Ok(command)
     }
 
+    /// Where the monitor's consoles connect.
+    pub fn socket(&self) -> &Path {
+        &self.paths.socket
+    }
+
     /// `mmm-tui` on this monitor.
     pub fn console_command(&self) -> Result<Command> {
         let mut command = Command::new(binary("mmm-tui")?);

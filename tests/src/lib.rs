@@ -12,6 +12,7 @@
 //! | `picture`, `repair` | the monitor's picture, waited for; a parted host rebuilt |
 //! | `matrix` | every fault in turn, its bars, the table of what came of it |
 //! | `observer` | who holds which VIP and who accepts writes, sampled from outside |
+//! | `sshd` | a real sshd on loopback, for consoles that come by ssh |
 //! | `screen` | a real terminal around a program |
 //! | `machine` | a real systemd on a host |
 //! | `process`, `wait`, `rights`, `sweep`, `stop` | what all of them stand on |
@@ -46,6 +47,7 @@ pub mod server;
 pub mod shots;
 pub mod simulated;
 pub mod sql;
+pub mod sshd;
 pub mod stop;
 pub mod svg;
 pub mod sweep;

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+pub mod manual;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use mmm_proto::conf;
 
 use crate::agentd::doctor::{self, Subject};
@@ -182,6 +183,12 @@ struct Import {
     /// Replace files that are there.
     #[arg(long)]
     force: bool,
+}
+
+/// The command line of `config-import`, for the manual page: it is parsed apart.
+pub fn import_command() -> clap::Command {
+    let about = "Translate the original's .conf files into TOML";
+    Import::command().name("config-import").about(about)
 }
 
 /// Translates the original's files, if that is what the command line asks for: `config-import DIR

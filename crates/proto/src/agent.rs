@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doctor::Finding;
@@ -315,7 +316,7 @@ impl Server {
 }
 
 /// Whether the local server answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "reach", rename_all = "snake_case")]
 pub enum Reach {
     /// Not looked yet.
@@ -329,7 +330,7 @@ pub enum Reach {
 }
 
 /// Replication on a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replication {
     /// The address that it replicates from.
     pub source: String,
@@ -347,7 +348,7 @@ pub struct Replication {
 }
 
 /// A replication thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Thread {
     Yes,

@@ -1,5 +1,6 @@
 //! The conversation of console (or `mmm-control`) and monitor.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::demo::Demo;
@@ -69,7 +70,7 @@ impl Message for FromMonitor {
 }
 
 /// The answer to a request. `Started` is followed by one of the final ones with the same id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     Snapshot {
@@ -110,7 +111,7 @@ impl Answer {
 }
 
 /// Why something was not done. A value, not an error: the reason is the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     pub code: RefusalCode,
     /// A sentence for people; the same in the console and in `mmm-control`.
@@ -118,7 +119,7 @@ pub struct Refusal {
 }
 
 /// Refusals in a word, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
     /// No such host, role, VIP or check.

@@ -1,13 +1,17 @@
 //! What happened, to whom, why, and by whose will. The log and the consoles read the same value, so
 //! they cannot disagree.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Wall};
 
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "EventLevel")]
 pub enum Level {
     /// A state or role changed, or a person asked for something.
     Info,
@@ -18,7 +22,7 @@ pub enum Level {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Counts events of one monitor term; a console resumes after the last one that it has seen.
     pub seq: u64,

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The last transaction of one domain.
@@ -19,7 +20,7 @@ pub struct Gtid {
 
 /// A position: the last transaction of each domain, in the order of the domains. Empty on a fresh
 /// server. Most servers write one domain, so a list is cheaper than a tree.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct GtidPos(Vec<(u32, Gtid)>);
 

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Span;
 
 /// The state of a host, in the original's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum HostState {
     /// Usable; may hold roles.
@@ -48,7 +51,7 @@ impl fmt::Display for HostState {
 }
 
 /// What a host is configured to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HostMode {
     /// May be the writer; one of a pair.
@@ -67,7 +70,7 @@ impl fmt::Display for HostMode {
 }
 
 /// The monitor's mode, in the original's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum MonitorMode {
     /// Roles of failed hosts are moved, preferences are obeyed.
@@ -99,7 +102,9 @@ impl fmt::Display for MonitorMode {
 }
 
 /// One of the monitor's own checks of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// One ICMP echo and its answer.
@@ -145,7 +150,7 @@ impl fmt::Display for Check {
 
 /// How far a host is behind its source. Never a bare number with a magic value: unknown, stopped
 /// and zero are different things and look different.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "lag", content = "ms")]
 pub enum Lag {
     /// Cannot be known just now.

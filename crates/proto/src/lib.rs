@@ -17,6 +17,7 @@ pub mod gtid;
 pub mod hello;
 pub mod host;
 pub mod line;
+pub mod manual;
 pub mod name;
 pub mod peer;
 pub mod plan;

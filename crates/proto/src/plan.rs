@@ -1,5 +1,6 @@
 //! A change to the cluster as people see it: first a plan, then its progress, then its outcome.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::HostName;
@@ -7,7 +8,7 @@ use crate::time::{Span, Wall};
 use crate::verb::Verb;
 
 /// What would happen. Made by the same function that the running change uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     pub id: u64,
     /// The picture that the plan was made from. `apply` is refused when the cluster changed in a
@@ -30,8 +31,11 @@ pub struct Plan {
 }
 
 /// How an act is confirmed in the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "PlanLevel")]
 pub enum Level {
     /// The plan, then `y`.
     Key,
@@ -42,7 +46,7 @@ pub enum Level {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanStep {
     /// The host that it acts on; none for the monitor itself.
     pub host: Option<HostName>,
@@ -50,14 +54,14 @@ pub struct PlanStep {
 }
 
 /// One thing that was looked at before the plan was offered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanCheck {
     pub verdict: CheckVerdict,
     pub text: String,
 }
 
 /// What a check of a plan says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckVerdict {
     Good,
@@ -68,7 +72,7 @@ pub enum CheckVerdict {
 }
 
 /// A plan that runs, or ran last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     pub plan: u64,
     pub title: String,
@@ -82,7 +86,7 @@ pub struct Progress {
 }
 
 /// One step of a running plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepProgress {
     pub host: Option<HostName>,
     /// Before and while it runs: what is to be done. After: what was done.
@@ -92,7 +96,7 @@ pub struct StepProgress {
 }
 
 /// Where a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
     Waiting,
@@ -106,7 +110,7 @@ pub enum StepState {
 }
 
 /// Where a plan is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum PlanOutcome {
     Running,

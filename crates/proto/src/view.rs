@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Reach, Replication};
@@ -15,7 +16,7 @@ use crate::time::{Span, Wall};
 use crate::verb::Verb;
 
 /// The cluster at one moment, as its monitor sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterView {
     pub cluster: ClusterName,
     /// Whether all of it is simulated: no host, server or address of it exists.
@@ -63,7 +64,7 @@ pub struct ClusterView {
 }
 
 /// The active master role in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WriterView {
     pub role: RoleName,
     pub vip: IpAddr,
@@ -82,7 +83,7 @@ pub struct WriterView {
 }
 
 /// Something that stands in the way, and what ends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocked {
     pub why: String,
     /// When time alone ends it.
@@ -94,7 +95,7 @@ pub struct Blocked {
 }
 
 /// Whether a host could become writer now, if the present one were lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
     pub able: bool,
     /// Its place among those that could, from one.
@@ -116,7 +117,7 @@ pub struct Readiness {
 }
 
 /// How it is about the writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WriterState {
     /// Its host confirmed that it serves.
@@ -130,7 +131,7 @@ pub enum WriterState {
 }
 
 /// One host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostView {
     pub name: HostName,
     pub ip: IpAddr,
@@ -171,7 +172,7 @@ pub struct HostView {
 }
 
 /// What a host's agent has with the others: promises, and their word about it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeersView {
     /// The VIPs that it goes on to hold by promises, because it hears no monitor: by its own word,
     /// or while the monitor does not hear it by the youngest of the others'.
@@ -193,7 +194,7 @@ impl PeersView {
 }
 
 /// A promise not to take a VIP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromiseView {
     pub to: HostName,
     pub vip: IpAddr,
@@ -202,7 +203,7 @@ pub struct PromiseView {
 }
 
 /// What another host last heard from a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeardBy {
     pub by: HostName,
     pub at: Wall,
@@ -215,7 +216,7 @@ pub struct HeardBy {
 }
 
 /// One check of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckView {
     pub check: Check,
     pub verdict: Verdict,
@@ -229,7 +230,7 @@ pub struct CheckView {
 }
 
 /// What the monitor makes of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Good,
@@ -242,7 +243,7 @@ pub enum Verdict {
 }
 
 /// The agent of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentView {
     pub reachable: bool,
     /// When it last reported.
@@ -256,7 +257,7 @@ pub struct AgentView {
 }
 
 /// The server of a host, by its agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerView {
     pub reach: Reach,
     pub version: String,
@@ -273,14 +274,14 @@ pub struct ServerView {
 }
 
 /// A VIP of a role.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct VipRef {
     pub role: RoleName,
     pub ip: IpAddr,
 }
 
 /// What may be asked of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionView {
     pub verb: Verb,
     /// Why it is off; empty when it is allowed.
@@ -290,7 +291,7 @@ pub struct ActionView {
 }
 
 /// One role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleView {
     pub name: RoleName,
     pub mode: RoleMode,
@@ -302,7 +303,7 @@ pub struct RoleView {
 }
 
 /// One VIP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VipView {
     pub ip: IpAddr,
     /// Who has it by the monitor's decision.
@@ -325,7 +326,7 @@ pub struct VipView {
 }
 
 /// A host that may still have a VIP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     pub host: HostName,
     /// When every grant of it is surely over.

@@ -4,6 +4,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lab::daemons::binary;
+use lab::sshd::Sshd;
 use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use mmm_proto::HostState;
@@ -127,6 +129,29 @@ fn act(tmux: &Tmux, key: &str, host: &str) {
         })
         .unwrap();
     }
+}
+
+#[test]
+fn the_writer_is_moved_through_ssh() {
+    let cluster = Cluster::up(&Options::with_daemons());
+    let (old, new) = (cluster.writer(), cluster.standby());
+    let sshd = Sshd::start().unwrap();
+    let way = sshd.to(cluster.lab.daemons().unwrap().socket()).unwrap();
+    let words = way.iter().map(|word| format!("'{word}'"));
+    let program = binary("mmm-tui").unwrap().display().to_string();
+    let line: Vec<String> = std::iter::once(program).chain(words).collect();
+    let tmux = Tmux::open("ssh");
+    tmux.keys(&["-l", &line.join(" ")]);
+    tmux.keys(&["Enter"]);
+    tmux.wait("the picture", |screen| screen.contains(&format!("LIVE  writer {old}")));
+    let place = sshd.place();
+    tmux.wait("the way", |screen| screen.contains(&place));
+    act(&tmux, "W", new);
+    tmux.wait("the new writer", |screen| screen.contains(&format!("LIVE  writer {new}")));
+    assert_eq!(holders(&cluster.lab, WRITER_VIP), [new]);
+    tmux.keys(&["q"]);
+    tmux.wait("the shell again", |screen| screen.trim_end().ends_with("ready>"));
+    cluster.assert_never_two_writers();
 }
 
 #[test]

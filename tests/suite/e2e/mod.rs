@@ -5,6 +5,7 @@ mod doctor;
 mod faults;
 mod fence;
 mod figures;
+mod looking;
 mod manners;
 mod matrix;
 mod partitions;

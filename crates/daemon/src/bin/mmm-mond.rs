@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use mmm_daemon::sim::demo::DemoFlags;
-use mmm_daemon::start::{Flags, demo, import, monitor};
+use mmm_daemon::start::{Flags, demo, import, import_command, manual, monitor};
 
 /// Watches the hosts of a MySQL or MariaDB master pair and decides who holds what
 #[derive(Debug, Parser)]
@@ -28,6 +28,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let full = || Args::command().subcommand(import_command()).disable_help_subcommand(true);
+    if let Some(ended) = manual::generate(&manual::MONITOR, full) {
+        return ended;
+    }
     if let Some(ended) = import(std::env::args_os()) {
         return ended;
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use mmm_proto::{Span, Time};
 
-use super::{Flags, examine, load, log_settings, run_to_end};
+use super::{Flags, examine, load, log_settings, manual, run_to_end};
 use crate::agentd::fencing::{self, Request};
 use crate::agentd::supervisor::{self, Settings, Signals};
 use crate::agentd::worker::{self, End};
@@ -76,6 +76,10 @@ struct Fence {
 /// Runs `mmm-agentd` by its command line. Exit codes: 0 ended as told, 1 could not start or go on,
 /// 2 wrong usage or configuration; those of the fence are in its help.
 pub fn agent() -> ExitCode {
+    let full = || Agent::command().disable_help_subcommand(true);
+    if let Some(ended) = manual::generate(&manual::AGENT, full) {
+        return ended;
+    }
     let line = Agent::parse();
     match (line.command, line.worker) {
         (Some(Command::Fence(fence)), _) => run_fence(fence),

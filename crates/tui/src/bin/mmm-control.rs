@@ -6,11 +6,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use mmm_proto::{Verb, Wall, demo};
 use mmm_tui::control::{self, Asked, Options, Outcome, exit};
-use mmm_tui::shell::import;
 use mmm_tui::shell::target::TargetArgs;
+use mmm_tui::shell::{import, manual, relay};
 
 /// Talks to the monitor of an MMM cluster: one command, one answer.
 ///
@@ -39,18 +39,26 @@ struct Args {
 fn help() -> String {
     let import = "translate the original's .conf files into TOML";
     format!(
-        "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n\
-         Without a monitor:\n    {} - {import}\nIn a demo (mmm-mond demo):\n    {}",
+        "{}\nOnly here:\n    {} - what it would do, and whether it would be allowed\n    {}\n    {}\n    {} - {}\n\
+         Without a monitor:\n    {} - {import}\n    {} - {}\nIn a demo (mmm-mond demo):\n    {}",
         mmm_proto::verb::help(),
         control::preview::USAGE,
         control::events::USAGE,
         control::events::USAGE_WATCH,
+        relay::WORD,
+        relay::HELP,
         import::USAGE,
+        control::schema::WORD,
+        control::schema::HELP,
         demo::USAGE
     )
 }
 
 fn main() -> ExitCode {
+    let full = || control::manual::command(&Args::command());
+    if let Some(ended) = manual::asked(&control::manual::PAGE, full) {
+        return ended;
+    }
     let mut args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
@@ -62,6 +70,9 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(outcome) => return print(&outcome, "", args.json),
     };
+    if let Some(outcome) = asked.alone() {
+        return print(&outcome, asked.word(), args.json);
+    }
     let outcome = match args.target.target(cluster.as_deref()) {
         Ok(target) => {
             let options = Options {

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use mmm_tui::app::Setup;
+use mmm_tui::control::manual::CONSOLE;
 use mmm_tui::shell::demo::Demo;
 use mmm_tui::shell::target::{Endpoint, TargetArgs};
-use mmm_tui::shell::{clock, run, terminal};
+use mmm_tui::shell::{clock, manual, run, terminal};
 
 /// Shows an MMM cluster live and moves its roles by keys. ? lists the keys.
 #[derive(Parser, Debug)]
@@ -21,7 +22,7 @@ struct Args {
     #[command(flatten)]
     target: TargetArgs,
     /// Show a simulated cluster instead: nothing to install, nothing to configure
-    #[arg(long, conflicts_with_all = ["config", "socket", "connect", "cluster"])]
+    #[arg(long, conflicts_with_all = ["config", "socket", "connect", "ssh", "cluster"])]
     demo: bool,
     /// Look only
     #[arg(long)]
@@ -51,6 +52,9 @@ enum Color {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = manual::asked(&CONSOLE, Args::command) {
+        return ended;
+    }
     let mut args = Args::parse();
     let cluster = args.cluster.clone();
     if !terminal::usable() {
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
             _ if args.demo => "simulated".to_owned(),
             Some(Endpoint::Unix(_)) | None => "local".to_owned(),
             Some(Endpoint::Tcp(addr)) => addr.clone(),
+            Some(Endpoint::Ssh(place)) => place.to_string(),
         },
         read_only: args.read_only,
         slow: args.slow,

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{OPEN_LIMIT, Options, Outcome, exit};
+use crate::shell::ssh::DENIED_PAUSE;
 use crate::shell::target::Target;
-use crate::shell::wire::{self, Wire};
+use crate::shell::wire::{self, OpenError, Wire};
 
 /// How they are written.
 pub const USAGE: &str =
@@ -229,14 +230,21 @@ async fn follow(
 /// Tries until there is a link that took our subscription.
 async fn again(target: &Target, newest: Option<u64>) -> Wire {
     let mut tries = 0;
+    let mut denied = false;
     loop {
-        sleep(Duration::from_millis(PAUSES_MS[tries.min(PAUSES_MS.len() - 1)])).await;
+        let usual = Duration::from_millis(PAUSES_MS[tries.min(PAUSES_MS.len() - 1)]);
+        sleep(if denied { DENIED_PAUSE } else { usual }).await;
         tries += 1;
-        if let Ok(mut wire) = wire::open(target, OPEN_LIMIT).await
-            && wire.ask(&ToMonitor::Subscribe { events_since: newest }).await.is_ok()
-        {
-            return wire;
-        }
+        denied = match wire::open(target, target.open_limit(OPEN_LIMIT)).await {
+            Ok(mut wire) => {
+                let subscribe = ToMonitor::Subscribe { events_since: newest };
+                if wire.ask(&subscribe).await.is_ok() {
+                    return wire;
+                }
+                false
+            }
+            Err(error) => matches!(error, OpenError::Ssh { denied: true, .. }),
+        };
     }
 }
 

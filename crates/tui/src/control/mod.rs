@@ -5,8 +5,10 @@
 mod demo;
 pub mod events;
 pub mod explain;
+pub mod manual;
 pub mod preview;
 mod progress;
+pub mod schema;
 pub mod show;
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ use mmm_proto::{ClusterView, Demo, Verb, Wall, doctor};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use crate::shell::relay;
 use crate::shell::target::Target;
 use crate::shell::wire::{self, Wire};
 
@@ -46,6 +49,10 @@ pub enum Asked {
     Plan(Verb),
     /// What happened, or what happens.
     Events(events::Wanted),
+    /// Carry another's words.
+    Relay,
+    /// What `--json` prints, as a schema.
+    Schema,
 }
 
 impl Asked {
@@ -57,7 +64,19 @@ impl Asked {
             Self::Plan(_) => preview::WORD,
             Self::Events(wanted) if wanted.watch => "watch",
             Self::Events(_) => "events",
+            Self::Relay => relay::WORD,
+            Self::Schema => schema::WORD,
         }
+    }
+
+    /// What needs neither monitor nor settings.
+    pub fn alone(&self) -> Option<Outcome> {
+        let text = match self {
+            Self::Verb(Verb::Help) => mmm_proto::verb::help(),
+            Self::Schema => schema::text(),
+            _ => return None,
+        };
+        Some(Outcome::fine(text.clone(), ("text", json!(text))))
     }
 
     /// Reads the words that are `mmm-control`'s own, or a demo's; none when it is a verb.
@@ -69,6 +88,9 @@ impl Asked {
         match first.as_str() {
             mmm_proto::demo::WORD => Some(Demo::parse(rest).map(Self::Demo)),
             preview::WORD => Some(preview::parse(rest).map(Self::Plan)),
+            relay::WORD if rest.is_empty() => Some(Ok(Self::Relay)),
+            schema::WORD if rest.is_empty() => Some(Ok(Self::Schema)),
+            relay::WORD | schema::WORD => Some(Err(format!("{first} takes no arguments"))),
             "events" | "watch" => Some(events::Wanted::parse(first, rest).map(Self::Events)),
             _ => None,
         }
@@ -130,12 +152,15 @@ pub async fn run(
     options: &Options,
     date: &dyn Fn(Wall) -> String,
 ) -> Outcome {
-    if *asked == Asked::Verb(Verb::Help) {
-        let text = mmm_proto::verb::help();
-        return Outcome::fine(text.clone(), ("text", json!(text)));
+    if let Some(outcome) = asked.alone() {
+        return outcome;
+    }
+    if *asked == Asked::Relay {
+        return relay::run(target);
     }
     let deadline = Instant::now() + options.limit;
-    let mut wire = match wire::open(target, OPEN_LIMIT.min(options.limit)).await {
+    let open_limit = target.open_limit(OPEN_LIMIT);
+    let mut wire = match wire::open(target, open_limit.min(options.limit)).await {
         Ok(wire) => wire,
         Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
     };
@@ -144,6 +169,8 @@ pub async fn run(
         Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,
         Asked::Plan(verb) => return preview::run(&mut wire, verb, options, deadline).await,
         Asked::Events(wanted) => return events::run(target, wire, wanted, options, date).await,
+        // Answered above, without a conversation.
+        Asked::Relay | Asked::Schema => return Outcome::fine(String::new(), ("text", json!(""))),
     };
     match verb {
         Verb::Show | Verb::Checks { .. } | Verb::Mode | Verb::Explain { .. } => {

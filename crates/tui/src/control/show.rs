@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use mmm_proto::view::{HostView, RoleView, Verdict, WriterState};
 use mmm_proto::{Check, ClusterView, HostName, MonitorMode, RoleMode, Wall};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The cluster as the original's `show` prints it.
@@ -69,7 +70,7 @@ fn preference(role: &RoleView) -> String {
 }
 
 /// One line of `checks`, for programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckRow {
     pub host: HostName,
     pub check: Check,

@@ -38,6 +38,7 @@ fn watch() {
 
 /// Ends the process without running anything else.
 fn quit(code: i32) -> ! {
+    super::ssh::end_all();
     // The standard library only tries the lock of stdout here, so a blocked writer does not hold us
     // up.
     std::process::exit(code)

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::clock;
+use super::ssh::DENIED_PAUSE;
 use super::target::Target;
 use super::wire::{self, OpenError, Wire};
 use crate::app::msg::LinkMsg;
@@ -38,7 +39,7 @@ pub async fn run(
     let mut tries = 0;
     loop {
         tell(LinkMsg::Trying);
-        let (why, refused) = match wire::open(&target, OPEN_LIMIT).await {
+        let (why, end) = match wire::open(&target, target.open_limit(OPEN_LIMIT)).await {
             Ok(wire) => {
                 tracing::info!(at = %wire.at, "the monitor let us in");
                 let (why, heard) = talk(wire, &mut wishes, &tell, &mut last_event).await;
@@ -48,18 +49,41 @@ pub async fn run(
                 if heard {
                     tries = 0;
                 }
-                (why, false)
+                (why, End::Lost)
             }
-            Err(error) => (short(&error), matches!(error, OpenError::Refused { .. })),
+            Err(error) => (short(&error), End::of(&error)),
         };
+        let refused = end == End::Refused;
         // A monitor that refuses will go on refusing until somebody changes something.
-        let step = if refused { PAUSES.len() - 1 } else { tries };
-        let pause = jitter(PAUSES[step.min(PAUSES.len() - 1)]);
+        let step = if end == End::Lost { tries } else { PAUSES.len() - 1 };
+        let mut pause = Duration::from_millis(jitter(PAUSES[step.min(PAUSES.len() - 1)]));
+        if end == End::Denied {
+            pause = DENIED_PAUSE;
+        }
+        let retry_at = mmm_proto::Time(clock::now().0 + pause.as_millis() as u64);
         tries += 1;
-        tracing::warn!(%why, refused, pause_ms = pause, "no link to the monitor");
-        tell(LinkMsg::Lost { why, refused, retry_at: mmm_proto::Time(clock::now().0 + pause) });
-        if !rest(&mut wishes, Duration::from_millis(pause)).await {
+        tracing::warn!(%why, refused, pause_ms = pause.as_millis(), "no link to the monitor");
+        tell(LinkMsg::Lost { why, refused, retry_at });
+        if !rest(&mut wishes, pause).await {
             return;
+        }
+    }
+}
+
+/// How a try or a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Lost,
+    Refused,
+    Denied,
+}
+
+impl End {
+    fn of(error: &OpenError) -> Self {
+        match error {
+            OpenError::Refused { .. } => Self::Refused,
+            OpenError::Ssh { denied: true, .. } => Self::Denied,
+            OpenError::Ssh { .. } | OpenError::Unreachable { .. } => Self::Lost,
         }
     }
 }
@@ -67,7 +91,9 @@ pub async fn run(
 /// The reason in the few words that fit the attention line.
 fn short(error: &OpenError) -> String {
     match error {
-        OpenError::Unreachable { why, .. } | OpenError::Refused { why, .. } => why.clone(),
+        OpenError::Unreachable { why, .. }
+        | OpenError::Refused { why, .. }
+        | OpenError::Ssh { why, .. } => why.clone(),
     }
 }
 

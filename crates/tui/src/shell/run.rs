@@ -12,7 +12,7 @@ use super::mailbox::Mailbox;
 use super::signals::{self, Signal};
 use super::target::Target;
 use super::terminal::{self, Screen};
-use super::{clock, hangup, input};
+use super::{clock, hangup, input, ssh};
 use crate::app::cmd::Cmd;
 use crate::app::essence::essence;
 use crate::app::msg::Msg;
@@ -62,6 +62,7 @@ pub fn run(target: Target, setup: Setup) -> io::Result<u8> {
         drive(model, &wakes, &mailbox, &wishes)
     });
     terminal::leave();
+    ssh::end_all();
     match result {
         Ok((exit, farewell)) => {
             let _ = writeln!(io::stdout(), "{farewell}");
@@ -114,6 +115,7 @@ fn leave_by_force(exit: u8) {
     let started = thread.spawn(move || {
         std::thread::sleep(LEAVE_LIMIT);
         terminal::leave_mute();
+        ssh::end_all();
         std::process::exit(i32::from(exit));
     });
     if let Err(error) = started {

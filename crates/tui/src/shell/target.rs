@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mmm_proto::{ClusterName, MONITOR_SOCKET, conf};
 
 use super::settings::{self, Settings, SettingsError};
+use super::ssh::{self, Place};
 
 /// The flags by which both programs find the monitor.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -23,6 +25,20 @@ pub struct TargetArgs {
     /// The cluster key for --connect, in a file [default: the one in the settings file]
     #[arg(long, value_name = "FILE")]
     pub cluster_key_file: Option<PathBuf>,
+    /// The host of the monitor, reached through ssh; no port of the monitor's is needed there: runs
+    /// `mmm-control relay`. Also ssh://[USER@]HOST:PORT, or a Host of ~/.ssh/config. Nothing is
+    /// asked: the key must be loaded and the host known
+    #[arg(
+        long, value_name = "[USER@]HOST", allow_hyphen_values = true,
+        conflicts_with_all = ["config", "socket", "connect", "cluster_key_file"]
+    )]
+    pub ssh: Option<String>,
+    /// An option for ssh as in ssh_config, such as IdentityFile=FILE or ProxyJump=HOST; repeatable
+    #[arg(long, value_name = "KEY=VALUE", requires = "ssh", allow_hyphen_values = true)]
+    pub ssh_option: Vec<String>,
+    /// What --ssh runs on the host [default: mmm-control relay, with the @CLUSTER if one is named]
+    #[arg(long, value_name = "COMMAND", requires = "ssh", allow_hyphen_values = true)]
+    pub ssh_command: Option<String>,
 }
 
 /// One address of a monitor.
@@ -30,6 +46,7 @@ pub struct TargetArgs {
 pub enum Endpoint {
     Unix(PathBuf),
     Tcp(String),
+    Ssh(Box<Place>),
 }
 
 impl fmt::Display for Endpoint {
@@ -37,6 +54,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Tcp(addr) => f.write_str(addr),
+            Self::Ssh(place) => write!(f, "{place} through ssh"),
         }
     }
 }
@@ -68,6 +86,12 @@ impl Target {
     pub fn label(&self) -> String {
         self.endpoints.first().map_or_else(String::new, ToString::to_string)
     }
+
+    /// How long one address may take to let us in, where `usual` is enough for a socket.
+    pub fn open_limit(&self, usual: Duration) -> Duration {
+        let ssh = self.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Ssh(_)));
+        if ssh { ssh::OPEN_LIMIT } else { usual }
+    }
 }
 
 impl TargetArgs {
@@ -78,6 +102,14 @@ impl TargetArgs {
     pub fn target(&self, cluster: Option<&str>) -> Result<Target, String> {
         let wanted =
             cluster.map(ClusterName::parse).transpose().map_err(|error| error.to_string())?;
+        if let Some(far) = &self.ssh {
+            let command = self.ssh_command.as_deref();
+            let place = Place::parse(far, &self.ssh_option, command, wanted.as_ref())?;
+            let endpoints = vec![Endpoint::Ssh(Box::new(place))];
+            // With our own command the far side's settings say how the cluster is called there.
+            let cluster = command.and(wanted);
+            return Ok(Target { endpoints, cluster, key: None, note: String::new() });
+        }
         let (settings, note) = self.settings(cluster)?;
         let configured = match &settings.cluster {
             Some(name) => Some(ClusterName::parse(name).map_err(|error| error.to_string())?),

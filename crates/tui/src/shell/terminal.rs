@@ -92,6 +92,7 @@ pub fn hook_panics() {
         leave();
         let text = panic_line(&info.to_string());
         let _ = writeln!(io::stderr(), "{text}");
+        super::ssh::end_all();
         // Other threads must not go on drawing.
         std::process::exit(70);
     }));

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::ssh::{Ssh, Told};
 use super::target::{Endpoint, Target};
 
 /// How long one line may take to be written before the monitor is given up.
@@ -41,6 +42,22 @@ pub enum OpenError {
     /// Somebody answers and will not talk to us, or we not to them.
     #[error("no conversation with the monitor at {at}: {why}")]
     Refused { at: String, why: String },
+    /// There is no way there through ssh.
+    #[error("cannot reach the monitor through ssh: {why}")]
+    Ssh {
+        why: String,
+        /// Trying again is of no use until somebody changes something.
+        denied: bool,
+    },
+}
+
+impl OpenError {
+    /// Nobody answers at `tried`; `why` is the reason alone.
+    pub fn unreachable(tried: String, why: String, target: &Target) -> Self {
+        let note =
+            if target.note.is_empty() { String::new() } else { format!("; {}", target.note) };
+        Self::Unreachable { tried, why, note }
+    }
 }
 
 /// Why a conversation ended.
@@ -54,6 +71,8 @@ pub enum WireError {
     Stuck,
     #[error("the monitor does not speak our protocol: {0}")]
     Line(#[from] LineError),
+    #[error("{}", .0.why)]
+    Ssh(Told),
 }
 
 /// An open conversation.
@@ -61,6 +80,8 @@ pub struct Wire {
     read: Box<dyn AsyncRead + Send + Unpin>,
     write: Box<dyn AsyncWrite + Send + Unpin>,
     lines: Lines,
+    /// The child that carries it, if one does. It ends with the conversation.
+    ssh: Option<Ssh>,
     /// Where it goes, for people.
     pub at: String,
     /// The monitor's first line.
@@ -83,32 +104,35 @@ pub async fn open(target: &Target, limit: Duration) -> Result<Wire, OpenError> {
     for endpoint in &target.endpoints {
         match timeout(limit, enter(endpoint, target)).await {
             Ok(Ok(wire)) => return Ok(wire),
-            Ok(Err(Enter::Refused(why))) => {
+            Ok(Err(Enter::Refused(why) | Enter::Babble(why))) => {
                 let at = endpoint.to_string();
                 return Err(OpenError::Refused { at, why });
+            }
+            Ok(Err(Enter::Ssh(Told { why, denied }))) => {
+                return Err(OpenError::Ssh { why, denied });
             }
             Ok(Err(Enter::Silent(why))) => last = why,
             Err(_) => last = format!("no answer within {:.1} s", limit.as_secs_f32()),
         }
         tried.push(format!("{endpoint} ({last})"));
     }
-    Err(OpenError::Unreachable {
-        tried: tried.join(" nor "),
-        why: last,
-        note: if target.note.is_empty() { String::new() } else { format!("; {}", target.note) },
-    })
+    Err(OpenError::unreachable(tried.join(" nor "), last, target))
 }
 
 /// Why one address did not let us in.
 enum Enter {
     Silent(String),
     Refused(String),
+    Ssh(Told),
+    /// What comes is no message of ours.
+    Babble(String),
 }
 
 /// One attempt. The monitor speaks first, so a console that was not told the cluster can take the
 /// monitor's word for it.
 async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
     let silent = |error: std::io::Error| Enter::Silent(plain(&error));
+    let mut ssh = None;
     let (read, write): (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>) =
         match endpoint {
             Endpoint::Unix(path) => {
@@ -122,9 +146,14 @@ async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
                 let (read, write) = stream.into_split();
                 (Box::new(read), Box::new(write))
             }
+            Endpoint::Ssh(place) => {
+                let (child, read, write) = Ssh::start(place).map_err(Enter::Ssh)?;
+                ssh = Some(child);
+                (Box::new(read), Box::new(write))
+            }
         };
     let key = match endpoint {
-        Endpoint::Unix(_) => None,
+        Endpoint::Unix(_) | Endpoint::Ssh(_) => None,
         Endpoint::Tcp(_) => target.key.as_deref(),
     };
     let main = ClusterName::parse(CLUSTER_DEFAULT).expect("a name of four letters is a name");
@@ -136,12 +165,23 @@ async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
         read,
         write,
         lines: Lines::default(),
+        ssh,
         at: endpoint.to_string(),
         hello: ours.clone(),
     };
-    wire.hellos(&mut ours, target.cluster.is_none()).await?;
-    wire.proofs(&ours, key).await?;
-    Ok(wire)
+    let entered = async {
+        wire.hellos(&mut ours, target.cluster.is_none()).await?;
+        wire.proofs(&ours, key).await
+    };
+    match (entered.await, endpoint) {
+        (Ok(()), _) => Ok(wire),
+        (Err(Enter::Babble(why)), Endpoint::Ssh(place)) => Err(Enter::Refused(format!(
+            "{why}; does a login script on {} print something? It must not for a command",
+            place.host()
+        ))),
+        (Err(Enter::Babble(why)), _) => Err(Enter::Refused(why)),
+        (Err(other), _) => Err(other),
+    }
 }
 
 impl Wire {
@@ -212,7 +252,8 @@ impl Wire {
     pub async fn send<M: Message>(&mut self, message: &M) -> Result<(), WireError> {
         let line = encode(message)?;
         match timeout(WRITE_LIMIT, self.write.write_all(line.as_bytes())).await {
-            Ok(done) => Ok(done?),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.broken(WireError::Io(error)).await),
             Err(_) => Err(WireError::Stuck),
         }
     }
@@ -244,25 +285,33 @@ impl Wire {
                     other => return Ok(other?),
                 }
             }
-            match self.read.read(&mut bytes).await? {
-                0 => return Err(WireError::Closed),
-                count => self.lines.push(&bytes[..count]),
+            match self.read.read(&mut bytes).await {
+                Ok(0) => return Err(self.broken(WireError::Closed).await),
+                Ok(count) => self.lines.push(&bytes[..count]),
+                Err(error) => return Err(self.broken(WireError::Io(error)).await),
             }
+        }
+    }
+
+    /// Why it ended: the child knows better than its pipes do.
+    async fn broken(&mut self, error: WireError) -> WireError {
+        match &mut self.ssh {
+            Some(ssh) => WireError::Ssh(ssh.ended().await),
+            None => error,
         }
     }
 }
 
 fn broke(error: WireError) -> Enter {
     match error {
-        WireError::Line(error) => {
-            Enter::Refused(format!("it does not speak our protocol: {error}"))
-        }
+        WireError::Line(error) => Enter::Babble(format!("it does not speak our protocol: {error}")),
+        WireError::Ssh(told) => Enter::Ssh(told),
         other => Enter::Silent(other.to_string()),
     }
 }
 
 /// An error of the system in the words of its manual, without Rust's "(os error 2)".
-fn plain(error: &std::io::Error) -> String {
+pub(super) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),

@@ -5,7 +5,7 @@ use mmm_proto::{ClusterView, MonitorMode};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
-use super::text::{clip, clock, ends};
+use super::text::{self, clip, clock, ends};
 use super::theme::{Meaning, Theme};
 use crate::app::Model;
 use crate::app::link::{State, Status};
@@ -88,6 +88,20 @@ pub(super) fn attention_style(model: &Model) -> Option<Style> {
         Status::Stale(_) | Status::NoLink(_) | Status::Refused
     );
     old.then(|| Style::new().add_modifier(Modifier::REVERSED))
+}
+
+/// What fills the screen while there is no picture: the whole reason, for which the second line may
+/// be too short.
+pub(super) fn waiting(model: &Model, width: usize) -> Vec<Line<'static>> {
+    let (State::Connecting { why, .. } | State::Lost { why, .. }) = &model.link.state else {
+        return Vec::new();
+    };
+    if why.is_empty() {
+        return Vec::new();
+    }
+    let last = ["", "It is tried again by itself; r tries at once, q leaves."].map(str::to_owned);
+    let lines = text::wrap(why, width.saturating_sub(4)).into_iter().chain(last);
+    std::iter::once(String::new()).chain(lines).map(|line| Line::raw(format!("  {line}"))).collect()
 }
 
 fn words(model: &Model) -> (Meaning, String) {

@@ -55,7 +55,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     }
     let body = places::body(area);
     match (&model.view, &model.screen) {
-        (None, _) => {}
+        (None, _) => paint(&header::waiting(model, usize::from(body.width)), body, buf),
         (Some(view), Screen::Overview) => overview(model, view, theme, body, buf),
         (Some(view), Screen::Detail(host)) => detail_screen(model, view, host, theme, body, buf),
         (Some(_), Screen::Events) => paint(&events::screen(model, theme, body), body, buf),

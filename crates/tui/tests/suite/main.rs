@@ -14,6 +14,7 @@ mod properties;
 mod pty;
 mod rows;
 mod sample;
+mod schema;
 mod snapshots;
 mod table;
 mod terminal;
