@@ -1,5 +1,5 @@
-//! The dead-man event (`deadman_event = true`): a server that stops taking writes though nobody is left
-//! to tell it to; healthy writers that it leaves alone.
+//! The dead-man event (`deadman_event = true`): a server that stops taking writes though nobody is
+//! left to tell it to; healthy writers that it leaves alone.
 
 use std::fs;
 use std::time::{Duration, Instant};

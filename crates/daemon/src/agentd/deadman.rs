@@ -24,9 +24,10 @@ pub(super) struct Deadman(watch::Sender<Countdown>);
 impl Deadman {
     /// Begins to keep the event, or to remove what an earlier agent left. What is wrong goes to the
     /// loop.
-    pub(super) fn start(server: Server, on: bool, tell: mpsc::Sender<Input>) -> Self {
+    pub(super) fn start(server: &Server, on: bool, tell: &mpsc::Sender<Input>) -> Self {
         let (say, wanted) = watch::channel(Countdown::AsIs);
-        let event = DeadmanEvent::of(server);
+        let event = DeadmanEvent::of(server.clone());
+        let told = Told { tell: tell.clone(), last: None };
         if on {
             let keeper = Keeper {
                 event,
@@ -36,9 +37,9 @@ impl Deadman {
                 wound: Countdown::AsIs,
                 found: None,
             };
-            tokio::spawn(keeper.keep(wanted, Told { tell, last: None }));
+            tokio::spawn(keeper.keep(wanted, told));
         } else {
-            tokio::spawn(remove(event, Told { tell, last: None }));
+            tokio::spawn(remove(event, told));
         }
         Self(say)
     }

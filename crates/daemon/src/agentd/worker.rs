@@ -162,8 +162,6 @@ impl Worker {
         let tools = Arc::new(Tools { hands, roster, process: kill.then(ServerProcess::default) });
         tokio::spawn(watch_server(clock, Arc::clone(&tools), Arc::clone(&look), inputs.clone()));
         interface::watch(&tools, &inputs);
-        let server = tools.hands.server.clone();
-        let deadman = Deadman::start(server, config.deadman_event, inputs.clone());
         let now = Now { boot: clock.now(), wall: clock.wall() };
         let resumes = kept.as_ref().map(|kept| kept.duty);
         let core = Agent::new(tools.roster.clone(), kept, &boot_id, now);
@@ -172,6 +170,7 @@ impl Worker {
             "agent started"
         );
         Ok(Self {
+            deadman: Deadman::start(&tools.hands.server, config.deadman_event, &inputs),
             clock,
             heart,
             _turn: turn,
@@ -186,7 +185,6 @@ impl Worker {
             inputs,
             inputs_rx,
             look,
-            deadman,
             subject: Arc::new(Subject::new(config)),
             examined,
             examines,

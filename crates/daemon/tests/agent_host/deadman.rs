@@ -1,5 +1,5 @@
-//! The dead-man event in a real server: when it fires, that it leaves no trace in the binary log, what
-//! a restart does to it, what is seen of one that cannot run.
+//! The dead-man event in a real server: when it fires, that it leaves no trace in the binary log,
+//! what a restart does to it, what is seen of one that cannot run.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! The agent core alone: one input at a time, and exactly what comes of it.
 
 mod conflicts;
+mod countdown;
 mod holding;
 mod ordered;
 mod promising;

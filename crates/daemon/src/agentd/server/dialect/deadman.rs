@@ -5,8 +5,8 @@
 //! into the binary log, and the histories of the cluster part.
 //!
 //! The countdown is counted, not calculated: `NOW()` jumps when the clock is set. The user lock
-//! keeps runs that had to wait for the server from counting all at once when it goes on. Once it has
-//! fired it is off: a server that is made writable by hand stays so.
+//! keeps runs that had to wait for the server from counting all at once when it goes on. Once it
+//! has fired it is off: a server that is made writable by hand stays so.
 
 /// Sent once on the connection for it.
 pub(in super::super) const SETTLE: &str = "SET SESSION sql_log_bin=0, lock_wait_timeout=1, \
