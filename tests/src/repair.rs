@@ -80,7 +80,7 @@ fn replication(server: &Server, writer: Option<&Server>) -> String {
             .map(|name| server.value(&format!("SELECT @@{name}")).unwrap_or_default())
     };
     format!(
-        "IO {} {} {}, SQL {} {} {}, at {:?}, the writer at {:?}",
+        "IO {} {} {}, SQL {} {} {}, at {:?}, the writer at {:?}, its last events {:?}",
         said("Slave_IO_Running"),
         said("Last_IO_Errno"),
         said("Last_IO_Error"),
@@ -89,7 +89,20 @@ fn replication(server: &Server, writer: Option<&Server>) -> String {
         said("Last_SQL_Error"),
         at(server),
         writer.map(at),
+        last_events(server),
     )
+}
+
+/// The end of the server's binary log, in words.
+fn last_events(server: &Server) -> Vec<String> {
+    let file = server.value("SHOW MASTER STATUS");
+    let events = file.and_then(|file| server.sql(&format!("SHOW BINLOG EVENTS IN '{file}'")));
+    let rows = events.map(|events| events.rows).unwrap_or_default();
+    let words = |row: &Vec<Option<String>>| {
+        let values: Vec<&str> = row.iter().flatten().map(String::as_str).collect();
+        values.join(" ").chars().take(160).collect()
+    };
+    rows[rows.len().saturating_sub(12)..].iter().map(words).collect()
 }
 
 /// Whether the server has transactions of its own that the writer does not know: MariaDB says 1236

@@ -33,6 +33,18 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
+/// An error that names the remedy where this process can be no other user: in the namespace that an
+/// ordinary user gets there is only one.
+pub fn other_users() -> Result<()> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").context("read the users there are")?;
+    let all: u64 =
+        map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum();
+    if all > 1 {
+        return Ok(());
+    }
+    bail!("this needs accounts besides its own, and a user namespace has none: run it as root")
+}
+
 /// Looks a program up in PATH and in the folders for administrators.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

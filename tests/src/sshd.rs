@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use crate::daemons::binary;
 use crate::process::{Process, run, words};
+use crate::rights;
 use crate::wait::until;
 
 /// How long it may take to start and its sessions to end.
@@ -30,6 +31,8 @@ pub struct Sshd {
 impl Sshd {
     /// Makes keys, starts the server on a free port and waits until it answers.
     pub fn start() -> Result<Sshd> {
+        // As root it gives each session to an account without rights first.
+        rights::other_users()?;
         let folder = tempfile::tempdir().context("a folder for keys")?;
         let user =
             nix::unistd::User::from_uid(nix::unistd::getuid())?.context("our own name")?.name;
@@ -62,6 +65,13 @@ impl Sshd {
         let public = std::fs::read_to_string(self.file(&format!("{key}.pub")))?;
         let line = format!("[127.0.0.1]:{} {public}", self.port);
         std::fs::write(self.file("known"), line).context("write the known hosts")
+    }
+
+    /// Lets the client's key do nothing but this, whatever is asked for.
+    pub fn restrict(&self, command: &str) -> Result<()> {
+        let public = std::fs::read_to_string(self.file("client.pub"))?;
+        let line = format!("restrict,command=\"{command}\" {public}");
+        std::fs::write(self.file("authorized"), line).context("write the authorized keys")
     }
 
     /// Makes the client know no host.

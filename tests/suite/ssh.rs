@@ -72,6 +72,12 @@ fn a_console_lives_on_a_way_through_ssh_and_outlives_its_loss() {
         tui.wait("the loss", PATIENCE, |screen| screen.contains("# NO LINK")).unwrap();
         let refused = |screen: &str| screen.contains("Retry") && screen.contains("ssh");
         tui.wait("the reason", PATIENCE, refused).unwrap();
+        // The line at the bottom has room for what the second one cuts.
+        let whole = |screen: &str| {
+            let mut lines = screen.lines();
+            lines.any(|line| line.starts_with(" link: ") && line.contains("Connection refused"))
+        };
+        tui.wait("the whole reason", PATIENCE, whole).unwrap();
         sshd.again().unwrap();
         tui.wait("a live picture again", PATIENCE, live).unwrap();
     }
@@ -126,6 +132,61 @@ fn mmm_control_asks_through_ssh_and_is_known_by_its_account_there() {
     let (user, _) = sshd.place().split_once('@').map(|(a, b)| (a.to_owned(), b.len())).unwrap();
     assert!(told.contains(&user), "the move is {user}'s:\n{told}");
     nothing_left(&sshd, &demo.socket());
+}
+
+#[test]
+fn a_key_that_may_only_carry_is_enough() {
+    let demo = Played::start(&[]).unwrap();
+    let sshd = Sshd::start().unwrap();
+    let relay = binary("mmm-control").unwrap().display().to_string();
+    sshd.restrict(&format!("{relay} --socket {} relay", demo.socket().display())).unwrap();
+    // What is asked for is not there; what the key may do is run instead.
+    let shown = control(&sshd.way("client"), &["show"]);
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""), "{}", sshd.tail());
+    assert_eq!(shown.out, demo.control(&["show"]).unwrap());
+    nothing_left(&sshd, &demo.socket());
+}
+
+#[test]
+fn a_console_that_goes_to_another_cluster_leaves_no_ssh_behind() {
+    let (far, near) = (Played::start(&[]).unwrap(), Played::start(&["--hosts", "2"]).unwrap());
+    let sshd = Sshd::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("mmm")).unwrap();
+    let way = sshd.to(&far.socket()).unwrap();
+    let of = |flag: &str| -> Vec<String> {
+        let found = way.iter().filter_map(|word| word.strip_prefix(flag));
+        found.map(str::to_owned).collect()
+    };
+    let options = of("--ssh-option=");
+    let file = format!(
+        "[[cluster]]\nname = \"far\"\nssh = \"{}\"\nssh_options = {options:?}\n\
+         ssh_command = \"{}\"\n[[cluster]]\nname = \"near\"\nsocket = \"{}\"\n",
+        way[1],
+        of("--ssh-command=")[0],
+        near.socket().display()
+    );
+    std::fs::write(home.path().join("mmm/tui.toml"), file).unwrap();
+    let vars = [("XDG_CONFIG_HOME", home.path().to_str().unwrap())];
+    let program = binary("mmm-tui").unwrap();
+    let args = ["--ascii", "@far"];
+    let mut tui = Meter::open(&program, &args, &vars, (100, 24), Line::default()).unwrap();
+    let at = |name: &'static str, hosts: &'static str| {
+        move |screen: &str| {
+            let head = screen.lines().next().unwrap_or_default();
+            head.contains(&format!("[DEMO] {name} (main)")) && screen.contains(hosts)
+        }
+    };
+    tui.wait("the far cluster", PATIENCE, at("far", "Hosts 3")).unwrap();
+    assert_eq!(sshd.clients().len(), 1);
+    tui.keys("cj\r").unwrap();
+    tui.wait("the near cluster", PATIENCE, at("near", "Hosts 2")).unwrap();
+    nothing_left(&sshd, &far.socket());
+    tui.keys("ck\r").unwrap();
+    tui.wait("the far cluster again", PATIENCE, at("far", "Hosts 3")).unwrap();
+    tui.keys("q").unwrap();
+    assert_eq!(tui.ended(PATIENCE).unwrap(), 0);
+    nothing_left(&sshd, &far.socket());
 }
 
 #[test]

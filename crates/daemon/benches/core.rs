@@ -57,6 +57,7 @@ fn topology(hosts: usize) -> Topology {
             ),
         ],
         writer: 0,
+        holds_alone: false,
         timing: Timing {
             heartbeat: Span::ms(500),
             ttl: Span::secs(3),
@@ -188,6 +189,7 @@ fn report(host: usize) -> Report {
         io_state: "Waiting for master to send event".to_owned(),
         sql_state: "Slave has read all relay log".to_owned(),
         error: String::new(),
+        lacks_own: false,
     });
     Report {
         clock: Time(0),

@@ -345,6 +345,10 @@ pub struct Replication {
     /// The last error of either thread.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Its position as a replica lacks what its own binary log has: a writer's or a former one's.
+    /// A source whose binary logs no longer reach back so far refuses it (error 1236).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_own: bool,
 }
 
 /// A replication thread.

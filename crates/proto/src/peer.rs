@@ -109,11 +109,15 @@ pub struct Askable {
     /// For other VIPs: the hosts that may be given them. Empty: it does not go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<HostName>,
+    /// `isolated_writer = "hold"`: the candidates are asked, but who hears none of them holds the
+    /// writer's VIP on. A refusal that names a newer decision counts all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
 }
 
 impl Askable {
     /// Nobody is named: a monitor or an agent of an older version, or a cluster of one host.
     pub fn is_empty(&self) -> bool {
-        self.candidates.is_empty() && self.peers.is_empty()
+        self.candidates.is_empty() && self.peers.is_empty() && !self.alone
     }
 }

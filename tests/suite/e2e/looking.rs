@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use lab::config::Settings;
 use lab::daemons::binary;
 use lab::meter::{Line, Meter};
-use lab::rights::find;
+use lab::rights::{find, other_users};
 use lab::{Lab, Options};
 use mmm_proto::console::{Answer, FromMonitor, RefusalCode, ToMonitor};
 use mmm_proto::hello::{First, Hello, Program};
@@ -28,6 +28,7 @@ struct Nobody {
 
 impl Nobody {
     fn of(lab: &Lab) -> Nobody {
+        other_users().unwrap_or_else(|error| panic!("{error:#}"));
         let open = |path: &Path, mode: u32| {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };

@@ -26,6 +26,26 @@ fn a_lossy_monitor_moves_nothing() {
 }
 
 #[test]
+fn a_writer_that_is_told_to_hold_is_left_alone_and_its_clients_notice_nothing() {
+    let mut options = sturdy();
+    options.settings.common = "isolated_writer = \"hold\"".to_owned();
+    let mut cluster = Cluster::up(&options);
+    let scene = Scene::new(&mut cluster, "monitor, peer and slave cut from the writer for 9 s");
+    let (writer, _) = scene.ids(&cluster);
+    let cuts: Vec<_> = ["mon", scene.standby, "db3"]
+        .iter()
+        .map(|other| cluster.lab.cut(&scene.writer, other).unwrap())
+        .collect();
+    hold(9.0);
+    for cut in &cuts {
+        cluster.lab.heal(cut).unwrap();
+    }
+    let seen = scene.settle(&cluster);
+    assert_eq!((seen.path, seen.lost), (vec![writer], 0));
+    assert!(seen.gap < Duration::from_millis(500), "{:?}", seen.gap);
+}
+
+#[test]
 fn a_writer_host_that_is_away_shortly_stays_writer_and_one_that_is_away_long_is_replaced() {
     let mut cluster = Cluster::up(&sturdy());
     for away in [0.7, 1.5, 2.5] {

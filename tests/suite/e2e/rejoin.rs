@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lab::config::Settings;
+use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use mmm_proto::HostState;
 
@@ -84,6 +85,38 @@ fn without_auto_set_online_an_operator_brings_the_host_back() {
         assert!(rest.contains("/ONLINE. Roles: "), "{line}");
     }
     assert_eq!(show.matches("writer(10.77.0.100)").count(), 1, "{show}");
+}
+
+/// A writer's position as a replica stays where it became writer. Once its peer has purged its
+/// binary logs so far, every reconnection is refused (error 1236) until somebody makes the position
+/// whole.
+#[test]
+fn a_writer_whose_peer_has_purged_its_binary_logs_follows_it_again() {
+    let cluster = Cluster::up(&Options::with_daemons());
+    let (writer, peer) = (cluster.writer(), cluster.standby());
+    let (writer, peer) = (cluster.lab.server(&writer).unwrap(), cluster.lab.server(peer).unwrap());
+    peer.sql("FLUSH BINARY LOGS").unwrap();
+    let latest = peer.value("SHOW MASTER STATUS").unwrap();
+    peer.sql(&format!("PURGE BINARY LOGS TO '{latest}'")).unwrap();
+    writer.sql("STOP SLAVE IO_THREAD").unwrap();
+    let before = writer.value("SELECT @@gtid_slave_pos").unwrap();
+    writer.sql("START SLAVE IO_THREAD").unwrap();
+    until("the writer to follow its peer again, by a whole position", SOON, || {
+        let status = writer.replica_status().map_err(|error| format!("{error:#}"))?;
+        let now = writer.value("SELECT @@gtid_slave_pos").map_err(|error| format!("{error:#}"))?;
+        if status["Slave_IO_Running"] == "Yes" && now != before {
+            Ok(())
+        } else {
+            Err(format!(
+                "{} {}, {before} and {now}",
+                status["Slave_IO_Running"], status["Last_IO_Error"]
+            ))
+        }
+    })
+    .unwrap();
+    assert_eq!(cluster.writer(), writer.name());
+    all_online(&cluster.lab, SOON);
+    cluster.assert_never_two_writers();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use mmm_proto::{Check, Span};
 
-use crate::config::Config;
+use crate::config::{Config, IsolatedWriter};
 use crate::core::monitor::topology::{HostSpec, RoleSpec, Timing, Topology};
 
 /// The cluster as the core sees it.
@@ -51,6 +51,7 @@ pub fn topology(config: &Config) -> anyhow::Result<Topology> {
         writer,
         timing: timing(config),
         kill_host: config.monitor.kill_host_bin.as_ref().map(|_| config.monitor.kill_host_timeout),
+        holds_alone: config.isolated_writer == IsolatedWriter::Hold,
         mode: config.monitor.mode,
         careful_startup: config.monitor.careful_startup,
     })

@@ -77,6 +77,8 @@ pub struct WorldConfig {
     pub boots_writable: bool,
     pub careful_startup: bool,
     pub kill_host: Hook,
+    /// `isolated_writer = "hold"`.
+    pub holds_alone: bool,
     /// The cluster is in service at the beginning: everything ONLINE, `db1` the writer.
     pub in_service: bool,
     /// What takes time takes a little more or less each time, and clocks drift. Without it every
@@ -118,6 +120,7 @@ impl Default for WorldConfig {
             boots_writable: false,
             careful_startup: true,
             kill_host: Hook::Off,
+            holds_alone: false,
             in_service: true,
             jitter: true,
         }
@@ -187,6 +190,7 @@ impl WorldConfig {
             timing: self.timing(),
             mode: self.mode,
             careful_startup: self.careful_startup,
+            holds_alone: self.holds_alone,
             kill_host: (self.kill_host != Hook::Off).then_some(Span::secs(5)),
         }
     }

@@ -281,6 +281,7 @@ impl Server {
                 io_state: String::new(),
                 sql_state: String::new(),
                 error: self.error.clone(),
+                lacks_own: false,
             });
         }
         facts

@@ -27,7 +27,9 @@ const OPERATOR: [Span; 6] = [
 /// The script of a seed.
 pub fn script(seed: u64) -> Script {
     let mut draw = Draw::new(seed ^ 0x77_6561_7468_6572);
-    let config = cluster::cluster(&mut draw);
+    let mut config = cluster::cluster(&mut draw);
+    // Apart, so that other seeds stay what they were.
+    config.holds_alone = Draw::new(!seed).chance(1, 8);
     let theme = draw.pick(&[Theme::Mixed, Theme::Mixed, Theme::Moves, Theme::Lost, Theme::Manual]);
     let mut weather = Weather { draw, config, theme, now: Span::ZERO, steps: Vec::new() };
     if theme == Theme::Manual {

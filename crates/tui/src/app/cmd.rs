@@ -9,6 +9,8 @@ pub enum Cmd {
     Ask(ToMonitor),
     /// Try the lost link now.
     RetryNow,
+    /// Leave this cluster for that row of `tui.toml`: what still comes from here is thrown away.
+    Switch(usize),
     /// Stop until the shell says go on.
     Suspend,
     /// Paint everything again, whatever the terminal shows.

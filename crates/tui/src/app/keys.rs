@@ -41,6 +41,7 @@ pub enum Action {
     Writer,
     Address,
     Faults,
+    Clusters,
 }
 
 impl Action {
@@ -174,6 +175,7 @@ pub const TABLE: &[Row] = &[
         "command",
         "the words of mmm-control; stop PLAN; mouse on; Tab completes",
     ),
+    row(&[Char('c')], On::Any, Action::Clusters, G::Look, "cluster", "another cluster of tui.toml"),
     row(&[Key::Esc], On::Any, Action::Back, G::Leave, "", "back, cancel; never leaves the console"),
     row(
         &[Char('q')],

@@ -4,6 +4,7 @@
 
 mod acting;
 pub mod address;
+pub mod clusters;
 pub mod cmd;
 pub mod confirm;
 pub mod copy;
@@ -60,6 +61,10 @@ pub struct Setup {
     /// For a slow line: at most one frame a second that no key asked for, and nothing that only
     /// shows that time passes.
     pub slow: bool,
+    /// Those of `tui.toml`.
+    pub clusters: Vec<clusters::Cluster>,
+    /// Which of them is shown; none when another was named.
+    pub chosen: Option<usize>,
 }
 
 /// What fills the screen.
@@ -78,6 +83,8 @@ pub enum Layer {
     Mode,
     /// What can be broken in a demo.
     Faults,
+    /// The clusters to choose from, and the selected row.
+    Clusters(usize),
     /// Why the cluster, or the role of that name, is as it is.
     Explain(Option<HostName>),
     /// Which address goes to which host.
@@ -312,7 +319,8 @@ impl Model {
         let demo = if view.demo { "[DEMO] " } else { "" };
         format!(
             "{demo}{} {} writer {writer}; {trouble}{plan}; {clock}{old}",
-            view.cluster, view.mode
+            self.cluster_words(),
+            view.mode
         )
     }
 }

@@ -12,7 +12,7 @@ use super::msg::{Key, Msg};
 use super::prompt::Prompt;
 use super::rows::Pane;
 use super::{INFO_STAYS, Layer, Model, PLAN_LIMIT, Screen, Times, Tone};
-use super::{address, copy, demo, freeze, inbox, mouse};
+use super::{address, clusters, copy, demo, freeze, inbox, mouse};
 
 /// Takes one message. `now` is the console's own clock.
 pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
@@ -93,6 +93,7 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Cmd> {
         Some(Layer::Dialog(dialog)) => on_dialog_key(model, dialog, key),
         Some(Layer::Prompt(prompt)) => on_prompt_key(model, prompt, key),
         Some(Layer::Address(_)) if matches!(key, Key::Esc | Key::Char('q')) => Vec::new(),
+        Some(Layer::Clusters(row)) => clusters::on_key(model, row, key),
         Some(Layer::Address(menu)) => address::on_key(model, menu, key),
         Some(
             layer
@@ -142,6 +143,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Mode => model.layer = Some(Layer::Mode),
         Action::Faults => model.layer = Some(Layer::Faults),
         Action::Address => address::open(model),
+        Action::Clusters => clusters::open(model),
         Action::Prompt => model.layer = Some(Layer::Prompt(Prompt::default())),
         Action::Filter => {
             model.note = None;

@@ -73,7 +73,12 @@ fn main() -> ExitCode {
     if let Some(outcome) = asked.alone() {
         return print(&outcome, asked.word(), args.json);
     }
-    let outcome = match args.target.target(cluster.as_deref()) {
+    let target = match asked {
+        // What carries to this machine's socket must not be sent on.
+        Asked::Relay => args.target.local(cluster.as_deref()),
+        _ => args.target.target(cluster.as_deref()),
+    };
+    let outcome = match target {
         Ok(target) => {
             let options = Options {
                 limit: args.timeout,

@@ -9,11 +9,14 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use mmm_proto::conf;
 use mmm_tui::app::Setup;
+use mmm_tui::app::clusters::Cluster;
 use mmm_tui::control::manual::CONSOLE;
+use mmm_tui::shell::clusters::Entry;
 use mmm_tui::shell::demo::Demo;
-use mmm_tui::shell::target::{Endpoint, TargetArgs};
-use mmm_tui::shell::{clock, manual, run, terminal};
+use mmm_tui::shell::target::{Endpoint, Target, TargetArgs};
+use mmm_tui::shell::{clock, clusters, manual, run, terminal};
 
 /// Shows an MMM cluster live and moves its roles by keys. ? lists the keys.
 #[derive(Parser, Debug)]
@@ -71,11 +74,11 @@ fn main() -> ExitCode {
     if let Some(demo) = &demo {
         args.target.socket = Some(demo.socket().to_owned());
     }
-    let target =
-        match args.target.target(cluster.as_deref().map(|name| name.trim_start_matches('@'))) {
-            Ok(target) => target,
-            Err(why) => return usage(&why),
-        };
+    let named = cluster.as_deref().map(|name| name.trim_start_matches('@'));
+    let (target, others, clusters, chosen) = match find(&args, named) {
+        Ok(found) => found,
+        Err(why) => return usage(&why),
+    };
     if let Some(file) = &args.log
         && let Err(error) = log_to(file)
     {
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
     }
     let setup = Setup {
         target: match target.endpoints.first() {
+            _ if chosen.is_some() => whereto(&clusters, chosen),
             _ if args.demo => "simulated".to_owned(),
             Some(Endpoint::Unix(_)) | None => "local".to_owned(),
             Some(Endpoint::Tcp(addr)) => addr.clone(),
@@ -97,14 +101,55 @@ fn main() -> ExitCode {
             Color::Never => false,
             Color::Auto => !set("NO_COLOR"),
         },
+        clusters,
+        chosen,
     };
-    match run::run(target, setup) {
+    match run::run(target, others, setup) {
         Ok(exit) => ExitCode::from(exit),
         Err(error) => {
             eprintln!("mmm-tui: the terminal cannot be used: {error}");
             ExitCode::from(1)
         }
     }
+}
+
+/// The monitor to begin with, and those of `tui.toml` with the row that it has there. Without a
+/// word on the command line and without settings on this machine it is the first that can be used.
+type Found = (Target, Vec<Option<Target>>, Vec<Cluster>, Option<usize>);
+
+fn find(args: &Args, named: Option<&str>) -> Result<Found, String> {
+    let entries = match clusters::read() {
+        Ok(entries) if !args.demo => entries,
+        Ok(_) => Vec::new(),
+        // Who says where the monitor is needs no list.
+        Err(_) if args.demo || args.target.direct() => Vec::new(),
+        Err(why) => return Err(why),
+    };
+    let mut shown: Vec<Cluster> = entries.iter().map(|entry| entry.shown.clone()).collect();
+    let mut others = Vec::new();
+    for (cluster, target) in shown.iter_mut().zip(entries.iter().map(Entry::target)) {
+        // One that cannot be used must not keep a person from the others.
+        others.push(target.map_err(|why| cluster.off = why).ok());
+    }
+    let local = || conf::default_files("mmm_mon", None).iter().any(|file| file.exists());
+    let chosen = match named {
+        _ if args.target.direct() => None,
+        Some(name) => shown.iter().position(|cluster| cluster.name == name),
+        None if !local() => others.iter().position(Option::is_some),
+        None => None,
+    };
+    match chosen {
+        Some(row) => {
+            let target = others[row].clone().ok_or_else(|| shown[row].off.clone())?;
+            Ok((target, others, shown, chosen))
+        }
+        None => Ok((args.target.target(named)?, others, shown, None)),
+    }
+}
+
+fn whereto(clusters: &[Cluster], chosen: Option<usize>) -> String {
+    let cluster = chosen.and_then(|row| clusters.get(row));
+    cluster.map_or_else(String::new, |cluster| cluster.whereto.clone())
 }
 
 fn usage(why: &str) -> ExitCode {

@@ -25,6 +25,7 @@ pub const PAGE: Page = Page {
         ("5", "begun and failed; everything is as it was"),
     ],
     files: &[
+        ("~/.config/mmm/tui.toml", "names of clusters, for @CLUSTER; else /etc/mmm/tui.toml"),
         ("/etc/mysql-mmm/mmm_mon.toml", "where the monitor is; else the original's mmm_mon.conf"),
         ("/etc/mysql-mmm/mmm_mon_CLUSTER.toml", "the same, for @CLUSTER"),
         ("/run/mysql-mmm/mmm_mond.sock", "the monitor's socket, where no file names another"),
@@ -62,7 +63,8 @@ fn keys() -> Vec<(String, String)> {
 
 /// What the options do not say.
 const CLUSTER: &str = "@CLUSTER names the cluster where there are several: its settings are in \
-    mmm_mon_CLUSTER. --json, --no-wait and --timeout may also stand behind the verb.";
+    mmm_mon_CLUSTER, or tui.toml names it. --json, --no-wait and --timeout may also stand behind \
+    the verb.";
 
 /// `command` is what is parsed: its last argument takes all words of the verb. Here each verb is a
 /// command of its own.

@@ -27,24 +27,44 @@ const PAUSES: [u64; 5] = [250, 500, 1000, 2000, 5000];
 pub enum Wish {
     Ask(ToMonitor),
     RetryNow,
+    /// Leave this monitor for that one; what comes from it belongs to this turn.
+    Switch(Box<Target>, u64),
 }
 
-/// Runs until the screen is gone. `tell` must not wait.
-pub async fn run(
-    target: Target,
-    mut wishes: UnboundedReceiver<Wish>,
-    tell: impl Fn(LinkMsg) + Send,
-) {
+/// Runs until the screen is gone. `tell` gets the turn with each message and must not wait.
+pub async fn run(target: Target, mut wishes: UnboundedReceiver<Wish>, tell: impl Fn(u64, LinkMsg)) {
+    let (mut target, mut turn) = (target, 0);
+    loop {
+        let tell = |msg| tell(turn, msg);
+        match with(&target, &mut wishes, &tell).await {
+            None => return,
+            Some((next, its)) => (target, turn) = (*next, its),
+        }
+    }
+}
+
+/// The links to one monitor, until the screen is gone (none) or goes to another.
+async fn with(
+    target: &Target,
+    wishes: &mut UnboundedReceiver<Wish>,
+    tell: &impl Fn(LinkMsg),
+) -> Option<(Box<Target>, u64)> {
     let mut last_event = None;
     let mut tries = 0;
     loop {
         tell(LinkMsg::Trying);
-        let (why, end) = match wire::open(&target, target.open_limit(OPEN_LIMIT)).await {
+        let opened = tokio::select! {
+            opened = wire::open(target, target.open_limit(OPEN_LIMIT)) => opened,
+            // A monitor that does not answer must not hold up the way to another.
+            next = switched(wishes) => return next,
+        };
+        let (why, end) = match opened {
             Ok(wire) => {
                 tracing::info!(at = %wire.at, "the monitor let us in");
-                let (why, heard) = talk(wire, &mut wishes, &tell, &mut last_event).await;
-                let Some(why) = why else {
-                    return;
+                let (why, heard) = talk(wire, wishes, tell, &mut last_event).await;
+                let why = match why {
+                    Over::Lost(why) => why,
+                    Over::Left(next) => return next,
                 };
                 if heard {
                     tries = 0;
@@ -64,8 +84,27 @@ pub async fn run(
         tries += 1;
         tracing::warn!(%why, refused, pause_ms = pause.as_millis(), "no link to the monitor");
         tell(LinkMsg::Lost { why, refused, retry_at });
-        if !rest(&mut wishes, pause).await {
-            return;
+        if let Over::Left(next) = rest(wishes, pause).await {
+            return next;
+        }
+    }
+}
+
+/// How a conversation or a pause ended.
+enum Over {
+    /// Broken, with the reason; a pause that is over has none.
+    Lost(String),
+    /// The screen is gone (none) or goes to another monitor.
+    Left(Option<(Box<Target>, u64)>),
+}
+
+/// Waits for the wish to go to another monitor; none when the screen is gone. There is no link to
+/// say anything else on.
+async fn switched(wishes: &mut UnboundedReceiver<Wish>) -> Option<(Box<Target>, u64)> {
+    loop {
+        match wishes.recv().await? {
+            Wish::Switch(target, turn) => return Some((target, turn)),
+            Wish::Ask(_) | Wish::RetryNow => {}
         }
     }
 }
@@ -97,16 +136,17 @@ fn short(error: &OpenError) -> String {
     }
 }
 
-/// Waits for the next try, or for the wish to try now. False when the screen is gone.
-async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> bool {
+/// Waits for the next try, or for the wish to try now.
+async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> Over {
     // One deadline for all turns: a wish that is not for us must not restart the wait.
     let deadline = Instant::now() + pause;
     loop {
         tokio::select! {
-            () = sleep_until(deadline) => return true,
+            () = sleep_until(deadline) => return Over::Lost(String::new()),
             wish = wishes.recv() => match wish {
-                None => return false,
-                Some(Wish::RetryNow) => return true,
+                None => return Over::Left(None),
+                Some(Wish::RetryNow) => return Over::Lost(String::new()),
+                Some(Wish::Switch(target, turn)) => return Over::Left(Some((target, turn))),
                 // There is no link to say it on; the screen knows and says so.
                 Some(Wish::Ask(_)) => {}
             },
@@ -114,14 +154,13 @@ async fn rest(wishes: &mut UnboundedReceiver<Wish>, pause: Duration) -> bool {
     }
 }
 
-/// Talks until the link breaks; gives the reason (none when the screen is gone) and whether a
-/// picture came.
+/// Talks until the link breaks or is left; gives also whether a picture came.
 async fn talk(
     mut wire: Wire,
     wishes: &mut UnboundedReceiver<Wish>,
-    tell: &(impl Fn(LinkMsg) + Send),
+    tell: &impl Fn(LinkMsg),
     last_event: &mut Option<u64>,
-) -> (Option<String>, bool) {
+) -> (Over, bool) {
     let you = wire.hello.you.clone();
     tell(LinkMsg::Up {
         who: you.as_ref().map_or_else(String::new, |you| you.name.clone()),
@@ -131,16 +170,16 @@ async fn talk(
     let mut heard = false;
     let subscribe = ToMonitor::Subscribe { events_since: *last_event };
     if let Err(error) = wire.ask(&subscribe).await {
-        return (Some(error.to_string()), heard);
+        return (Over::Lost(error.to_string()), heard);
     }
     loop {
         tokio::select! {
             said = timeout(SILENCE_LIMIT, wire.next()) => match said {
                 Err(_) => {
                     let why = format!("the monitor is silent for {} s", SILENCE_LIMIT.as_secs());
-                    return (Some(why), heard);
+                    return (Over::Lost(why), heard);
                 }
-                Ok(Err(error)) => return (Some(error.to_string()), heard),
+                Ok(Err(error)) => return (Over::Lost(error.to_string()), heard),
                 Ok(Ok(said)) => {
                     match &said {
                         FromMonitor::Events { events, .. } => {
@@ -154,11 +193,14 @@ async fn talk(
                 }
             },
             wish = wishes.recv() => match wish {
-                None => return (None, heard),
+                None => return (Over::Left(None), heard),
+                Some(Wish::Switch(target, turn)) => {
+                    return (Over::Left(Some((target, turn))), heard);
+                }
                 Some(Wish::RetryNow) => {}
                 Some(Wish::Ask(request)) => {
                     if let Err(error) = wire.ask(&request).await {
-                        return (Some(error.to_string()), heard);
+                        return (Over::Lost(error.to_string()), heard);
                     }
                 }
             },

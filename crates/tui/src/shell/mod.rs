@@ -1,6 +1,7 @@
 //! Everything that touches the world: settings files, sockets, the terminal, threads, signals.
 
 pub mod clock;
+pub mod clusters;
 pub mod demo;
 pub mod hangup;
 pub mod import;

@@ -47,11 +47,12 @@ pub enum Wake {
     Broken(io::Error),
 }
 
-/// Shows the cluster until the person leaves. Gives the exit code.
+/// Shows the cluster, or another of `others` (those of the setup), until the person leaves.
+/// Gives the exit code.
 ///
 /// # Errors
 /// When there is no terminal to speak of, or no thread to be had; the terminal is as before.
-pub fn run(target: Target, setup: Setup) -> io::Result<u8> {
+pub fn run(target: Target, others: Vec<Option<Target>>, setup: Setup) -> io::Result<u8> {
     let (to_loop, wakes) = channel();
     let (wishes, from_loop) = unbounded_channel();
     let mailbox = Mailbox::default();
@@ -59,7 +60,7 @@ pub fn run(target: Target, setup: Setup) -> io::Result<u8> {
     terminal::enter()?;
     let result = start(target, &mailbox, &to_loop, from_loop).and_then(|()| {
         let model = Model::new(setup, clock::now(), terminal::size());
-        drive(model, &wakes, &mailbox, &wishes)
+        drive(model, &wakes, &Far { mailbox: mailbox.clone(), wishes, others })
     });
     terminal::leave();
     ssh::end_all();
@@ -71,6 +72,27 @@ pub fn run(target: Target, setup: Setup) -> io::Result<u8> {
         // Nobody is there to read a complaint.
         Err(_) if !terminal::usable() => Ok(hangup::EXIT as u8),
         Err(error) => Err(error),
+    }
+}
+
+/// The other end: what comes from the link, what goes to it, and which monitors there are.
+struct Far {
+    mailbox: Mailbox,
+    wishes: UnboundedSender<Wish>,
+    others: Vec<Option<Target>>,
+}
+
+impl Far {
+    /// Goes to another monitor, if that is wished. Before anything more is taken from this one.
+    fn switch(&self, cmds: &[Cmd]) {
+        for cmd in cmds {
+            if let Cmd::Switch(row) = cmd
+                && let Some(Some(target)) = self.others.get(*row)
+            {
+                let turn = self.mailbox.turn();
+                let _ = self.wishes.send(Wish::Switch(Box::new(target.clone()), turn));
+            }
+        }
     }
 }
 
@@ -100,8 +122,8 @@ fn start(
                     tracing::error!(%error, "signals cannot be taken");
                 }
             });
-            runtime.block_on(link::run(target, wishes, |msg| {
-                if mailbox.put(msg) {
+            runtime.block_on(link::run(target, wishes, |turn, msg| {
+                if mailbox.put(turn, msg) {
                     let _ = to_loop.send(Wake::Mail);
                 }
             }));
@@ -123,12 +145,7 @@ fn leave_by_force(exit: u8) {
     }
 }
 
-fn drive(
-    mut model: Model,
-    wakes: &Receiver<Wake>,
-    mailbox: &Mailbox,
-    wishes: &UnboundedSender<Wish>,
-) -> io::Result<(u8, String)> {
+fn drive(mut model: Model, wakes: &Receiver<Wake>, far: &Far) -> io::Result<(u8, String)> {
     let mut screen = Screen::new(model.size)?;
     let mut drawn = Instant::now();
     draw(&mut model, &mut screen)?;
@@ -142,6 +159,7 @@ fn drive(
             Ok(Wake::Happened(at, msg)) => {
                 let resized = matches!(msg, Msg::Resize(..));
                 let mut cmds = update(&mut model, at, msg);
+                far.switch(&cmds);
                 if resized {
                     cmds.push(Cmd::Repaint);
                 }
@@ -159,12 +177,12 @@ fn drive(
             }
         };
         let now = clock::now();
-        for msg in mailbox.take() {
+        for msg in far.mailbox.take() {
             cmds.extend(update(&mut model, now, Msg::Link(msg)));
         }
         cmds.extend(update(&mut model, now, Msg::Tick));
         for cmd in cmds {
-            if let Some(exit) = obey(cmd, &mut model, &mut screen, wakes, wishes)? {
+            if let Some(exit) = obey(cmd, &mut model, &mut screen, wakes, &far.wishes)? {
                 return Ok((exit, model.farewell()));
             }
         }
@@ -197,6 +215,8 @@ fn obey(
         Cmd::RetryNow => {
             let _ = wishes.send(Wish::RetryNow);
         }
+        // Done already, before anything came in between.
+        Cmd::Switch(_) => {}
         Cmd::Repaint => *screen = Screen::new(model.size)?,
         Cmd::Suspend => {
             suspend(wakes)?;

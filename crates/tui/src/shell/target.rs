@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mmm_proto::{ClusterName, MONITOR_SOCKET, conf};
 
+use super::clusters;
 use super::settings::{self, Settings, SettingsError};
 use super::ssh::{self, Place};
 
@@ -95,11 +96,25 @@ impl Target {
 }
 
 impl TargetArgs {
-    /// The target that the flags and the settings file name. `cluster` is the word behind `@`.
+    /// The target that the flags, `tui.toml` or the settings file name. `cluster` is the word
+    /// behind `@`.
     ///
     /// # Errors
     /// A sentence about a flag or a settings file that cannot be used.
     pub fn target(&self, cluster: Option<&str>) -> Result<Target, String> {
+        if let (false, Some(name)) = (self.direct(), cluster)
+            && let Some(entry) = clusters::read()?.iter().find(|entry| entry.shown.name == name)
+        {
+            return entry.target();
+        }
+        self.local(cluster)
+    }
+
+    /// The same without a look at `tui.toml`.
+    ///
+    /// # Errors
+    /// As [`TargetArgs::target`].
+    pub fn local(&self, cluster: Option<&str>) -> Result<Target, String> {
         let wanted =
             cluster.map(ClusterName::parse).transpose().map_err(|error| error.to_string())?;
         if let Some(far) = &self.ssh {
@@ -138,6 +153,12 @@ impl TargetArgs {
             configured.or(wanted)
         };
         Ok(Target { endpoints: self.endpoints(&settings), cluster, key, note })
+    }
+
+    /// Whether the flags say where the monitor is.
+    pub fn direct(&self) -> bool {
+        let path = self.config.is_some() || self.socket.is_some();
+        path || self.connect.is_some() || self.ssh.is_some()
     }
 
     /// The settings, and why there are none.

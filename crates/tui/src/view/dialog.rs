@@ -31,8 +31,8 @@ pub(super) fn draw(model: &Model, dialog: &Dialog, theme: Theme, area: Rect, buf
     }
     top.extend(bottom);
     let title = format!("Plan {}: {}", dialog.plan.id, dialog.plan.title);
-    let cluster = model.view.as_ref().map_or("", |view| view.cluster.as_str());
-    boxed(&top, &title, cluster, theme, area, buf);
+    let cluster = model.cluster_words();
+    boxed(&top, &title, &cluster, theme, area, buf);
 }
 
 fn top(dialog: &Dialog, theme: Theme, width: usize) -> Vec<Line<'static>> {

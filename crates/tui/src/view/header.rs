@@ -3,7 +3,7 @@
 use mmm_proto::view::WriterState;
 use mmm_proto::{ClusterView, MonitorMode};
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::text::{self, clip, clock, ends};
 use super::theme::{Meaning, Theme};
@@ -11,7 +11,7 @@ use crate::app::Model;
 use crate::app::link::{State, Status};
 
 /// The first line; the caller reverses it.
-pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
+pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static> {
     let status = match model.link.status(model.now) {
         Status::Connecting => "CONNECTING".to_owned(),
         // The star beats with the monitor.
@@ -36,15 +36,23 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
         }
     };
     let doubt = if model.link.live(model.now) && model.frozen.is_none() { "" } else { "?" };
+    let label = match model.chosen() {
+        Some(cluster) if !cluster.label.is_empty() => format!("{} ", cluster.label),
+        _ => String::new(),
+    };
+    let cluster = model.cluster_words();
     let Some(view) = &model.view else {
-        return Line::raw(format!(" {}  {status}", model.setup.target));
+        let name = if cluster.is_empty() { cluster } else { format!("{cluster}  ") };
+        let text = format!(" {label}{name}{}  {status}", model.setup.target);
+        return labelled(model, theme, &label, text);
     };
     let writer = writer(view, doubt);
     let rights = if model.setup.read_only || !model.link.may_act { "RO" } else { "RW" };
     let mode = format!("{}{doubt}", view.mode);
     let demo = if view.demo { "[DEMO] " } else { "" };
-    let (cluster, target, who) = (&view.cluster, &model.setup.target, &model.link.who);
+    let (target, who) = (&model.setup.target, &model.link.who);
     let generation = view.generation;
+    let demo = format!("{label}{demo}");
     // The longest form that fits; the cluster, its state and the mode are in all of them.
     let forms = [
         (
@@ -61,7 +69,20 @@ pub(super) fn header(model: &Model, width: usize) -> Line<'static> {
     let fits = |form: &&(String, String)| form.0.len() + form.1.len() + 2 <= width;
     let last = &forms[forms.len() - 1];
     let (left, right) = forms.iter().find(fits).unwrap_or(last);
-    Line::raw(ends(left, right, width))
+    labelled(model, theme, &label, ends(left, right, width))
+}
+
+/// The line, its label in the cluster's colour.
+fn labelled(model: &Model, theme: Theme, label: &str, text: String) -> Line<'static> {
+    let accent = model.chosen().and_then(|cluster| cluster.accent);
+    let start = format!(" {label}");
+    match (accent, text.strip_prefix(&start)) {
+        (Some(accent), Some(rest)) if !label.is_empty() => {
+            let rest = rest.to_owned();
+            Line::from(vec![Span::styled(start, theme.accent(accent)), Span::raw(rest)])
+        }
+        _ => Line::raw(text),
+    }
 }
 
 fn writer(view: &ClusterView, doubt: &str) -> String {

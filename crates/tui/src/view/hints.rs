@@ -6,6 +6,7 @@ use super::STACKED_FROM;
 use super::text::clip;
 use super::theme::{Meaning, Theme};
 use crate::app::keys::{self, Action, Group, Place, table};
+use crate::app::link::State;
 use crate::app::{Layer, Model, Screen, Tone};
 
 /// The message line.
@@ -26,10 +27,23 @@ pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
             let text = note.text.replace('\n', " ");
             Line::styled(clip(&format!(" {sign}{text}"), width), theme.style(meaning))
         }
+        // The second line has little room for the reason beside the time of the next try.
+        None if !link_words(model).is_empty() => {
+            let text = format!(" link: {}", link_words(model));
+            Line::styled(clip(&text, width), theme.style(Meaning::Late))
+        }
         None => match model.view.as_ref().and_then(|view| view.running.as_ref()) {
             Some(running) => Line::raw(format!(" actions wait until plan {} ends", running.plan)),
             None => Line::default(),
         },
+    }
+}
+
+/// Why there is no link, where an old picture leaves no other room for it.
+fn link_words(model: &Model) -> &str {
+    match &model.link.state {
+        State::Lost { why, .. } if model.view.is_some() => why,
+        _ => "",
     }
 }
 
@@ -53,6 +67,7 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             };
             return Line::raw(clip(&line, width));
         }
+        Some(Layer::Clusters(_)) => return Line::raw(" j k choose  Enter goes there  Esc closes"),
         Some(Layer::Address(_)) => return Line::raw(" j k choose  Enter plan  Esc closes"),
         Some(Layer::Help | Layer::Explain(_) | Layer::Actions | Layer::Mode | Layer::Faults) => {
             return Line::raw(" Esc closes");
@@ -75,8 +90,11 @@ pub(super) fn hints(model: &Model, width: usize) -> Line<'static> {
             && row.on.covers(model.place())
             && !(off && row.group == Group::Act)
             && !(narrow && row.group == Group::Act && row.action != Action::Menu)
+            && !(model.setup.clusters.len() < 2 && row.action == Action::Clusters)
             && !(model.screen == Screen::Events && row.action == Action::Events)
-            && (model.view.is_some() || matches!(row.group, Group::Leave) || row.hint == "help")
+            && (model.view.is_some()
+                || matches!(row.group, Group::Leave)
+                || matches!(row.action, Action::Help | Action::Clusters))
     }) {
         let gap = if text.is_empty() { " " } else { "  " };
         let next = format!("{gap}{} {}", row.keys[0].name(), row.hint);

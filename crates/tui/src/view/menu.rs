@@ -12,6 +12,7 @@ use super::text::{bar, clip, fit};
 use super::theme::Theme;
 use crate::app::Model;
 use crate::app::address::{self, About};
+use crate::app::clusters::Cluster;
 use crate::app::keys::{Action, FAULTS, Fault, TABLE};
 
 /// The box of the actions on the host.
@@ -103,6 +104,36 @@ pub(super) fn address(
     lines
         .push(Line::raw("  j k choose, Enter shows the plan; nothing runs before you confirm it."));
     boxed(&lines, &title, "Esc closes", theme, area, buf);
+}
+
+/// The box of clusters to choose from.
+pub(super) fn clusters(model: &Model, row: usize, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width.saturating_sub(6).min(74));
+    let all = &model.setup.clusters;
+    let room = usize::from(area.height).saturating_sub(7).max(1);
+    let first = (row + 1).saturating_sub(room);
+    let longest = |part: fn(&Cluster) -> &str| {
+        all.iter().map(|cluster| part(cluster).chars().count()).max().unwrap_or(0)
+    };
+    let (name, label) = (longest(|one| &one.name).min(24), longest(|one| &one.label).min(12));
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (at, cluster) in all.iter().enumerate().skip(first).take(room) {
+        let mark = if at == row { ">" } else { " " };
+        let now = if model.setup.chosen == Some(at) { "(now)" } else { "" };
+        let off = if cluster.off.is_empty() { "" } else { "  off: " };
+        let text = format!(
+            "{mark} {}  {}  {now:<5}  {}{off}{}",
+            fit(&cluster.name, name),
+            fit(&cluster.label, label),
+            cluster.whereto,
+            cluster.off
+        );
+        let line = Line::raw(clip(&text, width));
+        lines.push(if at == row { bar(line, width, theme) } else { line });
+    }
+    lines.push(Line::default());
+    lines.push(Line::raw("  j k choose, Enter goes there. What runs here goes on without you."));
+    boxed(&lines, "Clusters", "Esc closes", theme, area, buf);
 }
 
 /// The box of what can be broken in a demo.

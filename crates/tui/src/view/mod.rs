@@ -65,7 +65,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     }
     let row = |y: u16| Rect { y, height: 1, ..area };
     let width = usize::from(area.width);
-    paint(&[header::header(model, width)], row(area.y), buf);
+    paint(&[header::header(model, theme, width)], row(area.y), buf);
     buf.set_style(row(area.y), Modifier::REVERSED);
     paint(&[header::attention(model, theme, width)], row(area.y + 1), buf);
     if let Some(style) = header::attention_style(model) {
@@ -82,6 +82,7 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         Some(Layer::Mode) => menu::mode(model, theme, area, buf),
         Some(Layer::Address(menu)) => menu::address(model, menu, theme, area, buf),
         Some(Layer::Faults) => menu::faults(theme, area, buf),
+        Some(Layer::Clusters(row)) => menu::clusters(model, *row, theme, area, buf),
         Some(Layer::Dialog(dialog)) => dialog::draw(model, dialog, theme, area, buf),
         Some(Layer::Prompt(_)) | None => {}
     }

@@ -5,6 +5,7 @@ use mmm_proto::HostState;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::Setup;
+use crate::app::clusters::Accent;
 
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,19 @@ impl Theme {
     /// The theme of a set-up.
     pub fn of(setup: &Setup) -> Self {
         Self { color: setup.color, ascii: setup.ascii }
+    }
+
+    /// The style of a cluster's label.
+    pub fn accent(self, accent: Accent) -> Style {
+        let color = match accent {
+            Accent::Red => Color::Red,
+            Accent::Yellow => Color::Yellow,
+            Accent::Green => Color::Green,
+            Accent::Cyan => Color::Cyan,
+            Accent::Blue => Color::Blue,
+            Accent::Magenta => Color::Magenta,
+        };
+        if self.color { Style::new().fg(color) } else { Style::new() }
     }
 
     /// The style of a meaning.

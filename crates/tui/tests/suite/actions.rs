@@ -42,6 +42,10 @@ const STATES: &[State] = &[
     ("MOVING", |c| drop(c.view(sample::moving()).wishes())),
     ("RO, `--read-only`", |c| c.model.setup.read_only = true),
     ("RO, by the monitor", |c| c.up(false)),
+    ("CONNECTING, gone to another cluster", |c| {
+        *c = Console::several(SIZE);
+        c.keys("cj").key(Key::Enter).wishes();
+    }),
     ("too small", |c| drop(c.msg(Msg::Resize(30, 8)).wishes())),
 ];
 

@@ -3,6 +3,7 @@
 use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
 use mmm_proto::plan::Level;
 use mmm_proto::{ClusterView, Time};
+use mmm_tui::app::clusters::{Accent, Cluster};
 use mmm_tui::app::cmd::Cmd;
 use mmm_tui::app::msg::{Key, LinkMsg, Msg};
 use mmm_tui::app::update::update;
@@ -20,7 +21,16 @@ pub(crate) struct Console {
 
 pub(crate) fn setup(ascii: bool) -> Setup {
     let target = "local".to_owned();
-    Setup { target, read_only: false, zone: 0, ascii, color: true, slow: false }
+    Setup {
+        target,
+        read_only: false,
+        zone: 0,
+        ascii,
+        color: true,
+        slow: false,
+        clusters: Vec::new(),
+        chosen: None,
+    }
 }
 
 impl Console {
@@ -40,6 +50,24 @@ impl Console {
         console.view(sample::view());
         let events = sample::events();
         console.said(FromMonitor::Events { events, skipped: 0 });
+        console
+    }
+
+    /// The same as the first of two clusters of `tui.toml`.
+    pub(crate) fn several(size: (u16, u16)) -> Self {
+        let mut console = Self::live(size);
+        let cluster = |name: &str, label: &str, accent, whereto: &str| Cluster {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            accent,
+            whereto: whereto.to_owned(),
+            off: String::new(),
+        };
+        console.model.setup.clusters = vec![
+            cluster("shop", "PROD", Accent::parse("red"), "ops@mon1"),
+            cluster("blog", "", None, "mon2:9988"),
+        ];
+        console.model.setup.chosen = Some(0);
         console
     }
 

@@ -63,6 +63,23 @@ const CASES: &[Case] = &[
         "DECISIONS ARE HELD: the monitor has no network",
     ),
     ("read only", |c| c.up(false), " RO "),
+    (
+        "clusters",
+        |c| {
+            *c = Console::several(c.model.size);
+            c.keys("c");
+        },
+        "> shop  PROD",
+    ),
+    ("a cluster with a label", |c| *c = Console::several(c.model.size), " PROD shop"),
+    (
+        "gone to another cluster",
+        |c| {
+            *c = Console::several(c.model.size);
+            c.keys("cj").key(Key::Enter);
+        },
+        " blog  mon2:9988  CONNECTING",
+    ),
     ("too small", |c| c.model.size = (39, 9), "40"),
 ];
 

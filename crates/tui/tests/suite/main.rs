@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod actions;
+mod clusters;
 mod console;
 mod control;
 mod demo;

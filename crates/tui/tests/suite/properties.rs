@@ -26,7 +26,7 @@ enum Step {
 
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
-        8 => prop::sample::select("WXUamydb12:?qrjkgGn eto_".chars().collect::<Vec<_>>())
+        8 => prop::sample::select("WXUamydb12:?qrjkgGn eto_ccc".chars().collect::<Vec<_>>())
             .prop_map(Key::Char),
         2 => any::<char>().prop_map(Key::Char),
         4 => prop::sample::select(vec![
@@ -84,7 +84,7 @@ proptest! {
         size in size(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut console = Console::live(size);
+        let mut console = Console::several(size);
         let mut asked = Vec::new();
         for step in steps {
             let before = console.model.layer.clone();
@@ -127,6 +127,14 @@ proptest! {
                     Cmd::Ask(ToMonitor::Plan { id, verb }) => asked.push((id, verb)),
                     Cmd::Ask(ToMonitor::Apply { plan, .. }) => {
                         prop_assert!(confirms(&before, pressed, plan), "{before:?} {pressed:?}");
+                    }
+                    Cmd::Switch(_) => {
+                        let model = &console.model;
+                        prop_assert!(matches!(before, Some(Layer::Clusters(_))), "{before:?}");
+                        prop_assert!(model.layer.is_none() && model.view.is_none());
+                        prop_assert!(model.pending.is_none() && model.acting.is_none());
+                        // What was asked of the other one is answered there, if at all.
+                        asked.clear();
                     }
                     Cmd::Ask(ToMonitor::Run { verb, .. }) => prop_assert!(!verb.acts()),
                     _ => {}

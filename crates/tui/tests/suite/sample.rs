@@ -101,6 +101,7 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
                 io_state: "Waiting for master to send event".to_owned(),
                 sql_state: "Slave has read all relay log".to_owned(),
                 error: String::new(),
+                lacks_own: false,
             }),
             source: Some(name("db1")),
         },

@@ -131,7 +131,8 @@ const SETTINGS: &str = "@@global.auto_increment_increment auto_increment_increme
 pub(super) fn look(monitor: &str, own: &BTreeSet<u64>) -> String {
     format!(
         "SELECT @@version version, @@server_id server_id, @@global.read_only read_only, \
-         @@gtid_current_pos current_pos, @@gtid_binlog_pos binlog_pos, {SETTINGS}; \
+         @@gtid_current_pos current_pos, @@gtid_binlog_pos binlog_pos, \
+         @@gtid_slave_pos slave_pos, {SETTINGS}; \
          SELECT COUNT(*) n FROM information_schema.PROCESSLIST p WHERE {}; {}; {REPLICATION}",
         clients(monitor, own),
         blockers(monitor, own)

@@ -38,6 +38,8 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
     let replication = replication.first();
     let position = position(vars.text("current_pos"), vars.text("binlog_pos"))?;
     let received = replication.map(|row| received(row)).transpose()?;
+    let as_replica = self::position(vars.text("slave_pos"), None)?;
+    let lacks_own = !as_replica.includes(&position);
     Ok(Facts {
         reach: Reach::Up,
         age: Span::ZERO,
@@ -46,7 +48,9 @@ pub(super) fn facts<R: Columns>(sets: &[Vec<R>]) -> Result<Facts, String> {
         read_only: vars.text("read_only").map(|v| v != "0"),
         received: position.union(&received.unwrap_or_default()),
         position,
-        replication: replication.and_then(self::replication),
+        replication: replication
+            .and_then(self::replication)
+            .map(|now| Replication { lacks_own, ..now }),
         sessions: count.first().and_then(|r| r.number("n")).unwrap_or(0),
         settings: settings(vars),
         longest: blocked.iter().filter_map(blocker).max_by_key(|b| b.age),
@@ -103,6 +107,7 @@ pub(super) fn replication<R: Columns>(row: &R) -> Option<Replication> {
             .any(&["Slave_SQL_Running_State", "Replica_SQL_Running_State"])
             .unwrap_or_default(),
         error: error("Last_SQL_Error").or_else(|| error("Last_IO_Error")).unwrap_or_default(),
+        lacks_own: false,
     })
 }
 
@@ -260,6 +265,7 @@ mod tests {
         assert_eq!((got.server_id, got.sessions), (3, 4));
         assert_eq!(got.position.to_string(), "0-1-7");
         assert_eq!(got.received.to_string(), "0-1-9");
+        assert!(got.replication.unwrap().lacks_own, "no position as a replica at all");
         assert_eq!(got.settings, None, "an answer without them is no error");
         assert!(facts(&sets[..2]).is_err());
     }

@@ -189,8 +189,20 @@ impl<'t> Check<'_, 't> {
     fn unused_settings(&mut self) {
         let top = self.top();
         if self.config.isolated_writer == IsolatedWriter::Hold {
-            let what = "\"hold\" is not in this version: a writer that is cut off fences itself";
-            self.wrong(top, "isolated_writer", what, "write \"fence\" or remove the line");
+            // The explicit choice of those who prefer the original's way is warned of.
+            let what = match &self.config.monitor.kill_host_bin {
+                Some(_) => {
+                    "\"hold\": a writer that nobody reaches stays writable, and another takes its \
+                     place only after kill_host_bin has cut it off"
+                }
+                None => {
+                    "\"hold\": a writer that nobody reaches stays writable, also when it is dead \
+                     nobody takes its place by itself"
+                }
+            };
+            let remedy = "write \"fence\", or have kill_host_bin cut lost hosts off; by hand: \
+                          move_role --force, once the host is off for certain";
+            self.warn(top, "isolated_writer", what, remedy);
         }
         let monitor = self.at(Kind::Monitor, "");
         if let Some(path) = &self.config.monitor.kill_host_bin

@@ -72,6 +72,9 @@ impl Agent {
             return;
         }
         let wanted = self.wanted_addresses();
+        // Who has seen a newer decision than its grant, and does not have a VIP, is taken to have
+        // released it: it is not taken up until a grant says what is wanted now.
+        let current = self.granted >= self.seen;
         let roster: Vec<(IpAddr, bool, RoleMode)> =
             self.roster.vips.iter().map(|vip| (vip.ip, vip.writer, vip.mode)).collect();
         for (vip, writer, _) in roster {
@@ -81,7 +84,7 @@ impl Agent {
             let lease = self.lease_of(vip).filter(|lease| self.now.boot < lease.ends());
             let wanted = lease.is_some() && wanted.contains(&vip) && !self.yielded.contains(&vip);
             match (lease, wanted, self.found.contains(&vip)) {
-                (Some(lease), true, false) if self.promise_against(vip).is_none() => {
+                (Some(lease), true, false) if current && self.promise_against(vip).is_none() => {
                     self.hold_address(vip, lease);
                 }
                 (_, false, true) => {
@@ -138,8 +141,12 @@ impl Agent {
             Replicate::From(host) => {
                 let there = replication.is_some_and(|r| self.is_at(&host, &r.source, r.port));
                 let off = replication.is_some_and(|r| r.io == Thread::No || r.sql == Thread::No);
+                // Once only: to follow makes the position whole.
+                let refused = replication
+                    .is_some_and(|r| r.io == Thread::No && r.lacks_own && !r.error.is_empty());
+                let settled = matches!(self.duty, Duty::None | Duty::Serving);
                 // A replication that somebody else stopped, or that broke, is not started blindly.
-                if !there || (off && self.stopped) {
+                if !there || (off && self.stopped) || (refused && settled) {
                     self.replicate(Act::Follow { from: host });
                 }
             }

@@ -360,10 +360,10 @@ impl Agent {
 /// Whether a look tells the monitor something that cannot wait for the heartbeat.
 fn facts_differ(old: &Server, new: &Server) -> bool {
     let threads = |server: &Server| {
-        server
-            .replication
-            .as_ref()
-            .map(|r| (r.source.clone(), r.port, r.io, r.sql, r.error.clone()))
+        server.replication.as_ref().map(|r| {
+            let refused = r.lacks_own && !r.error.is_empty();
+            (r.source.clone(), r.port, r.io, r.sql, r.error.clone(), refused)
+        })
     };
     old.reach != new.reach || old.read_only != new.read_only || threads(old) != threads(new)
 }

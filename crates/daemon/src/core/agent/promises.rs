@@ -82,9 +82,21 @@ impl Agent {
         enough.then_some(others)
     }
 
+    /// Whether a VIP is held on although nobody answers (`isolated_writer = "hold"`). The host's
+    /// own word then counts as the only promise that it needs: it is given at each ask, and like
+    /// any other it is over for good when the agent stood still for too long, because the kernel
+    /// has dropped the VIP by then and others may have been given it.
+    fn goes_on_alone(&self, vip: IpAddr) -> bool {
+        let Some(want) = self.want.as_ref().filter(|want| want.ask.alone) else { return false };
+        want.holds.iter().any(|hold| hold.vip == vip && hold.writer)
+    }
+
     /// The clock from which a VIP may be held by promises.
     fn promised_since(&self, vip: IpAddr) -> Option<Time> {
         self.relies.get(&vip)?;
+        if self.goes_on_alone(vip) {
+            return self.got.get(&(vip, self.roster.me.clone())).copied();
+        }
         let mut since = self.now.boot;
         let others = self.asked_for(vip)?;
         if bug(Bug::OnePromise) {
@@ -171,7 +183,11 @@ impl Agent {
         }
         self.asked_at = Some(now);
         for vip in &asking {
-            if self.asked_for(*vip).is_some_and(|others| others.is_empty()) {
+            let alone = self.goes_on_alone(*vip);
+            if alone {
+                self.got.insert((*vip, self.roster.me.clone()), now);
+            }
+            if alone || self.asked_for(*vip).is_some_and(|others| others.is_empty()) {
                 self.prolong(*vip);
             }
         }
@@ -223,7 +239,7 @@ impl Agent {
     }
 
     fn take_news(&mut self, from: &HostName, news: Arc<News>) {
-        // A host that hears no monitor and holds nothing learns here what was decided: what is
+        // A host that hears no monitor and is not the writer learns here what was decided: what is
         // older it would obey no more, and says so to all.
         if self.duty == Duty::None && !self.hears() && news.seen > self.seen {
             // A new term is not forgotten by a crash, by whatever way it was learned.
@@ -314,6 +330,9 @@ impl Agent {
     pub(super) fn missing_promises(&self) -> String {
         let Some(hold) = self.wanted_writer() else { return String::new() };
         let Some(others) = self.asked_for(hold.vip) else { return String::new() };
+        if self.goes_on_alone(hold.vip) {
+            return "; the agent stood still for too long to hold it alone".to_owned();
+        }
         let late = |host: &&&HostName| {
             let at = self.got.get(&(hold.vip, (**host).clone()));
             at.is_none_or(|at| self.now.boot.since(*at).as_ms() * 3 >= self.ttl.as_ms() * 2)

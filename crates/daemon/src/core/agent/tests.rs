@@ -97,6 +97,7 @@ fn replica(source: &str, io: Thread, sql: Thread) -> Server {
         io_state: String::new(),
         sql_state: String::new(),
         error: String::new(),
+        lacks_own: false,
     });
     server
 }

@@ -187,7 +187,7 @@ impl Monitor {
             all.push(self.blocked(why, None, &self.what_ends(host)));
             return all;
         }
-        if let Some(unseen) = self.unseen_blocked(host) {
+        if let Some(unseen) = self.unseen_blocked(host).or_else(|| self.alone_blocked(host)) {
             // The monitor's own looks at it do not count while that is so.
             return vec![unseen];
         }

@@ -311,6 +311,7 @@ impl Monitor {
         let applied = self.hosts[to].report().map(|report| report.server.position.clone());
         let lacks = self.most().missing_from(&applied.unwrap_or_default());
         let why = format!("forced by {who}, {} behind", transactions(lacks));
+        self.take_word_that_it_is_off(who);
         self.forced = Some(to);
         self.set_state(to, HostState::Online, &why, Some(who));
         let vip = self.writer_vip();

@@ -158,7 +158,7 @@ impl Monitor {
                 return None;
             }
             // Nor when it is another agent that says so.
-            if self.serves_unseen(host).is_some() {
+            if self.serves_unseen(host).is_some() || self.awaits_word(host, reach) {
                 return None;
             }
             let bad = [ping, mysql].into_iter().filter(|c| c.good == Some(false));
@@ -177,7 +177,8 @@ impl Monitor {
         let last = self.now.boot - silent_for;
         let silent = silent_for >= self.silence()
             && self.network_proven_since(last)
-            && self.serves_unseen(host).is_none();
+            && self.serves_unseen(host).is_none()
+            && !self.left_alone(host);
         (silent && ping.failing && mysql.failing).then_some(Loss::Silent(silent_for))
     }
 

@@ -48,9 +48,12 @@ impl Monitor {
         // A grant that is over needs no hook any more, unless its host may go on by a promise of
         // which nobody can be asked: those who can be answer at once.
         let vip = &self.vips[self.writer_vip()];
+        let alone = self.alone();
         let counts = |claim: &&Claim| {
             let asked = claim.over.max(vip.since) + WORTH;
-            claim.is_news() && (now + WORTH <= claim.over || now > asked)
+            // Of one that goes on alone there is no end to wait for.
+            let worth = now + WORTH <= claim.over || now > asked || alone == Some(claim.host);
+            claim.is_news() && worth
         };
         let claims = &vip.claims;
         let untold = claims.iter().filter(counts).map(|claim| claim.host);

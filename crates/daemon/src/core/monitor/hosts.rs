@@ -182,6 +182,8 @@ pub struct Host {
     pub unseen_told: bool,
     /// Whom its agent may ask for promises: by the grant that it obeys, and by younger ones.
     pub asks: Vec<Arc<Askable>>,
+    /// Another monitor led meanwhile and may have named others, until the agent is heard.
+    pub asks_others: bool,
 }
 
 impl Host {
@@ -206,6 +208,7 @@ impl Host {
             silence_told: false,
             unseen_told: false,
             asks: Vec::new(),
+            asks_others: false,
         }
     }
 

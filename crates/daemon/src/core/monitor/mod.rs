@@ -18,6 +18,7 @@ mod halting;
 mod hearing;
 mod hook;
 pub mod hosts;
+mod isolated;
 mod moves;
 mod parted;
 mod pass;

@@ -41,14 +41,16 @@ impl Monitor {
         let names = |known: &[HostName], hosts: &[usize]| {
             known.iter().eq(hosts.iter().map(|host| &self.top.hosts[*host].name))
         };
-        let same =
-            |last: &&Arc<Askable>| names(&last.candidates, writers) && names(&last.peers, &peers);
+        let alone = self.top.holds_alone && !writers.is_empty();
+        let same = |last: &&Arc<Askable>| {
+            names(&last.candidates, writers) && names(&last.peers, &peers) && last.alone == alone
+        };
         if let Some(last) = self.hosts[host].asks.last().filter(same) {
             return last.clone();
         }
         let name = |host: &usize| self.top.hosts[*host].name.clone();
         let candidates = writers.iter().map(name).collect();
-        Arc::new(Askable { candidates, peers: peers.iter().map(name).collect() })
+        Arc::new(Askable { candidates, peers: peers.iter().map(name).collect(), alone })
     }
 
     /// The VIPs that nobody has and that a host may be given: it promises nobody not to take them.
@@ -73,6 +75,13 @@ impl Monitor {
 
     /// What a report says of promises, its own and others'.
     pub(super) fn take_promises(&mut self, host: usize, at: Time, report: &Report) {
+        let record = &mut self.hosts[host];
+        if std::mem::take(&mut record.asks_others) {
+            if !record.asks.contains(&report.ask) {
+                record.asks.insert(0, report.ask.clone());
+            }
+            self.decide();
+        }
         let record = &mut self.hosts[host];
         // Only what was sent last can still come, and this is what it obeys.
         if record.asks.len() > 1 && record.asks.last() == Some(&report.ask) {
@@ -116,12 +125,27 @@ impl Monitor {
         if bug(Bug::PromiseUnheard) {
             return true;
         }
-        let asks = &self.hosts[claim.host].asks;
-        asks.iter().all(|ask| self.is_refused(vip, claim, ask))
+        let record = &self.hosts[claim.host];
+        let known = record.asks.iter().all(|ask| self.is_refused(vip, claim, ask));
+        known && (!record.asks_others || self.all_refuse(vip, claim))
+    }
+
+    /// Where nobody knows whom a host asks: of the writer's role it is always all others, of other
+    /// roles it may be any of them.
+    fn all_refuse(&self, vip: usize, claim: &Claim) -> bool {
+        let role = self.vips[vip].role;
+        let mut others =
+            self.top.roles[role].hosts.iter().filter(|other| **other != claim.host).copied();
+        let refuses = |other| self.refuses(other, vip, claim);
+        if role == self.top.writer { others.any(refuses) } else { others.all(refuses) }
     }
 
     fn is_refused(&self, vip: usize, claim: &Claim, ask: &Askable) -> bool {
         let writer = self.vips[vip].role == self.top.writer;
+        if writer && ask.alone {
+            // It goes on without anybody's promise.
+            return false;
+        }
         let named = if writer { &ask.candidates } else { &ask.peers };
         let others: Vec<usize> = named
             .iter()
@@ -156,6 +180,12 @@ impl Monitor {
             return String::new();
         }
         let name = &self.top.hosts[claim.host].name;
+        if self.alone() == Some(claim.host) {
+            return format!(
+                ": it goes on although nobody reaches it (isolated_writer = \"hold\"; {name} itself, \
+                 kill_host, or move_role --force can end that)"
+            );
+        }
         format!(
             ": nobody without whose promise {name} does not go on can be asked whether it has one \
              (kill_host, or {name} itself, can end that)"
@@ -202,12 +232,20 @@ impl Monitor {
             // It takes a young word to tell it, and an old one to take it back.
             let by = if told { self.serves_unseen(host) } else { self.reached_by(host) };
             let by = by.filter(|_| silent);
-            if by.is_some() == told {
+            let alone = silent && self.left_alone(host);
+            if (by.is_some() || alone) == told {
                 continue;
             }
-            self.hosts[host].unseen_told = by.is_some();
+            self.hosts[host].unseen_told = by.is_some() || alone;
             let name = self.name(host);
-            if let Some(by) = by {
+            if alone {
+                let what = "cannot be reached by anybody, and may serve on alone";
+                let why = format!(
+                    "{}; isolated_writer = \"hold\": nothing is moved",
+                    self.agent_trouble(host)
+                );
+                self.event(Level::Warn, &name, what, &why);
+            } else if let Some(by) = by {
                 let by = self.name(by);
                 let what = format!("cannot be reached by the monitor; {by} can");
                 let why = format!("{}; nothing is moved", self.agent_trouble(host));

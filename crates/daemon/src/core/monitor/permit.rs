@@ -177,6 +177,10 @@ impl Monitor {
         }
         match self.writer().filter(|from| *from != host) {
             Some(from) if self.writer_gone().is_none() => {
+                if let Some(alone) = self.alone_blocked(from) {
+                    let reason = format!("{}, until {}", alone.why, alone.until);
+                    return Err(refuse(RefusalCode::State, reason));
+                }
                 self.examine_move(from, host, kill).refusal.map_or(Ok(()), Err)
             }
             Some(_) => {
@@ -211,7 +215,9 @@ impl Monitor {
             return Err(refuse(RefusalCode::Role, reason));
         }
         let state = self.hosts[host].state;
-        if !matches!(state, HostState::ReplicationFail | HostState::ReplicationDelay) {
+        // A host that is ONLINE needs no force, unless the writer may hold on alone.
+        let trusted = state == HostState::Online && self.alone().is_some_and(|from| from != host);
+        if !trusted && !matches!(state, HostState::ReplicationFail | HostState::ReplicationDelay) {
             let reason = format!(
                 "Can't force role to host with state '{state}'. It should be REPLICATION_FAIL or \
                  REPLICATION_DELAY."

@@ -223,6 +223,9 @@ impl Monitor {
             format!("{lacks} transactions that {name} lacks are lost if it cannot get them");
         let text = format!("{name} is {}: {}", self.hosts[to].state, self.hosts[to].why);
         plan.checks.push(PlanCheck { verdict: CheckVerdict::Warn, text });
+        if let Some(text) = self.forced_on_trust() {
+            plan.checks.push(PlanCheck { verdict: CheckVerdict::Warn, text });
+        }
         plan.if_it_fails = "a failover finds a writer".to_owned();
     }
 

@@ -16,7 +16,7 @@ use super::preference::CALM;
 use super::restart::StoredMove;
 use super::topology::{HostSpec, Topology};
 use super::vips::{Claim, Vip};
-use super::{Monitor, Now};
+use super::{Monitor, Now, isolated};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease;
 
@@ -82,6 +82,9 @@ pub struct StoredHost {
     /// Whom its agent may ask for promises.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Arc<Askable>>,
+    /// Another monitor may have named others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_others: bool,
 }
 
 /// A VIP, as written down.
@@ -108,7 +111,8 @@ impl Monitor {
         let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
-        let hosts = hosts_as_stored(&top, stored.as_ref(), now);
+        let mut hosts = hosts_as_stored(&top, stored.as_ref(), now);
+        hosts.iter_mut().for_each(|host| host.asks_others |= superseded);
         let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
@@ -211,6 +215,7 @@ impl Monitor {
                     online_since: host.online_since.map(|at| self.now.wall_of(at)),
                     last_uptime: host.last_uptime.clone(),
                     asks: host.asks.clone(),
+                    asks_others: host.asks_others,
                 })
                 .collect(),
             vips: self
@@ -258,7 +263,12 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
     };
     let host = |spec: &HostSpec| {
         let Some(known) = known(spec) else {
-            return Host::new(HostState::Unknown, "first seen", now.boot, now.wall);
+            let mut host = Host::new(HostState::Unknown, "first seen", now.boot, now.wall);
+            if top.holds_alone && stored.is_none() {
+                // Nobody knows who held on alone when the memory was lost.
+                host.asks.push(Arc::new(Askable { alone: true, ..Askable::default() }));
+            }
+            return host;
         };
         let mut host = Host::new(known.state, &known.why, now.boot, now.wall);
         let at = |wall: Wall| time_of(now, wall);
@@ -266,7 +276,8 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
         (host.flapping, host.flaps) = (known.flapping, known.flaps);
         host.flap_window = known.flap_window.map(at);
         host.last_uptime.clone_from(&known.last_uptime);
-        host.asks.clone_from(&known.asks);
+        host.asks = isolated::asks_as_stored(top, stored, known);
+        host.asks_others = known.asks_others;
         if known.state == HostState::Online {
             host.online_since = Some(known.online_since.map_or(now.boot, at));
             for check in &mut host.checks {

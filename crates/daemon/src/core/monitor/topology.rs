@@ -15,6 +15,8 @@ pub struct Topology {
     pub timing: Timing,
     /// How long the kill-host hook may take; none without one.
     pub kill_host: Option<Span>,
+    /// Whether a writer that reaches nobody holds on.
+    pub holds_alone: bool,
     /// The mode of a first start, or always when the configuration names one other than ACTIVE.
     pub mode: MonitorMode,
     /// Start PASSIVE where two hosts are found to be the writer; otherwise the votes decide.

@@ -197,7 +197,7 @@ impl Monitor {
             };
             let over = self.vips[vip].claim_of(host).is_none_or(|claim| now > claim.over);
             let busy = vip == self.writer_vip() && self.running.is_some();
-            let unseen = self.serves_unseen(host).is_some();
+            let unseen = self.serves_unseen(host).is_some() || self.left_alone(host);
             if over && !busy && !unseen && !self.agent_answers(host) && self.heir_exists(vip, host)
             {
                 let why = format!("{} and its grant is over", self.agent_trouble(host));
@@ -223,7 +223,7 @@ impl Monitor {
         }
         let claim = self.vips[self.writer_vip()].claim_of(host);
         let over = claim.is_none_or(|claim| self.now.boot > claim.over);
-        (over && self.serves_unseen(host).is_none())
+        (over && self.serves_unseen(host).is_none() && !self.left_alone(host))
             .then(|| format!("{name}: {} and its grant is over", self.agent_trouble(host)))
     }
 

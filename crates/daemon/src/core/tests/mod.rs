@@ -10,6 +10,7 @@ mod commands;
 mod doctor;
 mod failover;
 mod hook;
+mod isolated;
 mod memory;
 mod modes;
 mod network;
@@ -91,6 +92,7 @@ fn topology() -> Topology {
             },
         ],
         writer: 0,
+        holds_alone: false,
         timing: Timing {
             heartbeat: Span::ms(500),
             ttl: Span::secs(3),

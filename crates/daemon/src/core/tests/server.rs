@@ -191,6 +191,7 @@ impl Toy {
             io_state: String::new(),
             sql_state: String::new(),
             error: self.error.clone(),
+            lacks_own: false,
         });
         facts
     }

@@ -60,6 +60,7 @@ fn follows(source: usize) -> Replication {
         io_state: String::new(),
         sql_state: String::new(),
         error: String::new(),
+        lacks_own: false,
     }
 }
 

@@ -45,7 +45,10 @@ struct SwitchField {
     set: fn(&mut WorldConfig, bool),
 }
 
-switches! { report semi_sync durable escalate boots_writable careful_startup in_service jitter }
+switches! {
+    report semi_sync durable escalate boots_writable careful_startup in_service jitter
+    holds_alone
+}
 
 impl WorldConfig {
     /// Reads `hosts=3 ttl=3s semi_sync=on`; what is not named is as by default.

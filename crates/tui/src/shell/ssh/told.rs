@@ -99,6 +99,7 @@ fn error_line(said: &str) -> Option<&str> {
 
 fn last_line(said: &str) -> &str {
     let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = line.strip_prefix("ssh: ").unwrap_or(line);
     let end = line.char_indices().nth(LINE_MAX).map_or(line.len(), |(at, _)| at);
     &line[..end]
 }

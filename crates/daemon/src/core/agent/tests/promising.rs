@@ -5,7 +5,8 @@ use mmm_proto::peer::{Answer, Ask, News, Refused};
 use super::*;
 
 fn candidates() -> Askable {
-    Askable { candidates: vec![name("db1"), name("db2")], peers: vec![name("db1"), name("db2")] }
+    let both = vec![name("db1"), name("db2")];
+    Askable { candidates: both.clone(), peers: both, alone: false }
 }
 
 /// Serving at 10 s and some milliseconds, by a grant that names whom to ask.
@@ -217,20 +218,43 @@ fn a_promise_needs_the_disk_and_a_refusal_does_not() {
     assert!(!needs(&bench));
 }
 
+/// What db2 says that it has seen.
+fn news_of(bench: &Bench, seen: Stamp) -> Input {
+    let (vips, relies) = (Vec::new(), Vec::new());
+    let clock = Time(bench.now);
+    let news = News { clock, seen, duty: Duty::None, vips, server_up: true, relies };
+    Input::Peer { from: name("db2"), message: PeerMessage::News(news.into()) }
+}
+
 #[test]
 fn a_new_term_that_peers_tell_of_is_on_disk_before_anything_else_is_done() {
     let mut bench = Bench::idle();
     bench.wait(3_000);
     let mut told = |term| {
-        let seen = Stamp { term, seq: 3 };
-        let (vips, relies) = (Vec::new(), Vec::new());
-        let clock = Time(bench.now);
-        let news = News { clock, seen, duty: Duty::None, vips, server_up: true, relies };
-        let message = PeerMessage::News(news.into());
-        bench.step(Input::Peer { from: name("db2"), message });
+        bench.step(news_of(&bench, Stamp { term, seq: 3 }));
         bench.last.iter().any(|effect| matches!(effect, Effect::Persist { sync: true, .. }))
     };
     assert!(told(2), "a restart must not forget it");
     assert!(!told(2), "nothing new");
     assert_eq!(bench.agent.seen(), Stamp { term: 2, seq: 3 });
+}
+
+#[test]
+fn what_is_not_there_is_not_taken_up_once_a_newer_decision_was_seen() {
+    let mut bench = Bench::idle();
+    let reads = || want(vec![hold(reader_vip(), Stance::Serve)]);
+    bench.grant(5, Want { ask: candidates().into(), ..reads() });
+    let id = bench.running("Hold");
+    bench.end(id, ActResult::Failed { why: "no such interface".into(), blockers: Vec::new() });
+    bench.wait(1_100);
+    let id = bench.running("Hold");
+    bench.step(news_of(&bench, stamp(9)));
+    assert_eq!(bench.agent.seen(), stamp(9));
+    assert_eq!(bench.agent.report().vips, [reader_vip()], "it may be there in a moment");
+    bench.end(id, ActResult::Failed { why: "no such interface".into(), blockers: Vec::new() });
+    assert!(bench.agent.report().vips.is_empty(), "who reads this takes it for released");
+    bench.wait(1_000);
+    assert!(!bench.runs("Hold"), "{:?}", bench.acts);
+    bench.grant(9, reads());
+    assert!(bench.runs("Hold"), "{:?}", bench.acts);
 }

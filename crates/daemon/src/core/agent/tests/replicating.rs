@@ -31,6 +31,27 @@ fn a_replication_that_somebody_else_stopped_is_not_started() {
 }
 
 #[test]
+fn a_refused_position_that_lacks_own_transactions_is_made_whole_once() {
+    let refused = |lacks_own| {
+        let mut server = replica("10.0.0.12", Thread::No, Thread::Yes);
+        let now = server.replication.as_mut().unwrap();
+        (now.lacks_own, now.error) = (lacks_own, "error 1236".to_owned());
+        server
+    };
+    let mut b = Bench::idle();
+    b.look(refused(false));
+    b.grant(5, from_db2());
+    b.wait(2_000);
+    assert!(!b.runs("Follow"), "nothing to make whole: {:?}", b.acts);
+    b.look(refused(true));
+    let id = b.running("Follow");
+    b.end(id, ActResult::Done);
+    b.look(refused(false));
+    b.wait(3_000);
+    assert!(!b.runs("Follow"), "it has parted: {:?}", b.acts);
+}
+
+#[test]
 fn a_replication_that_this_agent_stopped_is_started_again_even_after_a_restart() {
     let mut b = Bench::idle();
     b.look(replica("10.0.0.12", Thread::Yes, Thread::Yes));
