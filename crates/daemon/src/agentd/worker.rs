@@ -131,8 +131,7 @@ impl Worker {
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = hands(config).await?;
         if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
-            // Left by an agent that ended in between; a frozen host keeps its refusal until it is
-            // fenced.
+            // Left by an agent that ended; a frozen host keeps its refusal until it is fenced.
             if let Err(error) = hands.refusal.clear().await {
                 tracing::debug!(%error, "no refusals to lift");
             }
