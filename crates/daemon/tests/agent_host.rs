@@ -10,6 +10,8 @@ mod bed;
 mod client;
 #[path = "agent_host/conflicts.rs"]
 mod conflicts;
+#[path = "agent_host/deadman.rs"]
+mod deadman;
 #[path = "agent_host/fencing.rs"]
 mod fencing;
 #[path = "agent_host/network.rs"]

@@ -105,6 +105,7 @@ const CASES: &[Case] = &[
     agent("alias as interface", &[(9, "cluster_interface = \"eth0:1\"")]),
     agent("interface name too long", &[(9, "cluster_interface = \"enp0s31f6-longname\"")]),
     agent("flag as text", &[(3, "this = \"db1\"\ninsecure = \"yes\"")]),
+    agent("flag as number", &[(3, "this = \"db1\"\ndeadman_event = 1")]),
     agent("password as number", &[(11, "agent_password = 53173")]),
     agent("short cluster key", &[(1, "cluster_key = \"s3cr3t\"")]),
     monitor("time without unit", &[(6, "lease_ttl = \"3\"")]),

@@ -26,7 +26,7 @@ fn bad(findings: &[Finding]) -> Vec<&Finding> {
 }
 
 /// Waits until the doctor calls that bad; its remedy.
-fn found(cluster: &Cluster, subject: &str, what: &str) -> String {
+pub(super) fn found(cluster: &Cluster, subject: &str, what: &str) -> String {
     until(&format!("the doctor to find {what:?}"), LATER, || {
         let (code, findings) = examined(cluster, None);
         let one = findings.iter().find(|finding| {
@@ -40,7 +40,7 @@ fn found(cluster: &Cluster, subject: &str, what: &str) -> String {
     .unwrap()
 }
 
-fn nothing_bad(cluster: &Cluster) -> Vec<Finding> {
+pub(super) fn nothing_bad(cluster: &Cluster) -> Vec<Finding> {
     until("the doctor to find nothing bad", LATER, || {
         let (code, findings) = examined(cluster, None);
         let bad = bad(&findings);
@@ -54,7 +54,7 @@ fn nothing_bad(cluster: &Cluster) -> Vec<Finding> {
 }
 
 /// By root of the server, and nothing of it in the binary log.
-fn sql(cluster: &Cluster, host: &str, statement: &str) {
+pub(super) fn sql(cluster: &Cluster, host: &str, statement: &str) {
     let statement = format!("SET SESSION sql_log_bin=0; {statement}");
     cluster.lab.server(host).unwrap().sql(&statement).unwrap();
 }

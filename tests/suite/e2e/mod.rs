@@ -1,5 +1,6 @@
 //! The whole product on real servers: what the tests of this folder share.
 
+mod deadman;
 mod doctor;
 mod faults;
 mod fence;

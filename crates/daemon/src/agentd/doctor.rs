@@ -3,6 +3,7 @@
 //! it out. Used by `--check` and on the monitor's word. What must not be here: comparing hosts.
 
 mod accounts;
+mod deadman;
 mod files;
 mod machine;
 mod peers;

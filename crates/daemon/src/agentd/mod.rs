@@ -4,6 +4,7 @@ pub mod acts;
 pub mod address;
 pub mod announce;
 pub mod conflict;
+mod deadman;
 pub mod doctor;
 pub mod escalate;
 pub mod fence;

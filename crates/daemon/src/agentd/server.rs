@@ -5,6 +5,7 @@
 //! fence (`fence`).
 
 mod access;
+pub mod deadman;
 pub(crate) mod dialect;
 mod error;
 mod examined;

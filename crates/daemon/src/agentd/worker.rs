@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::acts::{Tools, carry_out, reach_of};
 use super::address::Addresses;
 use super::announce::Announcer;
+use super::deadman::Deadman;
 use super::doctor::{self, Subject};
 use super::escalate::ServerProcess;
 use super::fence::Hands;
@@ -110,6 +111,7 @@ struct Worker {
     inputs: mpsc::Sender<Input>,
     inputs_rx: mpsc::Receiver<Input>,
     look: Arc<Notify>,
+    deadman: Deadman,
     subject: Arc<Subject>,
     examined: mpsc::Receiver<(u64, FromAgent)>,
     examines: mpsc::Sender<(u64, FromAgent)>,
@@ -129,8 +131,7 @@ impl Worker {
         let (store, kept) = store::open::<Kept>(&config.state_path)?;
         let hands = hands(config).await?;
         if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
-            // Left by an agent that ended in between; a frozen host keeps its refusal until it is
-            // fenced.
+            // Left by an agent that ended; a frozen host keeps its refusal until it is fenced.
             if let Err(error) = hands.refusal.clear().await {
                 tracing::debug!(%error, "no refusals to lift");
             }
@@ -168,6 +169,7 @@ impl Worker {
             "agent started"
         );
         Ok(Self {
+            deadman: Deadman::start(&tools.hands.server, config.deadman_event, &inputs),
             clock,
             heart,
             _turn: turn,
@@ -246,6 +248,7 @@ impl Worker {
         let now = Now { boot: self.clock.now(), wall: self.clock.wall() };
         let before = self.core.duty();
         let effects = self.core.step(now, input);
+        self.deadman.want(self.core.countdown());
         let after = self.core.duty();
         if before != after {
             tracing::info!(

@@ -95,6 +95,7 @@ fn top(reader: &mut Reader<'_>, moving: Moving, checks: Checks) -> Config {
         isolated_writer: reader
             .maybe(at, "isolated_writer", isolated)
             .unwrap_or(IsolatedWriter::Fence),
+        deadman_event: reader.maybe(at, "deadman_event", value::flag).unwrap_or_default(),
         monitor: monitor(reader),
         moving,
         hosts: Vec::new(),

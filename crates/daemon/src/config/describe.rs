@@ -105,6 +105,7 @@ impl Page<'_> {
             self.row("insecure", config.insecure);
             self.row("fence_escalation", config.fence_escalation.word());
             self.row("isolated_writer", config.isolated_writer.word());
+            self.row("deadman_event", config.deadman_event);
         }
         self.end();
     }

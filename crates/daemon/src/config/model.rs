@@ -32,6 +32,8 @@ pub struct Config {
     pub fence_escalation: FenceEscalation,
     /// What a writer does that neither a monitor nor a peer can reach.
     pub isolated_writer: IsolatedWriter,
+    /// An event in the server sets `read_only` when its agent renews nothing any more.
+    pub deadman_event: bool,
     /// The monitor's own settings; all defaults when there is no such section.
     pub monitor: Monitor,
     /// Limits of a move of the writer.

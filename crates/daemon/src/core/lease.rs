@@ -51,6 +51,12 @@ pub fn kernel_secs(until: Time, now: Time) -> u32 {
     u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)
 }
 
+/// What the server's own countdown is set to, in ticks of one second: the first comes within a
+/// second, so it ends after `until`, and at most two seconds later.
+pub fn countdown(until: Time, now: Time) -> u32 {
+    u32::try_from(until.since(now).as_ms().div_ceil(1000)).unwrap_or(u32::MAX - 1) + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +82,16 @@ mod tests {
         assert_eq!(lease.kernel_secs(Time(10_010)), 2);
         assert_eq!(lease.kernel_secs(Time(12_001)), 0);
         assert_eq!(lease.kernel_secs(Time(99_000)), 0);
+    }
+
+    #[test]
+    fn the_countdown_in_the_server_ends_after_the_grant_whenever_its_first_tick_comes() {
+        for (left, ticks) in [(0, 1), (1, 2), (1_000, 2), (2_001, 4), (3_000, 4)] {
+            let until = Time(10_000 + left);
+            assert_eq!(countdown(until, Time(10_000)), ticks, "{left}");
+            // The tick that ends it comes at the earliest so many whole seconds later, less one.
+            assert!(u64::from(ticks - 1) * 1000 >= left && u64::from(ticks) * 1000 <= left + 2000);
+        }
+        assert_eq!(countdown(Time(1), Time(5)), 1);
     }
 }

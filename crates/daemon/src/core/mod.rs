@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod bugs;
+pub mod deadman;
 pub mod lease;
 pub mod monitor;
 pub mod supervisor;

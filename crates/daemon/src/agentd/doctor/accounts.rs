@@ -45,6 +45,21 @@ pub(super) fn missing(grants: &[String], old: bool) -> Vec<(&'static str, &'stat
     NEEDED.iter().filter(|(name, _)| !has(grants, name) && !contained(name)).copied().collect()
 }
 
+/// What the dead-man event needs on its own schema, in the order of the README.
+const NEEDED_ON_SCHEMA: &[&str] = &["CREATE", "DROP", "EVENT", "SELECT", "INSERT", "UPDATE"];
+
+/// Those of them that are not there.
+pub(super) fn lacking_on_schema(grants: &[String], schema: &str) -> Vec<&'static str> {
+    let (on, all) = (format!(" ON `{schema}`.* TO "), "ALL PRIVILEGES");
+    let lists = grants.iter().filter_map(|grant| {
+        grant.strip_prefix("GRANT ")?.split_once(on.as_str()).map(|(list, _)| list)
+    });
+    let mut there = global(grants);
+    there.extend(lists.flat_map(|list| list.split(',')).map(|word| plain(word.trim())));
+    let has = |name: &str| there.iter().any(|word| word == all || word == name);
+    NEEDED_ON_SCHEMA.iter().copied().filter(|name| !has(name)).collect()
+}
+
 /// How an account that may write under `read_only` is to be taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Bypass {
@@ -96,6 +111,18 @@ mod tests {
         let old = grants("GRANT SUPER, PROCESS, RELOAD ON *.* TO `a`@`%`");
         assert_eq!(missing(&old, true), []);
         assert!(missing(&old, false).len() > 5);
+    }
+
+    #[test]
+    fn what_is_granted_on_the_schema_or_on_everything_counts() {
+        let some = grants(
+            "GRANT SELECT, PROCESS ON *.* TO `a`@`%`\n\
+             GRANT CREATE, DROP, INSERT, EVENT ON `mmm`.* TO `a`@`%`\n\
+             GRANT UPDATE ON `mmm2`.* TO `a`@`%`\nGRANT UPDATE ON `mmm`.`t` TO `a`@`%`",
+        );
+        assert_eq!(lacking_on_schema(&some, "mmm"), ["UPDATE"]);
+        let all = grants("GRANT ALL PRIVILEGES ON `mmm`.* TO `a`@`%`");
+        assert!(lacking_on_schema(&all, "mmm").is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use mmm_proto::doctor::{Finding, Findings};
 
 use super::accounts::{Bypass, NEEDED, bypass, missing};
 use super::files::{self, Start};
-use super::{HostMode, Span, Subject};
+use super::{HostMode, Span, Subject, deadman};
 use crate::agentd::escalate;
 use crate::agentd::server::Server;
 use crate::config::Host;
@@ -42,7 +42,7 @@ pub(super) async fn examine(subject: Arc<Subject>, name: String) -> Vec<Finding>
         return found.done();
     }
     let old = before_10_11(&facts.version);
-    privileges(me, &server, old, &mut found).await;
+    privileges(me, &server, old, subject.config.deadman_event, &mut found).await;
     bypasses(me, &server, old, &mut found).await;
     if let Some(settings) = &facts.settings {
         logging(me.mode, settings, &mut found);
@@ -85,7 +85,7 @@ fn pid(path: PathBuf) -> Result<i32, String> {
     text.trim().parse().map_err(|_| format!("{} does not hold a number", path.display()))
 }
 
-async fn privileges(me: &Host, server: &Server, old: bool, found: &mut Findings) {
+async fn privileges(me: &Host, server: &Server, old: bool, event: bool, found: &mut Findings) {
     const CHECK: &str = "agent's account";
     let grants = match server.grants(LIMIT).await {
         Ok(grants) => grants,
@@ -96,11 +96,14 @@ async fn privileges(me: &Host, server: &Server, old: bool, found: &mut Findings)
     let who = server.current_user(LIMIT).await;
     let who = who.unwrap_or_else(|_| format!("'{}'@'%'", me.agent.user));
     if lacks.is_empty() {
-        return found.ok(CHECK, format!("{who} has all {} privileges", NEEDED.len()));
+        found.ok(CHECK, format!("{who} has all {} privileges", NEEDED.len()));
     }
     for (privilege, what_for) in lacks {
         let what = format!("{who} lacks {privilege}, {what_for}");
         found.bad(CHECK, what, format!("GRANT {privilege} ON *.* TO {who};"));
+    }
+    if event {
+        deadman::examine(server, &grants, &who, found).await;
     }
 }
 

@@ -1,6 +1,8 @@
 //! The SQL of the agent, in one place: whatever differs between server families is here and in the
 //! column names of `facts`. MariaDB 10.5 and later so far. What must not be here: when to say it.
 
+pub(super) mod deadman;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -84,8 +86,10 @@ const NO_CLIENT: &str = "p.USER IN ('system user','event_scheduler') OR p.COMMAN
 
 fn clients(monitor: &str, own: &BTreeSet<u64>) -> String {
     let own: String = own.iter().map(|id| format!(",{id}")).collect();
+    // The last are runs of the agent's own event.
     format!(
-        "NOT ({NO_CLIENT}) AND p.USER<>{} AND p.ID NOT IN (CONNECTION_ID(){own})",
+        "NOT ({NO_CLIENT}) AND p.USER<>{} AND p.ID NOT IN (CONNECTION_ID(){own}) \
+         AND NOT (p.COMMAND='Connect' AND p.USER=SUBSTRING_INDEX(CURRENT_USER(), '@', 1))",
         quote(monitor)
     )
 }

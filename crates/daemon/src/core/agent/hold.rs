@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use mmm_proto::Span;
 use mmm_proto::agent::{Duty, Hold, Outcome, Reach, Stance};
 
-use super::{Act, ActResult, Agent, Effect, Running};
+use super::{Act, ActResult, Agent, Countdown, Effect, Running};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease::Lease;
 use crate::core::supervisor::Standing;
@@ -39,6 +39,19 @@ impl Agent {
             ttl: self.ttl,
             fence_at: lease.filter(|_| goes_on).map(Lease::fence_at),
             ends: lease.map(Lease::ends),
+        }
+    }
+
+    /// What the countdown in the server is to do. It runs while this host may serve, so that the
+    /// server stops taking writes though no process of the agent does anything any more.
+    pub fn countdown(&self) -> Countdown {
+        match (self.duty, self.writer_lease()) {
+            (Duty::Opening | Duty::Serving | Duty::Freezing, Some(lease)) => {
+                Countdown::Until(lease.ends())
+            }
+            // Its end would do what a fence does.
+            (Duty::Opening | Duty::Serving | Duty::Freezing | Duty::Fencing, _) => Countdown::AsIs,
+            (Duty::Frozen | Duty::None, _) => Countdown::Off,
         }
     }
 

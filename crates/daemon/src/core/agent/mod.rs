@@ -33,7 +33,7 @@ use super::Now;
 use super::lease::Lease;
 use given::given_as_kept;
 use promises::{Given, Peer};
-pub use words::{Act, ActResult, Effect, Input, Kept, Roster, RosterVip};
+pub use words::{Act, ActResult, Countdown, Effect, Input, Kept, Roster, RosterVip};
 
 /// Reports when no grant has said how often.
 const HEARTBEAT: Span = Span::ms(500);
@@ -296,6 +296,7 @@ impl Agent {
                 self.trouble("store", Some(format!("cannot write its state: {why}")));
             }
             Input::StoreWorks => self.trouble("store", None),
+            Input::DeadmanEvent { trouble } => self.trouble("deadman_event", trouble),
         }
     }
 

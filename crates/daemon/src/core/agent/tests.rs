@@ -1,6 +1,7 @@
 //! The agent core alone: one input at a time, and exactly what comes of it.
 
 mod conflicts;
+mod countdown;
 mod holding;
 mod ordered;
 mod promising;
@@ -15,7 +16,7 @@ use mmm_proto::agent::{
 use mmm_proto::peer::{Askable, PeerMessage};
 use mmm_proto::{HostName, HostState, Lag, RoleMode, RoleName, Span, Time, Wall};
 
-use super::{Act, ActResult, Agent, Effect, Input, Kept, Roster, RosterVip};
+use super::{Act, ActResult, Agent, Countdown, Effect, Input, Kept, Roster, RosterVip};
 use crate::core::Now;
 
 const TTL: Span = Span::secs(3);

@@ -106,6 +106,8 @@ pub enum Input {
     StoreFailed { why: String },
     /// The state can be written down again.
     StoreWorks,
+    /// How the dead-man event in the server is; none when nothing is wrong with it.
+    DeadmanEvent { trouble: Option<String> },
 }
 
 /// Something to be done.
@@ -208,6 +210,18 @@ impl Act {
             Self::StopReplication => "stopping replication".to_owned(),
         }
     }
+}
+
+/// What the dead-man event in the server is to do: its countdown sets `read_only` at its end, when
+/// nobody sets it back any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Countdown {
+    /// Not to end before that instant of the boot clock.
+    Until(Time),
+    /// To go on as it is.
+    AsIs,
+    /// To be stopped.
+    Off,
 }
 
 /// What came of an act.
