@@ -14,7 +14,7 @@ use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{Cluster, LATER, SOON, all_online, holders, story};
+use super::{Cluster, LATER, SOON, all_online, copy_program, holders, story};
 
 const NOBODY: u32 = 65534;
 
@@ -159,7 +159,7 @@ fn who_may_not_is_told_so_and_touches_nothing() {
         chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let program = folder.path().join("mmm-agentd");
-    fs::copy(binary("mmm-agentd").unwrap(), &program).unwrap();
+    copy_program(&binary("mmm-agentd").unwrap(), &program);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let mut command = cluster.lab.host(&writer).unwrap().command("setpriv");

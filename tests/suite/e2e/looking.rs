@@ -15,7 +15,7 @@ use mmm_proto::hello::{First, Hello, Program};
 use mmm_proto::line::{decode, encode};
 use mmm_proto::{ClusterView, HostName, HostState, Verb};
 
-use super::{Cluster, LATER, view};
+use super::{Cluster, LATER, copy_program, view};
 
 /// An account that is on every machine and in no group of ours.
 const NOBODY: [&str; 3] = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"];
@@ -35,7 +35,7 @@ impl Nobody {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path(), 0o755);
         for name in ["mmm-tui", "mmm-control"] {
-            std::fs::copy(binary(name).unwrap(), folder.path().join(name)).unwrap();
+            copy_program(&binary(name).unwrap(), &folder.path().join(name));
         }
         let socket = lab.daemons().unwrap().socket().to_owned();
         // They may pass through, and read nothing.

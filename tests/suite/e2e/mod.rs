@@ -127,3 +127,10 @@ pub(super) fn all_online(lab: &Lab, limit: Duration) {
 pub(super) fn holders(lab: &Lab, vip: Ipv4Addr) -> Vec<String> {
     lab.holders(vip).unwrap()
 }
+
+/// Copies a program that is to be run. A process of its own does it: had this one it open for
+/// writing, a child that another thread starts just then would keep it so, and nobody could run it.
+pub(super) fn copy_program(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "cp {} {}: {copied}", from.display(), to.display());
+}

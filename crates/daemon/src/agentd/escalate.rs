@@ -137,7 +137,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // A process of that name, stopped: SIGKILL must reach it all the same.
         let program = folder.path().join("mariadbd");
-        std::fs::copy("/bin/sleep", &program).unwrap();
+        // Not a copy: a process that another test starts just then would have it open for writing.
+        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
         let mut child = Ended(std::process::Command::new(&program).arg("60").spawn().unwrap());
         let pid = i32::try_from(child.0.id()).unwrap();
         // The parent goes on a moment before the child has its new name.
