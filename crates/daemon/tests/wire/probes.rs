@@ -97,7 +97,11 @@ impl MariaDb {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+        if signal == Signal::SIGSTOP {
+            stands_still(pid);
+        }
     }
 
     fn kill(&mut self) -> io::Result<()> {
@@ -130,6 +134,26 @@ fn spawn(folder: &Path, port: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the tests need the package mariadb-server")
+}
+
+/// Returns once every thread of a process is stopped: the signal is on its way until then, and a
+/// server may still answer.
+fn stands_still(pid: i32) {
+    let stopped = |task: &std::path::Path| {
+        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
+        // The state follows the name, which is in brackets and may hold anything.
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let runs = tasks.flatten().filter(|task| !stopped(&task.path())).count();
+        if runs == 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{runs} threads of {pid} still run");
+        std::thread::yield_now();
+    }
 }
 
 fn soft(found: &Found) -> &str {
