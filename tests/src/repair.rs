@@ -138,6 +138,8 @@ fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
             None => format!("DELETE FROM app.held WHERE id = {id}"),
         });
     }
+    // Its agent may have made the position whole and started it meanwhile; it does that once.
+    undo.push("STOP SLAVE".to_owned());
     undo.push("RESET MASTER".to_owned());
     undo.push(format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
     undo.push("START SLAVE".to_owned());

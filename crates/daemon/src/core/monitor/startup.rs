@@ -113,7 +113,7 @@ impl Monitor {
         let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
         let mut hosts = hosts_as_stored(&top, stored.as_ref(), now);
         hosts.iter_mut().for_each(|host| host.asks_others |= superseded);
-        let term = next_term(stored.as_ref(), now);
+        let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
         let quiet_until = if all_known { now.boot + top.timing.heartbeat * 3 } else { over };
@@ -234,16 +234,17 @@ impl Monitor {
     }
 }
 
-/// Beyond every term that is known, and one that no other monitor has taken: without a memory, with
-/// a copy of another's, or when another one led meanwhile, nobody knows the latest. So it is the
-/// milliseconds of the calendar; two monitors that start in the same one would share a term.
-/// Nothing else is made of them, and a clock that goes back does no harm.
-fn next_term(stored: Option<&Stored>, now: Now) -> u64 {
+/// Without a memory, or when another one led meanwhile, nobody knows the latest term. The
+/// milliseconds of the calendar are beyond every term that was ever counted up from them, and two
+/// monitors hardly start in the same one; nothing else is made of them.
+fn next_term(stored: Option<&Stored>, superseded: bool, now: Now) -> u64 {
     let known = stored.map_or(0, |stored| stored.term.max(stored.foreign));
-    if stored.is_some() && bug(Bug::SameTerm) {
-        return known;
+    let calendar = u64::try_from(now.wall.0).unwrap_or(0);
+    if stored.is_none() || superseded {
+        calendar.max(known + 1)
+    } else {
+        known + u64::from(!bug(Bug::SameTerm))
     }
-    u64::try_from(now.wall.0).unwrap_or(0).max(known + 1)
 }
 
 /// Why the mode is what it is.
