@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 4] = [
+const FOUND: [(&str, &str); 8] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -30,6 +30,29 @@ const FOUND: [(&str, &str); 4] = [
     (
         "a monitor that restarted came to the very term of another one",
         "seed 21784\nat 1s start monitor2\nat 2s kill monitor\nat 2s start monitor\nrun 10s",
+    ),
+    (
+        "two monitors that started in the same second had the same term",
+        "seed 60012174\ncluster hosts=3 readers=0\nat 0s start monitor2\nat 20ms kill monitor\n\
+         at 20ms kill monitor2\nat 20ms start monitor\nat 30ms start monitor2\nrun 10s",
+    ),
+    (
+        "a term that peers told of was lost with the power",
+        "seed 40006465\ncluster hosts=3 readers=1\nat 0s cut monitor-db1\nat 0s kill monitor\n\
+         at 0s start monitor\nat 0s disk db1 takes 200ms\nat 70ms stop host db2\n\
+         at 1.828s cont host db2\nat 1.838s crash host db1\nat 1.838s calm\nrun 1ms",
+    ),
+    (
+        "a monitor that was superseded did not know whom agents ask by the other's grants",
+        "seed 41032169\ncluster hosts=3 readers=1\nat 0s start monitor2\nat 0s cut monitor-db1\n\
+         at 20ms kill monitor2\nat 20ms cut monitor-db2\nat 1.72s kill monitor\n\
+         at 1.72s start monitor\nrun 4.301s",
+    ),
+    (
+        "a reader VIP that was not there counted as released, and was taken up again",
+        "seed 41068188\ncluster hosts=3 readers=2 ttl=10s check_period=500ms\nat 0s fail Hold db1\n\
+         at 4.84s kill server db1\nat 5.755s start server db1\nat 16.372s cut monitor->db1\n\
+         at 22.222s calm\nrun 6ms",
     ),
 ];
 

@@ -20,5 +20,7 @@ mod network;
 mod replication;
 #[path = "agent_host/server.rs"]
 mod server;
+#[path = "shared/stopped.rs"]
+mod stopped;
 #[path = "agent_host/template.rs"]
 mod template;

@@ -10,3 +10,5 @@ mod handshake;
 mod kit;
 mod peers;
 mod probes;
+#[path = "../shared/stopped.rs"]
+mod stopped;

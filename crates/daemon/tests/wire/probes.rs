@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::kit::{host, within};
+use crate::stopped::stands_still;
 
 const PASSWORD: &str = "probe-geheim";
 const LIMIT: Span = Span::ms(1000);
@@ -134,26 +135,6 @@ fn spawn(folder: &Path, port: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the tests need the package mariadb-server")
-}
-
-/// Returns once every thread of a process is stopped: the signal is on its way until then, and a
-/// server may still answer.
-fn stands_still(pid: i32) {
-    let stopped = |task: &std::path::Path| {
-        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
-        // The state follows the name, which is in brackets and may hold anything.
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
-    };
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-        let runs = tasks.flatten().filter(|task| !stopped(&task.path())).count();
-        if runs == 0 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{runs} threads of {pid} still run");
-        std::thread::yield_now();
-    }
 }
 
 fn soft(found: &Found) -> &str {
