@@ -8,6 +8,7 @@ use mmm_proto::HostState;
 use crate::cluster::Lab;
 use crate::picture;
 use crate::server::Server;
+use crate::wait::until;
 
 /// How long a host may take to come back, or to be called parted.
 const LATER: Duration = Duration::from_secs(40);
@@ -114,13 +115,22 @@ fn parted(lab: &Lab, host: &str) -> bool {
         .any(|key| matches!(status.get(*key).map(String::as_str), Some("1236" | "1950")))
 }
 
-/// What an operator does with a parted host, in short: what only it has goes, its history ends
-/// where the new writer's began, and it follows again. How many transactions those were: every
-/// client of the lab writes one row in each.
+/// What an operator does with a parted host, in short: it is set offline, so that its agent keeps
+/// its hands off the replication; what only it has goes, its history ends where the new writer's
+/// began, and set online it follows again. How many transactions those were: every client of the
+/// lab writes one row in each.
 fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
     let writer = picture::writer(lab).map_err(anyhow::Error::msg)?;
     let (server, writer) = (lab.server(host)?, lab.server(&writer)?);
-    server.sql("STOP SLAVE")?;
+    told(lab, &["set_offline", host])?;
+    until(&format!("the agent to stop replication on {host}"), LATER, || {
+        let status = server.replica_status().map_err(|error| format!("{error:#}"))?;
+        let runs = |key: &str| status.get(key).is_none_or(|said| said != "No");
+        if runs("Slave_IO_Running") || runs("Slave_SQL_Running") {
+            return Err(format!("{status:?}"));
+        }
+        Ok(())
+    })?;
     let (count, [rows, held]) = all_extra(server, writer)?;
     let position = server.value("SELECT @@gtid_binlog_pos")?;
     let (prefix, seq) = position.rsplit_once('-').context("a GTID position")?;
@@ -138,17 +148,26 @@ fn rebuild(lab: &Lab, host: &str) -> Result<usize> {
             None => format!("DELETE FROM app.held WHERE id = {id}"),
         });
     }
-    // Its agent may have made the position whole and started it meanwhile; it does that once.
-    undo.push("STOP SLAVE".to_owned());
     undo.push("RESET MASTER".to_owned());
     undo.push(format!("SET GLOBAL gtid_slave_pos='{prefix}-{common}'"));
-    undo.push("START SLAVE".to_owned());
     let mut session = server.session()?;
     for sql in undo {
-        let told: String = sql.chars().take(100).collect();
-        session.query(&sql, SOON).with_context(|| format!("{host}: {told}"))?;
+        let start: String = sql.chars().take(100).collect();
+        session.query(&sql, SOON).with_context(|| format!("{host}: {start}"))?;
     }
+    told(lab, &["set_online", host])?;
     Ok(count)
+}
+
+/// Has the monitor do something. It may be busy with the end of what went wrong, and say so.
+fn told(lab: &Lab, words: &[&str]) -> Result<()> {
+    until(&words.join(" "), LATER, || {
+        let said = lab.daemons().and_then(|daemons| daemons.control(words));
+        match said {
+            Ok(said) if said.code == 0 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
 }
 
 /// How many rows only the first has; those of the writing clients, and those of clients that are

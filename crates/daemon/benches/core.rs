@@ -204,6 +204,7 @@ fn report(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        served: mmm_proto::agent::Stamp::default(),
         ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),

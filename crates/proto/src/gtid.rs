@@ -93,6 +93,11 @@ impl GtidPos {
         self.0.is_empty()
     }
 
+    /// Each domain with the server that wrote its last transaction.
+    pub fn authors(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.0.iter().map(|(domain, last)| (*domain, last.server))
+    }
+
     /// Domains whose last transaction has the same number on both sides but was written by
     /// different servers: a certain sign that the two histories parted.
     pub fn parted_from(&self, other: &Self) -> Option<u32> {

@@ -22,6 +22,7 @@ pub mod name;
 pub mod peer;
 pub mod plan;
 pub mod role;
+pub mod server;
 pub mod time;
 pub mod verb;
 pub mod view;

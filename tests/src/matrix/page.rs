@@ -42,7 +42,7 @@ pub fn page(all: &[Results], place: &Place) -> String {
         "# Failure matrix\n\n\
          Every fault in turn on a real cluster: three MariaDB servers in network namespaces,\n\
          one monitor, three agents, all on one machine. `make matrix` runs it and writes this\n\
-         page; rows and bars are in `tests/src/matrix/rows/`. `make test` plays all but one,\n\
+         page; rows and bars are in `tests/src/matrix/rows/`. `make test` plays each row,\n\
          once.\n\n\
          - {}, {}\n- {}\n- seed {}, {} runs, {} s in all\n\n",
         place.date,

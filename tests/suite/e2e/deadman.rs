@@ -8,7 +8,7 @@ use lab::daemons::Part;
 use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 
-use super::{Cluster, LATER, SOON, all_online, doctor, holders, story};
+use super::{Cluster, SOON, all_online, all_rejoined, doctor, holders, story};
 
 /// The grant of the lab's clusters.
 const TTL: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ fn with_both_processes_frozen_the_server_itself_stops_taking_writes() {
     assert!(!holders(&cluster.lab, WRITER_VIP).contains(&writer), "the kernel was sooner");
     cluster.switched(since, SOON);
     cluster.lab.daemons().unwrap().agent(&writer).unwrap().thaw().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     wound_up(&cluster);
     assert_nothing_logged(&cluster);
     cluster.assert_never_two_writers();

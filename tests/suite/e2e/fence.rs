@@ -14,7 +14,7 @@ use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{Cluster, LATER, SOON, all_online, copy_program, holders, story};
+use super::{Cluster, SOON, all_online, all_rejoined, copy_program, holders, story};
 
 const NOBODY: u32 = 65534;
 
@@ -82,7 +82,7 @@ fn a_host_without_an_agent_is_fenced_once_however_often_it_is_asked_for() {
     let switch = cluster.switched(since, SOON);
     println!("until another host serves: {:?}", switch.gap);
     agent.start().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     cluster.assert_never_two_writers();
 }
 
@@ -107,7 +107,7 @@ fn an_agent_that_lives_is_not_fenced_behind_its_back() {
     assert_eq!(said.code, 0, "{said:?}\n{}", story(&cluster.lab));
     println!("{}", said.stdout);
     assert!(said.stdout.contains("killed") && said.stdout.contains("fenced in"), "{said:?}");
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     cluster.client.wait_rows(50, SOON).unwrap();
     cluster.assert_never_two_writers();
 }
@@ -143,7 +143,7 @@ fn what_hangs_holds_up_no_fence() {
     drop(turn);
     server.start().unwrap();
     agent.start().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     cluster.assert_never_two_writers();
 }
 

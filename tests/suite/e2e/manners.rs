@@ -10,7 +10,7 @@ use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use mmm_proto::HostState;
 
-use super::{Cluster, LATER, SOON, all_online, holders, states, wait_view};
+use super::{Cluster, LATER, SOON, all_online, all_rejoined, holders, states, wait_view};
 
 /// A terminal of 80x24 inside tmux, with a shell in it. Its server ends with it.
 struct Tmux {
@@ -102,7 +102,10 @@ fn console(cluster: &Cluster) -> String {
 fn act(tmux: &Tmux, key: &str, host: &str) {
     tmux.select(host);
     tmux.keys(&[key]);
-    let plan = tmux.wait("the plan", |screen| screen.contains(" Plan "));
+    // To its last line: through ssh it comes in pieces.
+    let plan = tmux.wait("the plan", |screen| {
+        screen.contains(" Plan ") && screen.contains("Esc leaves everything as it is.")
+    });
     println!("{plan}");
     if plan.contains(&format!("Type {host}")) {
         // The dialog is deaf for its first half second, so that nothing typed ahead confirms it.
@@ -232,6 +235,7 @@ fn a_failover_under_a_writing_client_is_watched_and_the_writer_moved_back_by_key
     tmux.wait("all events", |screen| !screen.contains("filter:"));
     tmux.keys(&["1"]);
     server.start().unwrap();
+    all_rejoined(&cluster.lab);
     tmux.wait("the old writer to be back", |screen| {
         let row = screen
             .lines()
@@ -239,7 +243,6 @@ fn a_failover_under_a_writing_client_is_watched_and_the_writer_moved_back_by_key
             .unwrap_or_default();
         row.contains("+ ONLINE")
     });
-    all_online(&cluster.lab, LATER);
     let back = Instant::now();
     act(&tmux, "W", &old);
     let screen = tmux

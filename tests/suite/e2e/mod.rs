@@ -123,6 +123,15 @@ pub(super) fn all_online(lab: &Lab, limit: Duration) {
     picture::wait_well(lab, limit).unwrap_or_else(|error| panic!("{error:#}"));
 }
 
+/// Waits until every host is well again after a writer was killed or cut off under load: it may
+/// have what nobody else has, which is no fault of anybody; then it is rebuilt.
+pub(super) fn all_rejoined(lab: &Lab) {
+    let rebuilt = lab::repair::all_well(lab).unwrap_or_else(|error| panic!("{error:#}"));
+    for (host, rows) in rebuilt {
+        println!("{host} had parted by {rows} rows, rebuilt");
+    }
+}
+
 /// Who holds an address, by looking at the interfaces.
 pub(super) fn holders(lab: &Lab, vip: Ipv4Addr) -> Vec<String> {
     lab.holders(vip).unwrap()

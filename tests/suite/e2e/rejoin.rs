@@ -7,7 +7,7 @@ use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 use mmm_proto::HostState;
 
-use super::{Cluster, LATER, SOON, all_online, holders, states, story, wait_view};
+use super::{Cluster, LATER, SOON, all_online, all_rejoined, holders, states, story, wait_view};
 
 fn must(cluster: &Cluster, args: &[&str]) -> String {
     let said = cluster.lab.daemons().unwrap().control(args).unwrap();
@@ -46,7 +46,7 @@ fn a_killed_server_comes_back_and_follows_the_new_writer() {
     );
     server.start().unwrap();
     assert!(server.is_read_only().unwrap(), "a server starts read-only");
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     assert_eq!(cluster.writer(), heir, "the writer stays where it is");
     assert!(server.is_read_only().unwrap());
     cluster.assert_never_two_writers();
@@ -191,7 +191,7 @@ fn without_a_monitor_the_writer_goes_on_while_its_peer_agrees_and_fences_itself_
     .unwrap();
     monitor.start().unwrap();
     peer.start().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     cluster.client.wait_rows(50, SOON).unwrap();
     assert_eq!(cluster.writer(), writer, "nobody else was promoted");
     let audits = cluster.lab.verify(&cluster.client.record(), &writer, SOON).unwrap();

@@ -6,7 +6,7 @@ use lab::daemons::{Daemon, Part};
 use lab::wait::until;
 use lab::{Options, WRITER_VIP};
 
-use super::{Cluster, LATER, SOON, all_online, holders, story};
+use super::{Cluster, SOON, all_online, all_rejoined, holders, story};
 
 /// The grant of the lab's clusters.
 const TTL: Duration = Duration::from_secs(3);
@@ -119,7 +119,7 @@ fn a_supervisor_that_is_killed_or_stands_still_leaves_no_vip_for_ever() {
     let log = log_of(agent);
     assert!(log.contains("fence: fenced in"), "{log}");
     agent.start().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     cluster.assert_never_two_writers();
 }
 
@@ -138,7 +138,7 @@ fn with_both_processes_frozen_the_vip_goes_within_the_grant() {
     println!("SIGSTOP of both: the VIP is gone after {:?}", since.elapsed());
     cluster.switched(since, SOON);
     agent.thaw().unwrap();
-    all_online(&cluster.lab, LATER);
+    all_rejoined(&cluster.lab);
     assert!(cluster.lab.server(&writer).unwrap().is_read_only().unwrap());
     cluster.assert_never_two_writers();
 }

@@ -89,6 +89,7 @@ fn report(clock: u64) -> FromAgent {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        served: Stamp::default(),
         ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),

@@ -15,6 +15,10 @@ const ADDRESS_LIMIT: Span = Span::secs(2);
 /// Between two tries of an address act that failed.
 const ADDRESS_RETRY: Span = Span::ms(500);
 
+/// A renewal that gives the kernel less than this is not worth an act: while the monitor decides
+/// many times a second, each decision is a grant.
+const WORTH: Span = Span::ms(100);
+
 /// Re-pointing, starting or stopping replication. `STOP SLAVE` waits for the transaction in the
 /// applier.
 const REPLICATION_LIMIT: Span = Span::secs(10);
@@ -29,10 +33,18 @@ impl Agent {
             if let Some(lease) = self.lease_of(vip)
                 && self.found.contains(&vip)
                 && self.may_address(vip)
+                && self.gains(vip, lease)
             {
                 self.hold_address(vip, lease);
             }
         }
+    }
+
+    /// Whether that lease gives the kernel noticeably more than it was told. Less than it was told
+    /// counts as well: the address must not outlive a grant that has become shorter.
+    fn gains(&self, vip: IpAddr, lease: Lease) -> bool {
+        let told = |until: &Time| lease.ends() >= *until && lease.ends() < *until + WORTH;
+        !self.told_kernel.get(&vip).is_some_and(told)
     }
 
     /// No act on that address is under way, and none failed just now.
@@ -108,9 +120,11 @@ impl Agent {
         }
         self.address_retry.remove(&vip);
         self.trouble(&about, None);
-        if matches!(running.act, Act::Hold { .. }) {
+        if let Act::Hold { until, .. } = running.act {
+            self.told_kernel.insert(vip, until);
             self.see(vip);
         } else {
+            self.told_kernel.remove(&vip);
             self.found.retain(|found| *found != vip);
             self.changed = true;
         }

@@ -91,6 +91,7 @@ impl Agent {
             lease: self.lease,
             want: self.want.clone(),
             granted: self.granted,
+            served: self.served,
             stopped: self.stopped,
             ttl: self.ttl,
             given: self.kept_promises(),

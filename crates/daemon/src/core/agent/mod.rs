@@ -73,6 +73,8 @@ pub struct Agent {
     want: Option<Arc<Want>>,
     /// The stamp of the grant that `want` came with. An order may be newer.
     granted: Stamp,
+    /// The decision under which this host last began to take writes.
+    served: Stamp,
     duty: Duty,
     duty_since: Time,
     server: Server,
@@ -90,6 +92,8 @@ pub struct Agent {
     replicating: Option<Running>,
     /// Acts on single addresses.
     addressing: BTreeMap<IpAddr, Running>,
+    /// Until when the kernel was last told to keep each VIP by an act of its own.
+    told_kernel: BTreeMap<IpAddr, Time>,
     /// Looks that were ordered.
     looking: Vec<Running>,
     stopped: bool,
@@ -124,6 +128,7 @@ impl Agent {
     pub fn new(roster: Roster, kept: Option<Kept>, boot_id: &str, now: Now) -> Self {
         let kept = kept.filter(|kept| kept.host == roster.me);
         let seen = kept.as_ref().map_or(Stamp::default(), |kept| kept.seen);
+        let served = kept.as_ref().map_or(Stamp::default(), |kept| kept.served);
         let given = kept.as_ref().map_or(Vec::new(), |kept| given_as_kept(&kept.given, now.boot));
         let mut agent = Self {
             boot_id: Arc::from(boot_id),
@@ -141,6 +146,7 @@ impl Agent {
             news_at: None,
             want: None,
             granted: Stamp::default(),
+            served,
             // Not known yet whether there is anything to fence: `hold` looks first.
             duty: Duty::Fencing,
             duty_since: now.boot,
@@ -153,6 +159,7 @@ impl Agent {
             ended: String::new(),
             replicating: None,
             addressing: BTreeMap::new(),
+            told_kernel: BTreeMap::new(),
             looking: Vec::new(),
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
             write_retry: now.boot,
@@ -343,6 +350,9 @@ impl Agent {
     fn set_duty(&mut self, duty: Duty, sync: bool) {
         if self.duty != duty {
             (self.duty, self.duty_since) = (duty, self.now.boot);
+            if duty == Duty::Serving {
+                self.served = self.granted;
+            }
             // A rule may have done it, and those before it in order have not seen it.
             (self.changed, self.stirred) = (true, true);
             self.keep(sync);

@@ -64,6 +64,7 @@ impl Agent {
             troubles: self.troubles.values().cloned().collect(),
             cannot_open: self.cannot_open(),
             ended: self.ended.clone(),
+            served: self.served,
             ask: self.want.as_ref().map(|want| want.ask.clone()).unwrap_or_default(),
             relies: self.relies.keys().copied().collect(),
             promises: self.promises_live(),

@@ -45,6 +45,9 @@ pub struct Kept {
     /// The stamp of the grant that `want` came with.
     #[serde(default)]
     pub granted: Stamp,
+    /// The decision under which this host last began to take writes.
+    #[serde(default)]
+    pub served: Stamp,
     /// Replication was stopped by this agent, so it may start it again.
     #[serde(default)]
     pub stopped: bool,

@@ -24,13 +24,15 @@ impl Monitor {
         let role = &self.top.roles[self.top.writer];
         let mut all: Vec<(usize, Option<String>)> =
             role.hosts.iter().map(|host| (*host, self.why_not_writer(*host))).collect();
-        // The operator's and the configured choice first, then who has most, then configured order
-        // (the sort is stable).
+        // The operator's and the configured choice first, then who has most of the latest history,
+        // then configured order (the sort is stable).
         let chosen = self.vips[self.writer_vip()].chosen;
         let most = self.most();
         all.sort_by_cached_key(|(host, _)| {
             let lacks = self.lacks_of(*host, &most);
-            (chosen != Some(*host), self.avoids(*host), role.prefer != Some(*host), lacks)
+            let outlived = self.outlived_by(*host).is_some();
+            let preferred = role.prefer == Some(*host);
+            (chosen != Some(*host), self.avoids(*host), outlived, !preferred, lacks)
         });
         all
     }
@@ -124,10 +126,13 @@ impl Monitor {
         most.missing_from(&mine.server.received.union(&mine.server.position))
     }
 
-    /// The union of what all hosts have received, by their latest reports.
+    /// The union of what all hosts have received, by their latest reports; in a failover without
+    /// those whose history is outlived.
     pub(super) fn most(&self) -> GtidPos {
         let mut most = GtidPos::default();
-        for report in self.hosts.iter().filter_map(super::hosts::Host::report) {
+        let counts = |host: &usize| self.outlived_by(*host).is_none();
+        for report in (0..self.hosts.len()).filter(counts).filter_map(|at| self.hosts[at].report())
+        {
             most.add(&report.server.received);
             most.add(&report.server.position);
         }

@@ -123,6 +123,7 @@ impl Monitor {
         let what =
             format!("{name} takes over, {lacks} transactions behind the most advanced survivor");
         self.end_step(StepState::Done, &what);
+        self.tell_outlived(to);
         self.choose(to);
         if lacks > 0 && self.fetch(to) {
             return Flow::Stay;
@@ -158,6 +159,7 @@ impl Monitor {
         let richest = (0..self.hosts.len())
             .filter(|host| {
                 *host != to
+                    && self.outlived_by(*host).is_none()
                     && !tried.contains(host)
                     && self.agent_answers(*host)
                     && self.hosts[*host].server_up()

@@ -20,6 +20,7 @@ mod hook;
 pub mod hosts;
 mod isolated;
 mod moves;
+mod outlived;
 mod parted;
 mod pass;
 mod peers;

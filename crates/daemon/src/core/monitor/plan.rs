@@ -10,6 +10,10 @@ use super::{Monitor, refuse};
 /// How long a plan may be applied.
 pub(super) const PLAN_EXPIRES: Span = Span::secs(60);
 
+/// What runs for less than this is told of no session: on a busy master there is always something,
+/// and a warning at each move would teach people to read past it.
+const NOTABLE: Span = Span::secs(1);
+
 /// What was found about a planned move before it starts.
 pub(super) struct Findings {
     pub checks: Vec<PlanCheck>,
@@ -108,7 +112,9 @@ impl Monitor {
         };
         if let Some(longest) = &report.server.longest {
             let limit = self.top.timing.max_transaction;
-            if longest.age <= limit {
+            if longest.age < NOTABLE {
+                found.good(format!("on {old}: no transaction is older than {NOTABLE}"));
+            } else if longest.age <= limit {
                 found.warn(format!("on {old}: {longest}"));
             } else if kill {
                 found.warn(format!("on {old}: {longest}; it is ended"));

@@ -126,6 +126,38 @@ fn an_old_master_with_writes_of_its_own_is_no_candidate_when_the_new_one_dies() 
 }
 
 #[test]
+fn of_two_parted_histories_the_one_of_the_later_writer_counts_however_short_it_is() {
+    let mut c = Cluster::mature();
+    let before = c.disk.clone();
+    // Much that only the old master has.
+    c.cut_peers[0] = true;
+    c.run(2_000);
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    c.run(300);
+    c.cut_peers[0] = false;
+    // Everything goes down, and the monitor that comes up has a status file from before.
+    c.hosts[1].server.kill();
+    c.kill_monitor();
+    c.run(5_000);
+    c.disk = before;
+    let longer = c.hosts[0].server.applied.len();
+    assert!(longer > c.hosts[1].server.applied.len(), "the old one has more");
+    c.forget_stamp();
+    c.start_monitor();
+    c.until("both are lost", 9_000, |c| [0, 1].iter().all(|at| c.state(*at) != HostState::Online));
+    c.ok("set_manual");
+    c.hosts[0].server.start();
+    c.hosts[1].server.start();
+    c.until("both are back", 9_000, |c| [0, 1].iter().all(|at| c.state(*at) == HostState::Online));
+    c.ok("set_active");
+    c.until("somebody serves", 20_000, |c| c.open_host().is_some());
+    assert_eq!(c.open_host(), Some("db2"), "{}", c.tail());
+    assert!(c.said("its history is left aside"), "{}", c.tail());
+    assert!(c.hosts[1].server.applied.len() < longer, "it fetched nothing from the other");
+}
+
+#[test]
 fn two_deaths_in_a_row_end_with_whoever_is_left() {
     let mut c = Cluster::mature();
     c.hosts[0].server.kill();

@@ -43,6 +43,7 @@ fn idle(host: usize) -> Report {
         troubles: Vec::new(),
         cannot_open: String::new(),
         ended: String::new(),
+        served: Stamp::default(),
         ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),

@@ -286,6 +286,27 @@ fn an_address_that_is_being_refreshed_does_not_come_up_behind_a_fence() {
 }
 
 #[test]
+fn a_renewal_that_gains_next_to_nothing_is_no_act_but_a_shorter_grant_is() {
+    let mut b = Bench::serving();
+    b.grant(5, serve());
+    let id = b.running("Hold");
+    b.end(id, ActResult::Done);
+    // The monitor decides twenty times within 60 ms: 3 ms more each, 60 in all.
+    for seq in 6..26 {
+        b.wait(2);
+        b.grant(seq, serve());
+        assert!(!b.runs("Hold"), "{seq}: {:?}", b.acts);
+    }
+    b.wait(60);
+    b.grant(26, serve());
+    let id = b.running("Hold");
+    b.end(id, ActResult::Done);
+    // It echoes an older report, so it ends sooner, and the kernel is told.
+    b.grant_for(27, serve(), b.now - 30);
+    assert!(b.runs("Hold"), "{:?}", b.acts);
+}
+
+#[test]
 fn an_address_that_cannot_be_added_is_not_tried_in_a_hot_loop() {
     let mut b = Bench::idle();
     b.grant(5, want(vec![hold(reader_vip(), Stance::Serve)]));

@@ -1,0 +1,76 @@
+//! Histories of which a later one is known: a host took writes under a later decision than the one
+//! under which another's last transaction was written, and lacks that transaction. So the other
+//! has parted, however many transactions it has. The monitor may have forgotten who took over, or
+//! never have known; the hosts say themselves when they served. Read in failovers only, once every
+//! survivor was asked what it has. What becomes of hosts that have parted is in `parted`.
+
+use mmm_proto::GtidPos;
+use mmm_proto::event::Level;
+
+use super::Monitor;
+use super::moves::{Kind, Phase};
+
+impl Monitor {
+    /// By which survivor a host's history is outlived, if by one.
+    pub(super) fn outlived_by(&self, host: usize) -> Option<usize> {
+        // Before they were asked, what is known of a host may be older than its service.
+        let running = self.running.as_ref().filter(|running| running.kind == Kind::Failover)?;
+        if running.phase == Phase::Secure {
+            return None;
+        }
+        let has = self.received(host)?;
+        (0..self.hosts.len()).find(|later| *later != host && self.outlives(*later, &has))
+    }
+
+    /// Whether a host lacks the end of a history although it served later than whoever wrote that.
+    fn outlives(&self, later: usize, has: &GtidPos) -> bool {
+        let (Some(record), Some(mine)) = (self.survivor(later), self.received(later)) else {
+            return false;
+        };
+        let served = record.served;
+        if served.is_none() {
+            return false;
+        }
+        // When somebody served who says nothing is not known, and nothing is held against that.
+        let before = |server: u32| {
+            let author = self.hosts.iter().filter_map(super::hosts::Host::report);
+            let author = author.into_iter().find(|report| report.server.server_id == server);
+            author.is_some_and(|report| report.served < served)
+        };
+        let lacks = |(domain, server): (u32, u32)| {
+            let certain = mine.last(domain).is_none_or(|last| {
+                let theirs = has.last(domain).map_or(0, |theirs| theirs.seq);
+                last.seq < theirs || (last.seq == theirs && last.server != server)
+            });
+            certain && before(server)
+        };
+        has.authors().any(lacks)
+    }
+
+    /// What a survivor has received or applied.
+    fn received(&self, host: usize) -> Option<GtidPos> {
+        let server = &self.survivor(host)?.server;
+        Some(server.received.union(&server.position))
+    }
+
+    fn survivor(&self, host: usize) -> Option<&mmm_proto::agent::Report> {
+        let up = self.agent_answers(host) && self.hosts[host].server_up();
+        self.hosts[host].report().filter(|_| up)
+    }
+
+    /// Says whose history is left aside for that of the new writer.
+    pub(super) fn tell_outlived(&mut self, to: usize) {
+        for host in 0..self.hosts.len() {
+            if self.outlived_by(host).is_none() {
+                continue;
+            }
+            let (name, heir) = (self.name(host), self.name(to));
+            let at = self.received(host).unwrap_or_default();
+            let why = format!(
+                "its last transaction {at} is of a time before {heir} last was the writer, and \
+                 {heir} lacks it; compare, then rebuild it from {heir}"
+            );
+            self.event(Level::Error, &name, "its history is left aside", &why);
+        }
+    }
+}
