@@ -47,13 +47,15 @@ pub fn run(dir: &Path) -> Result<()> {
             meter.wait(title, PATIENCE, |screen| screen.contains(shows))?;
         }
         shot(&mut text, title, &small);
-        if *keys == "1" {
-            shot(&mut text, &format!("{title}, 160x45"), &large);
-        }
+        shot(&mut text, &format!("{title}, 160x45"), &large);
     }
-    small.keys("q1g")?;
+    for meter in [&mut small, &mut large] {
+        meter.keys("q1g")?;
+        meter.wait("the overview", PATIENCE, |screen| !screen.contains("Esc closes"))?;
+    }
     let writer = holder(&lab)?;
     let other = if writer == "db1" { "db2" } else { "db1" };
+    planned(&mut large, other, &mut text)?;
     let mut frames = Recording::default();
     moved(&mut small, other, &mut text, &mut frames)?;
     online(&lab, daemons)?;
@@ -67,13 +69,33 @@ pub fn run(dir: &Path) -> Result<()> {
     lab.down()
 }
 
+/// Selects the host, one of the two masters.
+fn select(meter: &mut Meter, host: &str) -> Result<()> {
+    let selected = format!("> {host} ");
+    let at = |screen: &str| screen.lines().any(|line| line.starts_with(&selected));
+    meter.keys(if host == "db1" { "g" } else { "gj" })?;
+    meter.wait("the host to be selected", PATIENCE, at).map(drop)
+}
+
+/// The plan of the move on the large screen, only looked at.
+fn planned(large: &mut Meter, to: &str, text: &mut String) -> Result<()> {
+    select(large, to)?;
+    large.keys("W")?;
+    large.wait("the plan", PATIENCE, |screen| screen.contains("Type "))?;
+    shot(text, "The plan of a move of the writer (`W`), 160x45", large);
+    // The dialog is deaf for its first half second.
+    until("the dialog to close", PATIENCE, || {
+        large.keys("\x1b").map_err(|error| error.to_string())?;
+        pass(LOOK * 4);
+        let text = large.text();
+        if text.contains("Type ") { Err(text) } else { Ok(()) }
+    })
+}
+
 /// The planned move, by keys.
 fn moved(small: &mut Meter, to: &str, text: &mut String, frames: &mut Recording) -> Result<()> {
-    let selected = format!("> {to} ");
-    let at = |screen: &str| screen.lines().any(|line| line.starts_with(&selected));
     frames.add(small, 2.0);
-    small.keys(if to == "db1" { "g" } else { "gj" })?;
-    small.wait("the host to be selected", PATIENCE, at)?;
+    select(small, to)?;
     frames.add(small, 1.0);
     small.keys("W")?;
     small.wait("the plan", PATIENCE, |screen| screen.contains("Type "))?;

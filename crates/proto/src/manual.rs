@@ -35,6 +35,8 @@ pub struct Page {
     pub more: Option<(&'static str, Rows)>,
     /// Other pages, as `name(section)`.
     pub see: &'static [&'static str],
+    /// What follows the completion for bash: what only a running cluster knows.
+    pub bash: &'static str,
 }
 
 /// The text that a command line asks for, if it does; `line` begins with the program's name.
@@ -60,7 +62,7 @@ pub fn asked(
 fn generate(word: &str, command: Command, page: &Page) -> Result<String, String> {
     match word {
         "man" => Ok(man(command, page)),
-        "complete-bash" => Ok(completion(Shell::Bash, command)),
+        "complete-bash" => Ok(completion(Shell::Bash, command) + page.bash),
         "complete-zsh" => Ok(completion(Shell::Zsh, command)),
         "complete-fish" => Ok(completion(Shell::Fish, command)),
         _ => Err(format!("{OPTION} {word:?}: write one of {}", WORDS.join(", "))),
@@ -194,6 +196,7 @@ mod tests {
         variables: &[],
         more: None,
         see: &["other-page(8)"],
+        bash: "",
     };
 
     fn ask(words: &[&str]) -> Option<Result<String, String>> {

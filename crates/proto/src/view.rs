@@ -148,6 +148,9 @@ pub struct HostView {
     /// What ends it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ends: String,
+    /// How often it dropped from ONLINE of late; none when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaps: Option<FlapsView>,
     /// In the order of [`Check::ALL`].
     pub checks: Vec<CheckView>,
     pub lag: Lag,
@@ -169,6 +172,20 @@ pub struct HostView {
     /// What it has with the other agents; empty while all hear the monitor.
     #[serde(default, skip_serializing_if = "PeersView::is_empty")]
     pub peers: PeersView,
+}
+
+/// How often a host dropped from ONLINE within the configured `flap_duration`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlapsView {
+    pub drops: u32,
+    /// The first of them; none once it counts as flapping, which ends the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Wall>,
+    /// More than so many (`flap_count`) within `window` (`flap_duration`) is flapping.
+    pub limit: u32,
+    pub window: Span,
+    /// Whether it counts as flapping: then it is not set ONLINE as soon as its checks are good.
+    pub flapping: bool,
 }
 
 /// What a host's agent has with the others: promises, and their word about it.
@@ -288,6 +305,9 @@ pub struct ActionView {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub off: String,
     pub level: Level,
+    /// What it would move, in short; of the monitor's modes only, a plan says it of all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub effect: String,
 }
 
 /// One role.

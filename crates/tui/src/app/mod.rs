@@ -65,6 +65,8 @@ pub struct Setup {
     pub clusters: Vec<clusters::Cluster>,
     /// Which of them is shown; none when another was named.
     pub chosen: Option<usize>,
+    /// What was wrong at the start and did not keep the console from starting; may be empty.
+    pub warning: String,
 }
 
 /// What fills the screen.
@@ -185,6 +187,11 @@ pub struct Model {
 impl Model {
     /// A console that has just started.
     pub fn new(setup: Setup, now: Time, size: (u16, u16)) -> Self {
+        let note = (!setup.warning.is_empty()).then(|| Note {
+            text: setup.warning.clone(),
+            tone: Tone::Error,
+            at: now,
+        });
         Self {
             setup,
             now,
@@ -209,7 +216,7 @@ impl Model {
             scroll: 0,
             pending: None,
             acting: None,
-            note: None,
+            note,
             capitals: 0,
             last_id: 0,
             leaving: false,
@@ -257,7 +264,11 @@ impl Model {
                 why.clone()
             });
         }
-        let running = self.view.as_ref()?.running.as_ref()?;
+        let view = self.view.as_ref()?;
+        if !view.held.is_empty() {
+            return Some(format!("decisions are held: {}", view.held));
+        }
+        let running = view.running.as_ref()?;
         Some(format!("plan {} runs", running.plan))
     }
 

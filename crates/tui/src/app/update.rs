@@ -260,6 +260,10 @@ fn on_menu_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Cmd> {
             Some(action @ (Action::Online | Action::Offline | Action::Writer)) => {
                 act_on_host(model, action)
             }
+            Some(Action::Address) => {
+                address::open(model);
+                Vec::new()
+            }
             _ => {
                 model.layer = Some(layer);
                 Vec::new()

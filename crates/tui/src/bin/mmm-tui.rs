@@ -1,12 +1,8 @@
-//! `mmm-tui`: the live console. Flags, the log file, the form of the screen; the work is in the
-//! library.
+//! `mmm-tui`: the live console. Flags and the form of the screen; the work is in the library.
 #![allow(clippy::print_stderr, clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use mmm_proto::conf;
@@ -16,7 +12,7 @@ use mmm_tui::control::manual::CONSOLE;
 use mmm_tui::shell::clusters::Entry;
 use mmm_tui::shell::demo::Demo;
 use mmm_tui::shell::target::{Endpoint, Target, TargetArgs};
-use mmm_tui::shell::{clock, clusters, manual, run, terminal};
+use mmm_tui::shell::{clock, clusters, log, manual, run, terminal};
 
 /// Shows an MMM cluster live and moves its roles by keys. ? lists the keys.
 #[derive(Parser, Debug)]
@@ -39,7 +35,7 @@ struct Args {
     /// For a slow line: draw at most once a second unless a key is pressed
     #[arg(long)]
     slow: bool,
-    /// Write a log of the link and of errors to this file
+    /// Write a log of the link and of errors to this file; at 5 MB it becomes FILE.1
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// The cluster
@@ -75,12 +71,12 @@ fn main() -> ExitCode {
         args.target.socket = Some(demo.socket().to_owned());
     }
     let named = cluster.as_deref().map(|name| name.trim_start_matches('@'));
-    let (target, others, clusters, chosen) = match find(&args, named) {
+    let Found { target, others, clusters, chosen, warning } = match find(&args, named) {
         Ok(found) => found,
         Err(why) => return usage(&why),
     };
     if let Some(file) = &args.log
-        && let Err(error) = log_to(file)
+        && let Err(error) = log::to(file)
     {
         return usage(&format!("cannot log to {}: {error}", file.display()));
     }
@@ -103,6 +99,7 @@ fn main() -> ExitCode {
         },
         clusters,
         chosen,
+        warning,
     };
     match run::run(target, others, setup) {
         Ok(exit) => ExitCode::from(exit),
@@ -115,14 +112,22 @@ fn main() -> ExitCode {
 
 /// The monitor to begin with, and those of `tui.toml` with the row that it has there. Without a
 /// word on the command line and without settings on this machine it is the first that can be used.
-type Found = (Target, Vec<Option<Target>>, Vec<Cluster>, Option<usize>);
+struct Found {
+    target: Target,
+    others: Vec<Option<Target>>,
+    clusters: Vec<Cluster>,
+    chosen: Option<usize>,
+    warning: String,
+}
 
 fn find(args: &Args, named: Option<&str>) -> Result<Found, String> {
-    let entries = match clusters::read() {
-        Ok(entries) if !args.demo => entries,
-        Ok(_) => Vec::new(),
-        // Who says where the monitor is needs no list.
-        Err(_) if args.demo || args.target.direct() => Vec::new(),
+    let (entries, warning) = match clusters::read() {
+        _ if args.demo => Default::default(),
+        Ok(entries) => (entries, String::new()),
+        // Who says where the monitor is needs no list, but will miss it.
+        Err(why) if args.target.direct() => {
+            (Vec::new(), format!("no other clusters to choose from: {why}"))
+        }
         Err(why) => return Err(why),
     };
     let mut shown: Vec<Cluster> = entries.iter().map(|entry| entry.shown.clone()).collect();
@@ -138,13 +143,11 @@ fn find(args: &Args, named: Option<&str>) -> Result<Found, String> {
         None if !local() => others.iter().position(Option::is_some),
         None => None,
     };
-    match chosen {
-        Some(row) => {
-            let target = others[row].clone().ok_or_else(|| shown[row].off.clone())?;
-            Ok((target, others, shown, chosen))
-        }
-        None => Ok((args.target.target(named)?, others, shown, None)),
-    }
+    let target = match chosen {
+        Some(row) => others[row].clone().ok_or_else(|| shown[row].off.clone())?,
+        None => args.target.target(named)?,
+    };
+    Ok(Found { target, others, clusters: shown, chosen, warning })
 }
 
 fn whereto(clusters: &[Cluster], chosen: Option<usize>) -> String {
@@ -171,12 +174,4 @@ fn utf8() -> bool {
             let locale = locale.to_ascii_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
         })
-}
-
-/// Logs to a file that only its owner reads, and to nothing else: the terminal belongs to the
-/// screen.
-fn log_to(file: &PathBuf) -> std::io::Result<()> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
-    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(file)).init();
-    Ok(())
 }

@@ -7,7 +7,7 @@ pub(crate) mod peers;
 
 use mmm_proto::agent::Reach;
 use mmm_proto::view::{
-    ActionView, Blocked, HostView, Readiness, RoleView, Verdict, VipView, WriterState,
+    ActionView, Blocked, FlapsView, HostView, Readiness, RoleView, Verdict, VipView, WriterState,
 };
 use mmm_proto::{ClusterView, HostName, RoleMode, Verb, Wall};
 use serde_json::{Value, json};
@@ -131,6 +131,7 @@ fn host(view: &ClusterView, host: &HostView) -> String {
     page.row("state", &format!("{} for {}{before}", host.state, ago(view, host.since)));
     page.row("why", &host.why);
     page.row("ends", &host.ends);
+    page.row("flaps", &host.flaps.as_ref().map_or(String::new(), |found| flaps(view.now, found)));
     let roles: Vec<String> =
         host.roles.iter().map(|vip| format!("{}({})", vip.role, vip.ip)).collect();
     page.row("roles", &if roles.is_empty() { "none".to_owned() } else { roles.join(", ") });
@@ -158,6 +159,20 @@ fn host(view: &ClusterView, host: &HostView) -> String {
     }
     verbs(&mut page, host.actions.iter());
     page.text()
+}
+
+/// How often a host dropped of late, and when that is too often.
+pub(crate) fn flaps(now: Wall, flaps: &FlapsView) -> String {
+    let FlapsView { drops, limit, window, .. } = flaps;
+    let times = if *drops == 1 { "once".to_owned() } else { format!("{drops} times") };
+    let first = flaps.first.map_or(String::new(), |first| {
+        let at = if *drops == 1 { "" } else { "the first " };
+        format!(", {at}{} ago", now.since(first).coarse())
+    });
+    if flaps.flapping {
+        return format!("it is flapping: dropped from ONLINE {times} within {window}");
+    }
+    format!("dropped from ONLINE {times}{first}; more than {limit} within {window} is flapping")
 }
 
 pub(crate) fn is_writer(view: &ClusterView, host: &HostView) -> bool {

@@ -33,6 +33,7 @@ pub const PAGE: Page = Page {
     variables: &[("TZ", "the time zone of what is printed")],
     more: None,
     see: &["mmm-tui(1)", "mmm-mond(8)", "mmm-agentd(8)"],
+    bash: include_str!("names.bash"),
 };
 
 /// The page of `mmm-tui`.
@@ -53,6 +54,7 @@ pub const CONSOLE: Page = Page {
     ],
     more: Some(("KEYS", keys)),
     see: &["mmm-control(1)", "mmm-mond(8)", "mmm-agentd(8)"],
+    bash: "",
 };
 
 /// The table of the console's keys.

@@ -7,6 +7,7 @@ pub mod hangup;
 pub mod import;
 pub mod input;
 pub mod link;
+pub mod log;
 pub mod mailbox;
 pub mod manual;
 pub mod relay;

@@ -10,6 +10,9 @@ use crate::app::Model;
 use crate::app::keys::Place;
 use crate::control::explain;
 
+/// With so many columns left in its row, it is said who else could have a VIP.
+const HEIRS_FROM: usize = 50;
+
 /// How many lines the pane wants, at most `rows`; none when not even one VIP would be seen.
 pub(super) fn height(model: &Model, view: &ClusterView, rows: usize) -> usize {
     let all: usize = view.roles.iter().map(|role| role.vips.len()).sum();
@@ -98,5 +101,13 @@ fn row(
     let mark = if selected { "> " } else { "  " };
     let left = format!("{mark}{role}  {ip}  {host} {}", fit(&held, 9));
     let room = width.saturating_sub(left.len());
+    if room >= HEIRS_FROM && note.is_empty() && vip.host.is_some() {
+        let heirs: Vec<&str> = vip.may_go_to.iter().map(HostName::as_str).collect();
+        let heirs = match heirs.as_slice() {
+            [] => "no other host could have it now".to_owned(),
+            heirs => format!("may go to {}", heirs.join(", ")),
+        };
+        text = format!("{}  {heirs}", fit(&text, 20));
+    }
     Line::from(vec![Span::raw(left), Span::styled(clip(&text, room), theme.style(meaning))])
 }

@@ -53,6 +53,14 @@ fn state(model: &Model, host: &HostView, theme: Theme, width: usize) -> Vec<Line
     if !host.ends.is_empty() {
         lines.extend(labelled("  ends  ", &host.ends, width));
     }
+    if let Some(flaps) = &host.flaps {
+        let text = explain::flaps(model.wall(), flaps);
+        let meaning = if flaps.flapping { Meaning::Late } else { Meaning::Fine };
+        let sign = if flaps.flapping { "!" } else { " " };
+        let style = theme.style(meaning);
+        let all = labelled(&format!("{sign} flaps "), &text, width);
+        lines.extend(all.into_iter().map(|line| line.style(style)));
+    }
     lines
 }
 

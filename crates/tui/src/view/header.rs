@@ -1,7 +1,7 @@
 //! The two lines at the top: which cluster, how current, who is writer; and what needs attention.
 
 use mmm_proto::view::WriterState;
-use mmm_proto::{ClusterView, MonitorMode};
+use mmm_proto::{ClusterView, HostState, MonitorMode};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
@@ -54,7 +54,16 @@ pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static>
     let generation = view.generation;
     let demo = format!("{label}{demo}");
     // The longest form that fits; the cluster, its state and the mode are in all of them.
+    let held = held(model, view);
+    let count = view.hosts.len();
+    let trouble = view.hosts.iter().filter(|host| host.state != HostState::Online).count();
     let forms = [
+        (
+            format!(" {demo}{cluster}  {target}  {status}  {writer}{held}"),
+            format!(
+                "{mode}  gen {generation}  {count} hosts, {trouble} in trouble  {rights} {who} "
+            ),
+        ),
         (
             format!(" {demo}{cluster}  {target}  {status}  {writer}"),
             format!("{mode}  gen {generation}  {rights} {who} "),
@@ -70,6 +79,15 @@ pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static>
     let last = &forms[forms.len() - 1];
     let (left, right) = forms.iter().find(fits).unwrap_or(last);
     labelled(model, theme, &label, ends(left, right, width))
+}
+
+/// The writer's VIP and since when it is there.
+fn held(model: &Model, view: &ClusterView) -> String {
+    if view.writer.state != WriterState::Serving {
+        return String::new();
+    }
+    let lasts = model.wall().since(view.writer.since).coarse();
+    format!(" {} for {lasts}", view.writer.vip)
 }
 
 /// The line, its label in the cluster's colour.

@@ -5,10 +5,22 @@ use ratatui::text::Line;
 
 use super::text::{fit, wrap};
 use crate::app::Model;
-use crate::app::keys::{Group, table};
+use crate::app::keys::{Group, Place, Row, table};
 use crate::control::explain;
 
-/// The page, scrolled.
+/// What the help is about.
+pub(super) fn head(model: &Model) -> String {
+    let place = match model.place() {
+        Place::Hosts => "hosts",
+        Place::Addresses => "addresses",
+        Place::Newest => "newest events",
+        Place::Detail => "one host",
+        Place::Events => "events",
+    };
+    format!("Help: {place}")
+}
+
+/// The keys that work where one is, scrolled.
 pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
     let width = usize::from(model.size.0.saturating_sub(6).min(74));
     let mut lines = Vec::new();
@@ -19,13 +31,19 @@ pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
         (Group::Move, "Move"),
         (Group::Leave, "Leave"),
     ] {
-        let mut rows = table(model.demo()).filter(|row| row.group == group).peekable();
+        let here = |row: &&Row| row.on.covers(model.place());
+        let mut rows = table(model.demo()).filter(here).filter(|row| row.group == group).peekable();
         if rows.peek().is_some() {
             lines.push(head.to_owned());
         }
         for row in rows {
             let keys: Vec<String> = row.keys.iter().map(|key| key.name()).collect();
-            lines.push(format!("  {} {}", fit(&keys.join(" "), 13), row.help));
+            let label = format!("  {} ", fit(&keys.join(" "), 13));
+            let help = wrap(row.help, width.saturating_sub(label.len()));
+            for (at, help) in help.iter().enumerate() {
+                let label = if at == 0 { label.clone() } else { " ".repeat(label.len()) };
+                lines.push(label + help);
+            }
         }
     }
     lines.extend(wrap(

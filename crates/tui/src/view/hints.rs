@@ -3,40 +3,53 @@
 use ratatui::text::Line;
 
 use super::STACKED_FROM;
-use super::text::clip;
+use super::text::{clip, wrap};
 use super::theme::{Meaning, Theme};
 use crate::app::keys::{self, Action, Group, Place, table};
 use crate::app::link::State;
-use crate::app::{Layer, Model, Screen, Tone};
+use crate::app::{Layer, Model, Note, Screen, Tone};
 
-/// The message line.
-pub(super) fn message(model: &Model, theme: Theme) -> Line<'static> {
+/// How many rows a message may take when it is too long for its own.
+const MESSAGE_ROWS: usize = 4;
+
+/// The message, the last line of which is on the message line. A reason and its remedy are of no
+/// use when they are cut, so a long one lies over the rows above, but never over a box.
+pub(super) fn message(model: &Model, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(model.size.0);
     if let Some(Layer::Prompt(prompt)) = &model.layer
         && model.note.is_none()
     {
-        return Line::raw(clip(&format!(" {}", prompt.shown()), width));
+        return vec![Line::raw(clip(&format!(" {}", prompt.shown()), width))];
     }
-    match &model.note {
-        Some(note) => {
-            let meaning = match note.tone {
-                Tone::Info => Meaning::Fine,
-                Tone::Error => Meaning::Late,
-            };
-            let sign = if note.tone == Tone::Error { "! " } else { "" };
-            let text = note.text.replace('\n', " ");
-            Line::styled(clip(&format!(" {sign}{text}"), width), theme.style(meaning))
-        }
+    let (meaning, label, text) = match &model.note {
+        Some(Note { tone: Tone::Error, text, .. }) => (Meaning::Late, " ! ", text.clone()),
+        Some(note) => (Meaning::Fine, " ", note.text.clone()),
         // The second line has little room for the reason beside the time of the next try.
         None if !link_words(model).is_empty() => {
-            let text = format!(" link: {}", link_words(model));
-            Line::styled(clip(&text, width), theme.style(Meaning::Late))
+            (Meaning::Late, " link: ", link_words(model).to_owned())
         }
         None => match model.view.as_ref().and_then(|view| view.running.as_ref()) {
-            Some(running) => Line::raw(format!(" actions wait until plan {} ends", running.plan)),
-            None => Line::default(),
+            Some(running) => {
+                (Meaning::Fine, " ", format!("actions wait until plan {} ends", running.plan))
+            }
+            None => return vec![Line::default()],
         },
+    };
+    let rows = match model.layer {
+        None | Some(Layer::Prompt(_)) => MESSAGE_ROWS.min(usize::from(model.size.1 / 4)),
+        Some(_) => 1,
+    };
+    let (style, room) = (theme.style(meaning), width.saturating_sub(label.len()));
+    let text = text.replace('\n', " ");
+    let mut lines = if rows > 1 { wrap(&text, room) } else { vec![text] };
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1);
+        lines.push(rest.join(" "));
     }
+    let blank = " ".repeat(label.len());
+    let label = |at: usize| if at == 0 { label } else { &blank };
+    let lines = lines.iter().enumerate();
+    lines.map(|(at, line)| Line::styled(label(at).to_owned() + &clip(line, room), style)).collect()
 }
 
 /// Why there is no link, where an old picture leaves no other room for it.

@@ -5,15 +5,19 @@ use mmm_proto::view::HostView;
 use mmm_proto::{MonitorMode, Verb};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::boxed;
-use super::text::{bar, clip, fit};
+use super::text::{bar, clip, fit, labelled};
 use super::theme::Theme;
 use crate::app::Model;
 use crate::app::address::{self, About};
 use crate::app::clusters::Cluster;
 use crate::app::keys::{Action, FAULTS, Fault, TABLE};
+
+const FIRST_A_PLAN: &str = "A letter shows the plan; nothing runs before you confirm it.";
 
 /// The box of the actions on the host.
 pub(super) fn actions(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -23,7 +27,7 @@ pub(super) fn actions(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer)
     let width = usize::from(area.width.saturating_sub(6).min(74));
     let mut lines = rows(model, host, theme, width);
     lines.push(Line::default());
-    lines.push(Line::raw(" A letter shows the plan; nothing runs before you confirm it."));
+    lines.extend(labelled(" ", FIRST_A_PLAN, width));
     let title = format!("Actions on {}", host.name);
     boxed(&lines, &title, "Esc closes", theme, area, buf);
 }
@@ -35,12 +39,10 @@ pub(super) fn rows(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let acting = TABLE
-        .iter()
-        .filter(|row| matches!(row.action, Action::Online | Action::Offline | Action::Writer));
+    let acting = TABLE.iter().filter(|row| row.action.acts() && row.action != Action::Mode);
     let off = model.off();
     acting
-        .map(|row| {
+        .flat_map(|row| {
             let found = model.action(host, row.action);
             let why = match (&off, found) {
                 (Some(why), _) => Some(why.clone()),
@@ -48,23 +50,39 @@ pub(super) fn rows(
                 (None, Some(found)) => Some(found.off.clone()),
                 (None, None) => Some("the monitor does not offer it".to_owned()),
             };
-            let key = row.keys[0].name();
-            let what = fit(row.help, 28);
+            let label = format!("  {}  {} ", row.keys[0].name(), fit(row.help, 27));
+            if row.action == Action::Address {
+                return beside(&label, "lists them", width, Style::new());
+            }
             match why {
-                Some(why) => {
-                    let text = format!("  {key}  {what} off: {why}");
-                    Line::styled(clip(&text, width), theme.dim())
-                }
+                Some(why) => beside(&label, &format!("off: {why}"), width, theme.dim()),
                 None => {
-                    let how = match found.map(|found| found.level) {
-                        Some(Level::Key) | None => "plan first, y confirms",
-                        Some(Level::Typed | Level::Forced) => "plan first, a typed name confirms",
+                    let (long, short) = match found.map(|found| found.level) {
+                        Some(Level::Key) | None => ("plan first, y confirms", "plan, then y"),
+                        Some(Level::Typed | Level::Forced) => {
+                            ("plan first, a typed name confirms", "plan, then its name")
+                        }
                     };
-                    Line::raw(clip(&format!("  {key}  {what} {how}"), width))
+                    let how = if label.len() + long.len() <= width { long } else { short };
+                    beside(&label, how, width, Style::new())
                 }
             }
         })
         .collect()
+}
+
+/// `text` beside its label, wrapped where it is too long; below it where there is little room. A
+/// reason is never cut.
+fn beside(label: &str, text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(label.len());
+    let lines = if text.width() <= room || room >= 30 {
+        labelled(label, text, width)
+    } else {
+        let mut lines = vec![Line::raw(clip(label.trim_end(), width))];
+        lines.extend(labelled("       ", text, width));
+        lines
+    };
+    lines.into_iter().map(|line| line.style(style)).collect()
 }
 
 /// The box of addresses or hosts to choose from.
@@ -155,30 +173,39 @@ pub(super) fn mode(model: &Model, theme: Theme, area: Rect, buf: &mut Buffer) {
         MonitorMode::Manual | MonitorMode::Wait => Verb::SetManual,
         MonitorMode::Passive => Verb::SetPassive,
     };
-    let off = |mode: MonitorMode| {
+    let found = |mode: MonitorMode| {
         let actions = model.view.as_ref().map_or(&[][..], |view| &view.actions);
-        let found = actions.iter().find(|action| action.verb == verb(mode));
-        found.map(|action| action.off.clone()).filter(|off| !off.is_empty())
+        actions.iter().find(|action| action.verb == verb(mode))
     };
     let rows = [
         ("a", MonitorMode::Active, "roles of failed hosts move by themselves"),
         ("m", MonitorMode::Manual, "roles of failed hosts stay where they are"),
         ("p", MonitorMode::Passive, "nothing is changed on any host"),
     ];
-    let mut lines: Vec<Line<'static>> = rows
-        .iter()
-        .map(|(key, mode, what)| {
-            let mark = if now == Some(*mode) { "(now)" } else { "" };
-            let off = off(*mode).filter(|_| now != Some(*mode));
-            let what = off.map_or_else(|| (*what).to_owned(), |off| format!("off: {off}"));
-            Line::raw(clip(&format!("  {key}  {mode:<8} {mark:<5}  {what}"), width))
-        })
-        .collect();
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (key, mode, what) in rows {
+        let is = now == Some(mode);
+        let mark = if is { "(now)" } else { "" };
+        let label = format!("  {key}  {mode:<8} {mark:<5}  ");
+        let Some(found) = found(mode).filter(|_| !is) else {
+            lines.extend(beside(&label, what, width, Style::new()));
+            continue;
+        };
+        if !found.off.is_empty() {
+            lines.extend(beside(&label, &format!("off: {}", found.off), width, theme.dim()));
+            continue;
+        }
+        lines.extend(beside(&label, what, width, Style::new()));
+        if !found.effect.is_empty() {
+            let blank = " ".repeat(label.len());
+            lines.extend(beside(&blank, &format!("now: {}", found.effect), width, Style::new()));
+        }
+    }
     lines.push(Line::default());
     if let Some(why) = model.off() {
         lines.push(Line::styled(format!("  off: {why}"), theme.dim()));
     } else {
-        lines.push(Line::raw("  A letter shows the plan; nothing runs before you confirm it."));
+        lines.extend(labelled("  ", FIRST_A_PLAN, width));
     }
     boxed(&lines, "Mode of the monitor", "Esc closes", theme, area, buf);
 }

@@ -72,7 +72,9 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         buf.set_style(row(area.y + 1), style);
     }
     match &model.layer {
-        Some(Layer::Help) => boxed(&help::lines(model), "Help", "Esc closes", theme, area, buf),
+        Some(Layer::Help) => {
+            boxed(&help::lines(model), &help::head(model), "Esc closes", theme, area, buf);
+        }
         Some(Layer::Explain(name)) => {
             let title = name.as_ref().map_or("the cluster", |name| name.as_str());
             let lines = help::explained(model, name.as_ref());
@@ -87,7 +89,13 @@ pub fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         Some(Layer::Prompt(_)) | None => {}
     }
     let bottom = area.y + area.height;
-    paint(&[hints::message(model, theme)], row(bottom - 2), buf);
+    let message = hints::message(model, theme);
+    let rows = u16::try_from(message.len()).unwrap_or(1).min(body.height + 1);
+    let over = Rect { y: bottom - 1 - rows, height: rows, ..area };
+    if message.iter().any(|line| line.width() > 0) {
+        over.positions().for_each(|position| buf[position].reset());
+        paint(&message, over, buf);
+    }
     paint(&[hints::hints(model, width)], row(bottom - 1), buf);
 }
 

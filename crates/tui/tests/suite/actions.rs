@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mmm_proto::MonitorMode;
 use mmm_proto::console::ToMonitor;
+use mmm_proto::plan::Progress;
 use mmm_tui::app::cmd::Cmd;
 use mmm_tui::app::keys::TABLE;
 use mmm_tui::app::msg::{Key, Msg};
@@ -39,6 +40,12 @@ const STATES: &[State] = &[
     ("MANUAL", |c| changed(c, |view| view.mode = MonitorMode::Manual)),
     ("WAIT", |c| changed(c, |view| view.mode = MonitorMode::Wait)),
     ("PASSIVE", |c| c.view(crate::rows::passive()).wishes().clear()),
+    ("MONITOR ALONE", |c| changed(c, |view| view.held = "no other host answers".to_owned())),
+    ("FAILOVER", |c| {
+        changed(c, |view| {
+            view.running = sample::moving().running.map(|run| Progress { by: None, ..run });
+        });
+    }),
     ("MOVING", |c| drop(c.view(sample::moving()).wishes())),
     ("RO, `--read-only`", |c| c.model.setup.read_only = true),
     ("RO, by the monitor", |c| c.up(false)),

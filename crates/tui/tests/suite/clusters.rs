@@ -260,6 +260,9 @@ fn both_programs_know_the_names_and_tell_mistakes_in_the_file() {
     assert_eq!(home.control(&["--socket", socket, "mode"]).1, "ACTIVE\n");
     let mut tty = home.console(&["--socket", socket]);
     tty.sees("LIVE");
+    // It will be missed when `c` lists nothing.
+    tty.sees("no other clusters to choose from: ");
+    tty.sees("unknown field `sokcet`");
     tty.send("q");
     assert_eq!(tty.exits(), 0);
 }

@@ -30,6 +30,7 @@ pub(crate) fn setup(ascii: bool) -> Setup {
         slow: false,
         clusters: Vec::new(),
         chosen: None,
+        warning: String::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod actions;
 mod clusters;
+mod completion;
 mod console;
 mod control;
 mod demo;
@@ -13,6 +14,7 @@ mod follow;
 mod forms;
 mod properties;
 mod pty;
+mod reasons;
 mod rows;
 mod sample;
 mod schema;

@@ -223,7 +223,12 @@ pub(crate) fn passive() -> mmm_proto::ClusterView {
         let off = if host.name.as_str() == "db1" { "db1 holds it by its own word" } else { "" };
         for ip in ["192.168.0.50", "192.168.0.51"] {
             let verb = Verb::SetIp { ip: ip.parse().unwrap(), host: host.name.clone() };
-            host.actions.push(ActionView { verb, off: off.to_owned(), level: Level::Typed });
+            host.actions.push(ActionView {
+                verb,
+                off: off.to_owned(),
+                level: Level::Typed,
+                effect: String::new(),
+            });
         }
     }
     view

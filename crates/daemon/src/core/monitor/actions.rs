@@ -20,7 +20,8 @@ impl Monitor {
             } else {
                 self.would_refuse(&verb)
             };
-            ActionView { off, level: self.level(&verb), verb }
+            let effect = self.switch_words(mode);
+            ActionView { off, level: self.level(&verb), effect, verb }
         };
         verbs.into_iter().map(action).collect()
     }
@@ -54,7 +55,7 @@ impl Monitor {
             .into_iter()
             .map(|verb| {
                 let off = self.why_off(host, &verb);
-                ActionView { off, level: self.level(&verb), verb }
+                ActionView { off, level: self.level(&verb), effect: String::new(), verb }
             })
             .collect()
     }

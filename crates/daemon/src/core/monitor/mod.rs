@@ -35,6 +35,7 @@ mod restart;
 mod sending;
 mod startup;
 mod states;
+mod switching;
 mod table;
 pub mod topology;
 mod unseen;

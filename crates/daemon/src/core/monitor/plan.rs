@@ -5,6 +5,7 @@ use mmm_proto::console::{Refusal, RefusalCode};
 use mmm_proto::plan::{CheckVerdict, Level, Plan, PlanCheck, PlanStep};
 use mmm_proto::{HostState, Lag, MonitorMode, RoleMode, Span, Verb};
 
+use super::switching::wanted;
 use super::{Monitor, refuse};
 
 /// How long a plan may be applied.
@@ -169,6 +170,12 @@ impl Monitor {
             }
             _ => self.fill_simple(&mut plan, verb),
         }
+        if self.mode == MonitorMode::Wait && wanted(verb).is_none() {
+            let text =
+                "the monitor is WAIT: until it ends, roles of failed hosts stay where they are";
+            let check = PlanCheck { verdict: CheckVerdict::Warn, text: text.to_owned() };
+            plan.checks.push(check);
+        }
         Ok(plan)
     }
 
@@ -267,13 +274,10 @@ impl Monitor {
                 plan.steps.push(step(None, "give them to the least loaded hosts".to_owned()));
                 plan.effect = "addresses move; their sessions end".to_owned();
             }
-            _ => {
-                plan.steps.push(step(None, verb.to_string()));
-                plan.effect = match self.mode {
-                    MonitorMode::Passive => "the monitor takes up its decisions again".to_owned(),
-                    _ => "what hosts hold now is not touched by the change itself".to_owned(),
-                };
-            }
+            _ => match wanted(verb) {
+                Some(mode) => self.fill_switch(plan, mode),
+                None => plan.steps.push(step(None, verb.to_string())),
+            },
         }
     }
 
@@ -290,8 +294,7 @@ impl Monitor {
                 let last = host.is_some_and(|host| self.is_last_holder(host));
                 if host == self.writer() || last { Level::Typed } else { Level::Key }
             }
-            Verb::SetActive | Verb::SetPassive if self.mode == MonitorMode::Passive => Level::Typed,
-            _ => Level::Key,
+            _ => wanted(verb).map_or(Level::Key, |mode| self.level_of_switch(mode)),
         }
     }
 
@@ -320,7 +323,7 @@ impl Monitor {
 }
 
 /// `1 address moves`, `2 addresses move`.
-fn addresses(count: usize, where_to: &str) -> String {
+pub(super) fn addresses(count: usize, where_to: &str) -> String {
     match count {
         1 => format!("1 address moves{where_to}"),
         _ => format!("{count} addresses move{where_to}"),

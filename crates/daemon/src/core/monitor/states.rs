@@ -2,7 +2,8 @@
 //! flapping, and the end of WAIT. Which transition there is, and why, is in `table`.
 
 use mmm_proto::event::Level;
-use mmm_proto::{Check, HostState, MonitorMode, Span};
+use mmm_proto::view::FlapsView;
+use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Monitor;
 use super::pass::Pass;
@@ -85,6 +86,23 @@ impl Monitor {
             let why = format!("it dropped from ONLINE {} times within {window}", limit + 1);
             self.event(Level::Warn, &name, "is flapping", &why);
         }
+    }
+
+    /// How often a host dropped of late, for people.
+    pub(super) fn flaps_view(&self, host: usize) -> Option<FlapsView> {
+        let (limit, window) = (self.top.timing.flap_count, self.top.timing.flap_duration);
+        let record = &self.hosts[host];
+        let open = |opened: &Time| self.now.boot.since(*opened) <= window;
+        let first = record.flap_window.filter(open).filter(|_| !record.flapping);
+        let first = first.map(|opened| self.now.wall_of(opened));
+        let drops = if record.flapping { limit + 1 } else { record.flaps };
+        (record.flapping || first.is_some()).then_some(FlapsView {
+            drops,
+            first,
+            limit,
+            window,
+            flapping: record.flapping,
+        })
     }
 
     /// WAIT ends when both masters are there, or one has been there for `wait_for_other_master`.

@@ -153,6 +153,7 @@ impl Monitor {
             before: record.before,
             why: record.why.clone(),
             ends: self.what_ends(host),
+            flaps: self.flaps_view(host),
             checks: Check::ALL.into_iter().map(|check| self.check_view(host, check)).collect(),
             lag: self.lag(host),
             lag_limit: self.top.timing.max_backlog,
@@ -231,9 +232,13 @@ impl Monitor {
             HostState::Online => String::new(),
             HostState::AdminOffline => "set_online".to_owned(),
             HostState::HardOffline => "ping and mysql answer again".to_owned(),
-            HostState::AwaitingRecovery if record.flapping => {
+            HostState::AwaitingRecovery if record.flapping && auto == Span::ZERO => {
                 "set_online; it is flapping, so not by itself".to_owned()
             }
+            HostState::AwaitingRecovery if record.flapping => format!(
+                "set_online, or by itself when no check has changed for {}: it is flapping",
+                self.top.timing.flap_duration
+            ),
             HostState::AwaitingRecovery if auto == Span::ZERO => "set_online".to_owned(),
             HostState::AwaitingRecovery => {
                 let left = auto.less(self.now.boot.since(record.since));

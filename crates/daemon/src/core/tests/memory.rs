@@ -30,7 +30,15 @@ fn drops_are_counted_over_a_restart_of_the_monitor() {
     }
     restart(&mut c);
     assert!(!c.said("is flapping"));
+    let flaps = c.view().hosts[2].flaps.clone().unwrap();
+    assert_eq!((flaps.drops, flaps.limit, flaps.flapping), (3, 3, false));
+    assert_eq!(flaps.window, Span::secs(3600));
+    let first = c.view().now.since(flaps.first.unwrap());
+    assert!(first > Span::secs(5) && first < Span::secs(60), "{first}");
+    assert_eq!(c.view().hosts[0].flaps, None);
     drop_and_return(&mut c);
+    let flaps = c.view().hosts[2].flaps.clone().unwrap();
+    assert_eq!((flaps.drops, flaps.first, flaps.flapping), (4, None, true));
     assert!(c.said("is flapping"), "the fourth drop within the hour\n{}", c.tail());
     restart(&mut c);
     c.run(60_000);
@@ -52,12 +60,16 @@ fn a_flapping_host_that_was_calm_long_enough_returns_and_its_mark_is_gone() {
     drop_and_return(&mut c);
     assert!(c.said("is flapping"), "{}", c.tail());
     c.until("it waits", 9_000, |c| c.state(2) == S::AwaitingRecovery);
+    let ends = c.view().hosts[2].ends.clone();
+    assert!(ends.contains("by itself when no check has changed for"), "{ends}");
     let took = c.until("calm", 70_000, |c| c.state(2) == S::Online);
     assert!(took >= 55_000, "{took}: auto_set_online alone would have been 5 s");
     assert!(c.said("no check changed for"), "{}", c.tail());
     drop_and_return(&mut c);
     let took = c.until("no mark any more", 9_000, |c| c.state(2) == S::Online);
     assert!(took < 9_000, "{took}");
+    c.run(61_000);
+    assert_eq!(c.view().hosts[2].flaps, None, "the drop is too long ago to count");
 }
 
 #[test]
