@@ -21,6 +21,7 @@ pub mod server;
 pub mod sessions;
 pub mod store;
 pub mod supervisor;
+mod watchdog;
 mod watching;
 pub mod worker;
 

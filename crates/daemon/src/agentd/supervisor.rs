@@ -21,8 +21,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::NAME;
 use super::heart::{Ear, line};
+use super::watchdog::Device;
 use crate::clock::Clock;
-use crate::core::supervisor::{Effect, Input, Standing, Supervisor};
+use crate::core::supervisor::{Effect, Input, Standing, Supervisor, Watch};
 use crate::notify::{Manager, VARIABLES};
 
 /// This program, also when its file was replaced.
@@ -68,6 +69,8 @@ pub struct Settings {
     pub log_level: Option<String>,
     /// What the disk says about the writer role.
     pub standing: Standing,
+    /// The machine's watchdog, if it is to be used.
+    pub watchdog: Option<PathBuf>,
 }
 
 /// A process of ours. Known by a pidfd from before it could end, so no other is ever hit.
@@ -123,14 +126,17 @@ struct Shell {
     manager: Manager,
     worker: Option<(Process, Ear)>,
     fence: Option<Process>,
+    watchdog: Option<Device>,
     exit: Option<u8>,
 }
 
 /// Runs the agent until it is told to end, or cannot begin.
 pub fn run(settings: Settings, signals: &Signals) -> ExitCode {
     let core = Supervisor::new(settings.standing, Clock.now());
+    let core = if settings.watchdog.is_some() { core.with_watchdog() } else { core };
     let manager = Manager::from_env();
-    let mut shell = Shell { settings, core, manager, worker: None, fence: None, exit: None };
+    let (worker, fence, watchdog, exit) = (None, None, None, None);
+    let mut shell = Shell { settings, core, manager, worker, fence, watchdog, exit };
     tracing::info!("supervisor started");
     shell.step(Input::Tick);
     while shell.exit.is_none() {
@@ -214,6 +220,7 @@ impl Shell {
             }
             Effect::Ready => self.manager.ready("the worker is at work"),
             Effect::Alive => self.manager.alive(),
+            Effect::Watchdog(watch) => self.watch(watch),
             Effect::Exit(code) => self.exit = Some(code),
             Effect::Tell { alarm: true, what } => {
                 tracing::error!("{what}");
@@ -222,6 +229,34 @@ impl Shell {
             Effect::Tell { alarm: false, what } => {
                 tracing::info!("{what}");
                 self.manager.status(&what);
+            }
+        }
+    }
+
+    /// A device that cannot be used is told of each time that it should be, and the host goes on:
+    /// the other lines still hold.
+    fn watch(&mut self, watch: Watch) {
+        match watch {
+            Watch::Arm { timeout } => {
+                let Some(path) = &self.settings.watchdog else { return };
+                match Device::arm(path, timeout) {
+                    Ok(device) => {
+                        tracing::info!(path = %path.display(), %timeout, "watchdog armed");
+                        self.watchdog = Some(device);
+                    }
+                    Err(why) => tracing::error!("no watchdog: {why}"),
+                }
+            }
+            Watch::Feed => {
+                if let Some(Err(error)) = self.watchdog.as_mut().map(Device::feed) {
+                    tracing::error!(%error, "the watchdog cannot be fed and may reset this machine");
+                }
+            }
+            Watch::Disarm => {
+                if let Some(device) = self.watchdog.take() {
+                    device.disarm();
+                    tracing::info!("watchdog disarmed");
+                }
             }
         }
     }

@@ -25,6 +25,7 @@ use super::lock::{self, Turn, Who};
 use super::peers::{PeerAddress, PeerLinks, PeerSaid, PeerSettings};
 use super::refuse::Refusal;
 use super::server::{Pulse, Server, ServerAccess};
+use super::store::Keeper;
 use super::watching::{LOOK_LIMIT, know_the_process, watch_server};
 use super::{interface, roster, store};
 use crate::auth::ClusterKey;
@@ -33,10 +34,6 @@ use crate::config::{Config, FenceEscalation, Host};
 use crate::core::Now;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
 use crate::signals::Signals;
-use crate::store::Store;
-
-/// How long the state file may take.
-const STORE_LIMIT: Span = Span::secs(1);
 
 /// How long a monitor may say nothing before its link is given up.
 const SILENCE: Span = Span::secs(5);
@@ -116,9 +113,7 @@ struct Worker {
     examined: mpsc::Receiver<(u64, FromAgent)>,
     examines: mpsc::Sender<(u64, FromAgent)>,
     acts: BTreeMap<u64, AbortHandle>,
-    store: Arc<Store>,
-    /// The last write failed; what it was about is still to be written.
-    unwritten: Option<Box<Kept>>,
+    keeper: Keeper,
 }
 
 impl Worker {
@@ -170,6 +165,7 @@ impl Worker {
         );
         Ok(Self {
             deadman: Deadman::start(&tools.hands.server, config.deadman_event, &inputs),
+            keeper: Keeper::new(store, inputs.clone()),
             clock,
             heart,
             _turn: turn,
@@ -188,8 +184,6 @@ impl Worker {
             examined,
             examines,
             acts: BTreeMap::new(),
-            store: Arc::new(store),
-            unwritten: None,
         })
     }
 
@@ -256,7 +250,7 @@ impl Worker {
                 "writer duty"
             );
         }
-        if self.write_down(&effects).await {
+        if self.keeper.write_down(&effects, &mut self.heart).await {
             self.perform(effects);
         } else {
             // Not on disk: nothing is opened, frozen or promised, everything else goes on.
@@ -269,48 +263,6 @@ impl Worker {
                     let result = ActResult::Failed { why, blockers: Vec::new() };
                     self.tell(Input::Ended { id, result });
                 }
-            }
-        }
-    }
-
-    /// Writes the newest state of a step down, once, before anything of the step is done. False
-    /// when it had to be on disk and is not.
-    async fn write_down(&mut self, effects: &[Effect]) -> bool {
-        let mut newest = self.unwritten.take();
-        let mut must = newest.is_some();
-        let retrying = must;
-        for effect in effects {
-            if let Effect::Persist { kept, sync } = effect {
-                newest = Some(kept.clone());
-                must |= sync;
-            }
-        }
-        let Some(kept) = newest else { return true };
-        if !must {
-            // A renewed grant: after a crash of the machine it means nothing, so nobody waits for
-            // the disk.
-            let store = Arc::clone(&self.store);
-            tokio::spawn(async move {
-                if let Err(error) = store.save(&kept, STORE_LIMIT).await {
-                    tracing::warn!(%error, "cannot write a renewed grant down");
-                }
-            });
-            return true;
-        }
-        match self.heart.during(self.store.save(&kept, STORE_LIMIT)).await {
-            Ok(()) => {
-                if retrying {
-                    self.tell(Input::StoreWorks);
-                }
-                true
-            }
-            Err(error) => {
-                if !retrying {
-                    tracing::error!(%error, "cannot write the state down");
-                    self.tell(Input::StoreFailed { why: error.to_string() });
-                }
-                self.unwritten = Some(kept);
-                false
             }
         }
     }

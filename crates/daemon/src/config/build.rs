@@ -96,6 +96,7 @@ fn top(reader: &mut Reader<'_>, moving: Moving, checks: Checks) -> Config {
             .maybe(at, "isolated_writer", isolated)
             .unwrap_or(IsolatedWriter::Fence),
         deadman_event: reader.maybe(at, "deadman_event", value::flag).unwrap_or_default(),
+        watchdog_device: reader.path(at, "watchdog_device"),
         monitor: monitor(reader),
         moving,
         hosts: Vec::new(),

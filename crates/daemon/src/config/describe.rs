@@ -106,6 +106,7 @@ impl Page<'_> {
             self.row("fence_escalation", config.fence_escalation.word());
             self.row("isolated_writer", config.isolated_writer.word());
             self.row("deadman_event", config.deadman_event);
+            self.path("watchdog_device", config.watchdog_device.as_deref(), "none");
         }
         self.end();
     }

@@ -34,6 +34,8 @@ pub struct Config {
     pub isolated_writer: IsolatedWriter,
     /// An event in the server sets `read_only` when its agent renews nothing any more.
     pub deadman_event: bool,
+    /// The machine's watchdog, which resets it when a writer's agent feeds it no more.
+    pub watchdog_device: Option<PathBuf>,
     /// The monitor's own settings; all defaults when there is no such section.
     pub monitor: Monitor,
     /// Limits of a move of the writer.

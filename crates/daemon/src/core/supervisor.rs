@@ -9,10 +9,15 @@
 mod standing;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 pub use standing::{Standing, beat_every, needs_no_fence, silence};
 
+pub use watchdog::Watch;
+
 use mmm_proto::{Span, Time};
+
+use watchdog::Watchdog;
 
 /// How long a worker may take to its first beat.
 const START_LIMIT: Span = Span::secs(10);
@@ -70,6 +75,8 @@ pub enum Effect {
     Ready,
     /// The worker beats.
     Alive,
+    /// Something with the machine's watchdog.
+    Watchdog(Watch),
     /// End with that exit code.
     Exit(u8),
     /// For people.
@@ -111,6 +118,7 @@ pub struct Supervisor {
     stopping: Option<Time>,
     /// How the program is to end.
     leaving: Option<u8>,
+    watchdog: Watchdog,
     due: Time,
     out: Vec<Effect>,
 }
@@ -132,9 +140,17 @@ impl Supervisor {
             fenced: false,
             stopping: None,
             leaving: None,
+            watchdog: Watchdog::default(),
             due: now,
             out: Vec::new(),
         }
+    }
+
+    /// The machine has a watchdog, and it is to be used.
+    #[must_use]
+    pub fn with_watchdog(mut self) -> Self {
+        self.watchdog.configured = true;
+        self
     }
 
     /// Takes one input and says what is to be done.
@@ -153,6 +169,9 @@ impl Supervisor {
         self.mind_the_fence();
         self.mind_the_end();
         self.mind_the_start();
+        let leaving = self.out.iter().any(|effect| matches!(effect, Effect::Exit(_)));
+        let watch = self.watchdog.mind(self.standing, leaving, now);
+        self.out.extend(watch.map(Effect::Watchdog));
         self.due = self.wakeup();
         std::mem::take(&mut self.out)
     }
@@ -177,7 +196,8 @@ impl Supervisor {
             Worker::Starting => fence.map(|at| at + self.patience()),
             Worker::None | Worker::Killed { .. } => fence.map(|at| at - RESUME),
         };
-        let ahead = [worker, fence, self.fencing, self.stopping].into_iter().flatten();
+        let all = [worker, fence, self.fencing, self.stopping, self.watchdog.due()];
+        let ahead = all.into_iter().flatten();
         let next = ahead.filter(|at| *at > self.now).min();
         next.unwrap_or(self.now + Span::secs(1)).min(self.now + Span::secs(1))
     }

@@ -58,7 +58,6 @@ pub(super) enum Due {
         kept: Box<Kept>,
         effects: Vec<AgentEffect>,
         failed: Option<&'static str>,
-        retrying: bool,
     },
     /// A write in the background ended.
     AgentSaved {

@@ -65,6 +65,8 @@ pub(super) struct Host {
     /// When the latest write in the background ends: they do not overtake each other.
     pub(super) saved_at: u64,
     pub(super) unwritten: Option<Box<Kept>>,
+    /// The latest write failed, and the core was told.
+    pub(super) store_fails: bool,
     pub(super) works: Vec<Work>,
     /// What came due while the process or the machine stood still.
     pub(super) parked: Vec<Due>,
@@ -106,6 +108,7 @@ impl Host {
             disk_takes: 0,
             saved_at: 0,
             unwritten: None,
+            store_fails: false,
             works: Vec::new(),
             parked: Vec::new(),
             vips: vec![Vip::default(); vips],
@@ -129,6 +132,20 @@ impl Host {
     /// The machine runs.
     pub(super) fn runs(&self) -> bool {
         self.on && !self.stopped
+    }
+
+    /// A write of the state failed: the core is told when that begins.
+    pub(super) fn store_failed(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.store_fails, true) {
+            self.inbox.push_back(Input::StoreFailed { why: why.to_owned() });
+        }
+    }
+
+    /// A write of the state worked: the core is told when one had failed before.
+    pub(super) fn store_worked(&mut self) {
+        if std::mem::take(&mut self.store_fails) {
+            self.inbox.push_back(Input::StoreWorks);
+        }
     }
 
     /// The agent's process runs.

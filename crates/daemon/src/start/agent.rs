@@ -120,8 +120,10 @@ fn run_supervisor(flags: Flags) -> ExitCode {
         Err(why) => return cannot(format!("cannot start the log: {why}")),
     };
     // What is needed from here on is little.
+    let watchdog = config.watchdog_device.clone();
     drop(config);
-    supervisor::run(Settings { config: path, log_level: flags.log_level, standing }, &signals)
+    let settings = Settings { config: path, log_level: flags.log_level, standing, watchdog };
+    supervisor::run(settings, &signals)
 }
 
 /// What the disk says about the writer role.

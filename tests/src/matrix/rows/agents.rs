@@ -3,7 +3,13 @@ use anyhow::Result;
 
 use super::super::scene::Scene;
 use super::super::{Bar, Row};
-use crate::daemons::Daemon;
+use crate::daemons::{Daemon, Part};
+
+/// One process of two is lost, and the other one makes up for it.
+const UNSEEN: &[Bar] = &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing];
+
+/// Longer than a grant, so that what is not renewed would show.
+const OVER_A_GRANT: f64 = 4.0;
 
 /// Whose agent is silent loses the VIP within its grant, and somebody serves soon after.
 const SILENT: &[Bar] = &[Bar::Moves, Bar::Gone(3000), Bar::Gap(4000)];
@@ -28,10 +34,49 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "worker-kill",
+        what: "kill -9 of the worker of the writer's agent; its supervisor starts another",
+        bars: UNSEEN,
+        play: |scene| {
+            scene.agent()?.kill9_part(Part::Worker)?;
+            scene.hold(OVER_A_GRANT);
+            Ok(())
+        },
+    },
+    Row {
+        name: "worker-stop",
+        what: "SIGSTOP of the worker of the writer's agent; its supervisor replaces it",
+        bars: UNSEEN,
+        play: |scene| {
+            scene.agent()?.freeze_part(Part::Worker)?;
+            scene.hold(OVER_A_GRANT);
+            Ok(())
+        },
+    },
+    Row {
+        name: "parent-kill",
+        what: "kill -9 of the supervisor of the writer's agent; started again after the failover",
+        bars: SILENT,
+        play: |scene| {
+            scene.agent()?.kill9_part(Part::Parent)?;
+            replaced(scene)
+        },
+    },
+    Row {
+        name: "parent-stop",
+        what: "SIGSTOP of the supervisor of the writer's agent for 4 s, then SIGCONT",
+        bars: UNSEEN,
+        play: |scene| {
+            scene.agent()?.freeze_part(Part::Parent)?;
+            scene.hold(OVER_A_GRANT);
+            scene.agent()?.thaw()
+        },
+    },
+    Row {
         name: "agent-stall",
         what: "SIGSTOP of the writer's agent, the whole of it, for 1 s, then SIGCONT",
         // Less than a third of its grant is left out.
-        bars: &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing],
+        bars: UNSEEN,
         play: |scene| {
             scene.agent()?.freeze()?;
             scene.hold(1.0);
@@ -43,12 +88,11 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "agent-restart",
         what: "kill -9 of the writer's agent, started again at once",
-        bars: &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing],
+        bars: UNSEEN,
         play: |scene| {
             scene.agent()?.kill9()?;
             scene.agent()?.start()?;
-            // Longer than the grant that it found.
-            scene.hold(4.0);
+            scene.hold(OVER_A_GRANT);
             Ok(())
         },
     },
@@ -60,7 +104,7 @@ pub(super) const ROWS: &[Row] = &[
             let daemons = scene.daemons()?;
             daemons.all().try_for_each(Daemon::kill9)?;
             daemons.all().try_for_each(Daemon::start)?;
-            scene.hold(4.0);
+            scene.hold(OVER_A_GRANT);
             Ok(())
         },
     },

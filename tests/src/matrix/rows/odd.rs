@@ -27,10 +27,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "disk-full-move",
-        what: "planned move to a master whose agent's disk is full for 7 s",
-        bars: &[Bar::LosesNothing, Bar::Gap(4000)],
+        what: "planned move to a master whose agent's disk has been full for 1.5 s, and is for 7 s",
+        // Its agent wants to write each renewed grant down, so it has noticed.
+        bars: &[Bar::Unnoticed, Bar::Stays, Bar::LosesNothing, Bar::Says("cannot write its state")],
         play: |scene| {
             scene.lab.disk(scene.standby)?.fill()?;
+            scene.hold(1.5);
             scene.begin();
             let code = scene.move_writer()?;
             let said = scene.said.join(" ").trim().replace('\n', " ");

@@ -15,6 +15,7 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use super::{CONNECT_LIMIT, FenceEscalation, Refusal, Subject};
 use crate::agentd::escalate::{self, ServerProcess};
+use crate::agentd::watchdog;
 use crate::clock::Clock;
 use crate::config::{Config, Host};
 
@@ -38,6 +39,12 @@ pub(super) async fn examine(subject: Arc<Subject>, name: String) -> Vec<Finding>
     }
     clocks(&mut found);
     state(&subject.config.state_path, &mut found);
+    if let Some(device) = &subject.config.watchdog_device {
+        match watchdog::examine(device) {
+            Ok(()) => found.ok("watchdog_device", format!("{} is there", device.display())),
+            Err((what, remedy)) => found.bad("watchdog_device", what, remedy),
+        }
+    }
     if subject.config.cluster_key.is_some() {
         found.ok("cluster key", "there: programs of the cluster know each other by it");
     } else {

@@ -28,6 +28,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     key(Top, "fence_escalation", Text("kill")),
     key(Top, "isolated_writer", Text("fence")),
     key(Top, "deadman_event", Flag(false)),
+    key(Top, "watchdog_device", Sample("\"/dev/watchdog\"")),
     key(Top, "debug", Unused("use log_level = \"debug\"")),
     key(Top, "max_kill_retries", Unused("ending sessions is bounded by time: [move] step_timeout")),
     key(Top, "blocking_type", Unused(BLOCKING)),

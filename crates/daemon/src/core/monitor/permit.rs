@@ -104,9 +104,14 @@ impl Monitor {
     fn permit_offline(&self, host: usize) -> Result<(), Refusal> {
         let record = &self.hosts[host];
         let name = &self.top.hosts[host].name;
+        // The original refused where a host waits: nobody could rebuild one that has parted without
+        // its agent setting up replication under his hands, or keep it from coming back by itself.
         if !matches!(
             record.state,
-            HostState::Online | HostState::ReplicationFail | HostState::ReplicationDelay
+            HostState::Online
+                | HostState::ReplicationFail
+                | HostState::ReplicationDelay
+                | HostState::AwaitingRecovery
         ) {
             let reason = format!(
                 "Host '{name}' is '{}' at the moment. It can't be switched to ADMIN_OFFLINE.",

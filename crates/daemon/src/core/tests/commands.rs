@@ -57,6 +57,26 @@ fn a_host_whose_agent_is_dead_is_neither_set_online_nor_offline() {
 }
 
 #[test]
+fn a_host_that_waits_can_be_set_offline_so_that_its_agent_leaves_the_replication_alone() {
+    let mut c = Cluster::mature();
+    c.cut_peers[0] = true;
+    c.run(300);
+    c.hosts[0].server.kill();
+    c.until("db2 takes over", 5_000, |c| c.open_host() == Some("db2"));
+    c.cut_peers[0] = false;
+    c.hosts[0].server.start();
+    c.until("it waits", 30_000, |c| c.state(0) == HostState::AwaitingRecovery);
+    c.ok("set_offline db1");
+    c.until("stopped", 5_000, |c| !c.hosts[0].server.io && !c.hosts[0].server.sql);
+    // Rebuilt by hand: what it has is what the new writer had.
+    c.hosts[0].server.applied = c.hosts[1].server.applied.clone();
+    c.run(5_000);
+    assert!(!c.hosts[0].server.io, "nobody sets it up under the operator's hands");
+    c.ok("set_online db1");
+    c.until("it follows", 20_000, |c| c.follows(0, 1));
+}
+
+#[test]
 fn passive_changes_nothing_and_goes_on_renewing_what_is_held() {
     let mut c = Cluster::mature();
     c.ok("set_passive");

@@ -18,6 +18,9 @@ const LOOK_LIMIT: u64 = 2_000_000;
 /// How long the state file may take.
 const STORE_LIMIT: u64 = 1_000_000;
 
+/// What a full disk says.
+const NO_SPACE: &str = "no space left on device";
+
 impl World {
     pub(super) fn start_agent(&mut self, host: usize) {
         let now = self.host_now(host);
@@ -33,6 +36,7 @@ impl World {
         record.agent = Some(Agent::new(roster, kept, &record.boot_id(), now));
         record.life += 1;
         (record.agent_stopped, record.busy, record.unwritten) = (false, false, None);
+        record.store_fails = false;
         record.inbox.clear();
         record.parked.clear();
         let life = record.life;
@@ -53,6 +57,7 @@ impl World {
         record.life += 1;
         record.duty = Duty::None;
         (record.agent_stopped, record.busy, record.unwritten) = (false, false, None);
+        record.store_fails = false;
         record.works.clear();
         record.inbox.clear();
         record.parked.clear();
@@ -112,13 +117,20 @@ impl World {
             }
             Due::Addresses { .. } => self.look_at_addresses(host),
             Due::Phase { id, .. } => self.go_on_with_act(host, id),
-            Due::AgentWritten { kept, effects, failed, retrying, .. } => {
+            Due::AgentWritten { kept, effects, failed, .. } => {
                 self.hosts[host].busy = false;
-                self.written(host, kept, effects, failed, retrying);
+                self.written(host, kept, effects, failed);
                 self.pump(host);
             }
-            Due::AgentSaved { kept, .. } if self.hosts[host].disk_ok => {
-                self.hosts[host].disk = Some(*kept);
+            Due::AgentSaved { kept, .. } => {
+                let record = &mut self.hosts[host];
+                if record.disk_ok {
+                    record.disk = Some(*kept);
+                    record.store_worked();
+                } else {
+                    record.store_failed(NO_SPACE);
+                }
+                self.pump(host);
             }
             _ => {}
         }
@@ -259,8 +271,7 @@ impl World {
         let us = self.us;
         let record = &mut self.hosts[host];
         let mut newest: Option<&Box<Kept>> = None;
-        let retrying = record.unwritten.is_some();
-        let mut must = retrying;
+        let mut must = record.unwritten.is_some();
         for effect in &effects {
             if let Effect::Persist { kept, sync } = effect {
                 newest = Some(kept);
@@ -282,7 +293,7 @@ impl World {
         }
         let waits = record.saved_at.max(us) + takes;
         let failed = match (record.disk_ok, waits > us + STORE_LIMIT) {
-            (false, _) => Some("no space left on device"),
+            (false, _) => Some(NO_SPACE),
             (true, true) => Some("not on disk after 1.0 s"),
             _ => None,
         };
@@ -297,10 +308,10 @@ impl World {
         }
         if end > us {
             self.hosts[host].busy = true;
-            let due = Due::AgentWritten { host, life, kept, effects, failed, retrying };
+            let due = Due::AgentWritten { host, life, kept, effects, failed };
             self.queue.push(end, due);
         } else {
-            self.written(host, kept, effects, failed, retrying);
+            self.written(host, kept, effects, failed);
         }
     }
 
@@ -310,19 +321,14 @@ impl World {
         kept: Box<Kept>,
         effects: Vec<Effect>,
         failed: Option<&'static str>,
-        retrying: bool,
     ) {
         let record = &mut self.hosts[host];
         let Some(why) = failed else {
             record.disk = Some(*kept);
-            if retrying {
-                record.inbox.push_back(Input::StoreWorks);
-            }
+            record.store_worked();
             return self.carry_out(host, effects);
         };
-        if !retrying {
-            record.inbox.push_back(Input::StoreFailed { why: why.to_owned() });
-        }
+        record.store_failed(why);
         record.unwritten = Some(kept);
         let (held, rest): (Vec<Effect>, Vec<Effect>) =
             effects.into_iter().partition(Effect::needs_the_disk);
