@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 8] = [
+const FOUND: [(&str, &str); 9] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -53,6 +53,12 @@ const FOUND: [(&str, &str); 8] = [
         "seed 41068188\ncluster hosts=3 readers=2 ttl=10s check_period=500ms\nat 0s fail Hold db1\n\
          at 4.84s kill server db1\nat 5.755s start server db1\nat 16.372s cut monitor->db1\n\
          at 22.222s calm\nrun 6ms",
+    ),
+    (
+        "with isolated_writer = \"hold\" a restarted monitor forgot whom readers' hosts ask",
+        "seed 80041816\ncluster hosts=3 masters=3 holds_alone=on\nat 0s cut monitor-db2\n\
+         at 4.71s cut monitor\nat 4.71s heal monitor-db2\nat 4.71s kill server db1\n\
+         at 4.71s kill monitor\nat 5.03s start monitor\nrun 3.5s",
     ),
 ];
 

@@ -95,6 +95,14 @@ pub(super) fn asks_as_stored(
     let claims = vips
         .filter(|vip| *writer == *vip.role.as_str())
         .any(|vip| vip.claims.iter().chain(&vip.holder).any(|name| *name == known.name));
-    let counts = |ask: &&Arc<Askable>| claims || !ask.alone;
-    known.asks.iter().filter(counts).cloned().collect()
+    // Whom it asks for readers' VIPs stays known.
+    let of = |ask: &Arc<Askable>| {
+        let alone = claims && ask.alone;
+        if alone == ask.alone {
+            ask.clone()
+        } else {
+            Arc::new(Askable { alone, ..(**ask).clone() })
+        }
+    };
+    known.asks.iter().map(of).collect()
 }
