@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 9] = [
+const FOUND: [(&str, &str); 10] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -59,6 +59,13 @@ const FOUND: [(&str, &str); 9] = [
         "seed 80041816\ncluster hosts=3 masters=3 holds_alone=on\nat 0s cut monitor-db2\n\
          at 4.71s cut monitor\nat 4.71s heal monitor-db2\nat 4.71s kill server db1\n\
          at 4.71s kill monitor\nat 5.03s start monitor\nrun 3.5s",
+    ),
+    (
+        "a host that said that it had a VIP was taken to have lost it by time",
+        "seed 80041816\ncluster hosts=3 readers=2\nat 0s cut monitor-db2\nat 3.53s cut monitor\n\
+         at 3.53s heal monitor-db2\nat 3.53s kill server db1\nat 3.53s kill monitor\n\
+         at 3.53s start monitor\nat 5.91s slow Drop db1 100ms\nat 6.26s heal monitor-db1\n\
+         run 1s",
     ),
 ];
 

@@ -334,6 +334,9 @@ impl Weather {
                 };
                 let role = RoleName::parse(role).expect("a good name");
                 let (kill, force) = (self.draw.chance(1, 3), self.draw.chance(1, 10));
+                // Who forces it past a host that holds on alone vouches that this is off, and here
+                // it may not be.
+                let force = force && !self.config.holds_alone;
                 Verb::MoveRole { role, host, force, kill }
             }
             6..=8 => Verb::SetOffline { host },

@@ -174,7 +174,10 @@ impl Monitor {
         let now = self.now.boot;
         for index in 0..self.vips.len() {
             let over = |claim: &&Claim| {
-                claim.taken.is_some() && now > claim.over && self.goes_on_no_more(index, claim)
+                claim.taken.is_some()
+                    && now > claim.over
+                    && !self.says_it_has(claim.host, index)
+                    && self.goes_on_no_more(index, claim)
             };
             let over: Vec<Claim> = self.vips[index].claims.iter().filter(over).cloned().collect();
             self.vips[index].claims.retain(|claim| !over.contains(claim));
@@ -183,6 +186,13 @@ impl Monitor {
                 self.event(Level::Warn, &word, &format!("grant of {name} is surely over"), "");
             }
         }
+    }
+
+    /// Whether a host says just now that it has the VIP. It may have held on by promises that this
+    /// monitor never knew of, and no clock outweighs its word; it says so when the VIP is gone.
+    fn says_it_has(&self, host: usize, vip: usize) -> bool {
+        let report = self.hosts[host].report().filter(|_| self.agent_answers(host));
+        report.is_some_and(|report| report.vips.contains(&self.vips[vip].ip))
     }
 
     /// A holder whose agent is silent loses its VIPs by the kernel; somebody else must serve them.
