@@ -173,6 +173,7 @@ fn commented_defaults_are_the_defaults() {
         "prefer",
         "port",
         "kill_host_bin",
+        "watchdog_device",
     ];
     for name in EXAMPLES {
         let text = fs::read_to_string(dir.path().join(name)).unwrap();
