@@ -130,9 +130,7 @@ fn with_both_processes_frozen_the_vip_goes_within_the_grant() {
     let agent = agent_of(&cluster, &writer);
     let since = Instant::now();
     agent.freeze_part(Part::Both).unwrap();
-    // The kernel looks at lifetimes in whole seconds, and a look takes its time on a busy machine;
-    // the matrix has the figure.
-    until("the VIP to go", TTL + Duration::from_secs(1), || {
+    until("the VIP to go", TTL, || {
         let on = holders(&cluster.lab, WRITER_VIP);
         if on.contains(&writer) { Err(format!("{on:?}")) } else { Ok(()) }
     })

@@ -33,8 +33,8 @@ impl Monitor {
         }
         // When somebody served who says nothing is not known, and nothing is held against that.
         let before = |server: u32| {
-            let author = self.hosts.iter().filter_map(super::hosts::Host::report);
-            let author = author.into_iter().find(|report| report.server.server_id == server);
+            let mut reports = self.hosts.iter().filter_map(super::hosts::Host::report);
+            let author = reports.find(|report| report.server.server_id == server);
             author.is_some_and(|report| report.served < served)
         };
         let lacks = |(domain, server): (u32, u32)| {
@@ -58,17 +58,16 @@ impl Monitor {
         self.hosts[host].report().filter(|_| up)
     }
 
-    /// Says whose history is left aside for that of the new writer.
+    /// Says whose history is left aside when another host becomes the writer.
     pub(super) fn tell_outlived(&mut self, to: usize) {
-        for host in 0..self.hosts.len() {
-            if self.outlived_by(host).is_none() {
-                continue;
-            }
-            let (name, heir) = (self.name(host), self.name(to));
+        for host in (0..self.hosts.len()).filter(|host| *host != to) {
+            let Some(later) = self.outlived_by(host) else { continue };
+            let (name, later) = (self.name(host), self.name(later));
             let at = self.received(host).unwrap_or_default();
             let why = format!(
-                "its last transaction {at} is of a time before {heir} last was the writer, and \
-                 {heir} lacks it; compare, then rebuild it from {heir}"
+                "its last transaction {at} is of a time before {later} last was the writer, and \
+                 {later} lacks it; compare, then rebuild it from {}",
+                self.name(to)
             );
             self.event(Level::Error, &name, "its history is left aside", &why);
         }
