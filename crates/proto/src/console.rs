@@ -17,7 +17,8 @@ use crate::view::ClusterView;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ToMonitor {
-    /// Send the picture now and whenever it changes, and the events after `events_since`.
+    /// Send the picture now, at once when something happened, every second when only ages, lags and
+    /// counters changed; and the events after `events_since`.
     Subscribe { events_since: Option<u64> },
     /// Send one picture.
     Snapshot { id: u64 },

@@ -12,6 +12,7 @@ pub mod conf;
 pub mod console;
 pub mod demo;
 pub mod doctor;
+pub mod essence;
 pub mod event;
 pub mod gtid;
 pub mod hello;

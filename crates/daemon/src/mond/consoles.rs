@@ -3,6 +3,7 @@
 //! Nothing here makes the monitor wait: pictures are the newest one only, events a ring, answers a
 //! bounded queue. A console that does not read is dropped.
 
+mod pace;
 mod ring;
 mod session;
 
@@ -89,9 +90,19 @@ enum Out {
 struct Picture {
     view: Arc<ClusterView>,
     line: OnceLock<Result<String, String>>,
+    essence: OnceLock<u64>,
 }
 
 impl Picture {
+    fn new(view: Arc<ClusterView>) -> Self {
+        Self { view, line: OnceLock::new(), essence: OnceLock::new() }
+    }
+
+    /// As [`ClusterView::essence`], found out at most once.
+    fn essence(&self) -> u64 {
+        *self.essence.get_or_init(|| self.view.essence())
+    }
+
     fn line(&self) -> &Result<String, String> {
         self.line.get_or_init(|| {
             let view = Box::new(self.view.as_ref().clone());
@@ -183,10 +194,10 @@ impl ConsoleHub {
         self.tcp
     }
 
-    /// Shows a new picture to whoever subscribed; at most ten a second each, the newest.
+    /// Shows a new picture to whoever subscribed: the newest, at most ten a second each, and one a
+    /// second while nothing happens.
     pub fn publish(&self, view: Arc<ClusterView>) {
-        let line = OnceLock::new();
-        self.shared.pictures.send_replace(Some(Arc::new(Picture { view, line })));
+        self.shared.pictures.send_replace(Some(Arc::new(Picture::new(view))));
     }
 
     /// Tells new events, oldest first, to whoever subscribed. The last 2,000 are kept for

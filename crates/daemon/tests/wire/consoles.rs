@@ -77,7 +77,8 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
         last: None,
         attention: Vec::new(),
         actions: Vec::new(),
-        last_event: 0,
+        // Something happened.
+        last_event: generation,
     })
 }
 
@@ -186,6 +187,52 @@ async fn of_many_pictures_a_console_gets_the_newest_and_few() {
     }
     let allowed = 2 + Clock.now().since(began).0 / 100;
     assert!(seen.len() as u64 <= allowed, "{} pictures, {allowed} allowed", seen.len());
+}
+
+#[tokio::test]
+async fn while_nothing_happens_a_picture_comes_with_each_beat() {
+    let bed = bed();
+    bed.hub.publish(view(1, 0));
+    let (mut console, _) = bed.console().await;
+    console.send(&SUBSCRIBE).await.unwrap();
+    let picture = |message: &FromMonitor| match message {
+        FromMonitor::View { view } => Some((view.now, view.generation)),
+        _ => None,
+    };
+    assert_eq!(picture(&news(&mut console).await), Some((Wall(0), 1)));
+    // Twenty pictures a second in which only time passes, over three beats.
+    let aged = |ms: i64, generation| {
+        let mut view = view(generation, 0).as_ref().clone();
+        view.now = Wall(ms);
+        Arc::new(view)
+    };
+    let (mut seen, mut beats, mut made) = (Vec::new(), 0, 0);
+    let mut every = tokio::time::interval(Duration::from_millis(50));
+    while beats < 3 {
+        tokio::select! {
+            _ = every.tick() => {
+                made += 1;
+                bed.hub.publish(aged(made, 1));
+            }
+            message = next(&mut console) => match picture(&message) {
+                Some((now, _)) => {
+                    // The newest, before the beat.
+                    assert!(now.0 + 2 >= made, "{now:?} of {made}");
+                    seen.push(now);
+                }
+                None => {
+                    beats += 1;
+                    assert_eq!(seen.len(), beats, "{message:?}");
+                }
+            }
+        }
+    }
+    assert!(made >= 30, "{made}");
+    // What happens does not wait for the beat.
+    let happened = Clock.now();
+    bed.hub.publish(aged(made + 1, 2));
+    assert_eq!(picture(&next(&mut console).await), Some((Wall(made + 1), 2)));
+    assert!(Clock.now().since(happened) < Span::ms(300));
 }
 
 #[tokio::test]

@@ -1,10 +1,19 @@
-//! What of the picture is worth a frame at once. Everything else (ages, lags, counters) waits for
-//! the next second, so that a still cluster costs a slow line next to nothing.
+//! What of the model is worth a frame at once, and when time alone is. Everything else (ages, lags,
+//! counters) waits for the next second, so that a still cluster costs a slow line next to nothing.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::Model;
-use super::link::State;
+use mmm_proto::Span;
+
+use super::link::{STALE_AFTER, State};
+use super::{Layer, Model, Tone};
+
+/// Ages on the screen are in seconds. A calm monitor sends a picture every second, which draws
+/// them; time alone does only where none comes.
+const AGES: Span = Span::ms(1100);
+
+/// The same while something on the screen is about to end.
+const CLOSE: Span = Span::ms(500);
 
 /// A number that changes when something happened that people wait for: a state, a role, the mode, a
 /// plan's progress, an event, an answer, the link. Not when only time passed.
@@ -18,26 +27,23 @@ pub fn essence(model: &Model) -> u64 {
     model.layer.as_ref().map(std::mem::discriminant).hash(&mut hash);
     (model.size, model.frozen.is_some(), model.pending.is_some()).hash(&mut hash);
     model.events.front().map(|event| (event.seq, event.at)).hash(&mut hash);
-    let Some(view) = &model.view else {
-        return hash.finish();
-    };
-    (view.term, view.mode.word(), &view.held).hash(&mut hash);
-    std::mem::discriminant(&view.writer.state).hash(&mut hash);
-    (&view.writer.host, view.attention.len()).hash(&mut hash);
-    for host in &view.hosts {
-        (&host.name, host.state, host.agent.reachable).hash(&mut hash);
-        host.peers.heard_by.is_empty().hash(&mut hash);
-    }
-    for vip in view.roles.iter().flat_map(|role| &role.vips) {
-        (&vip.ip, &vip.host, &vip.seen_on).hash(&mut hash);
-    }
-    if let Some(running) = &view.running {
-        running.plan.hash(&mut hash);
-        // Its time runs before the eyes of whoever waits for it.
-        running.took.as_ms().hash(&mut hash);
-        for step in &running.steps {
-            std::mem::discriminant(&step.state).hash(&mut hash);
-        }
-    }
+    model.view.as_ref().map(|view| view.essence()).hash(&mut hash);
     hash.finish()
+}
+
+impl Model {
+    /// How long nothing need be done while nothing comes in.
+    pub fn patience(&self) -> Span {
+        let ends = self.pending.is_some()
+            // Its first half second is deaf, and its plan expires.
+            || matches!(self.layer, Some(Layer::Dialog(_)))
+            || self.note.as_ref().is_some_and(|note| note.tone == Tone::Info)
+            // Words of the next try count down.
+            || !self.link.live(self.now);
+        if ends {
+            return CLOSE;
+        }
+        // An old picture is called old at once.
+        AGES.min((self.link.heard + STALE_AFTER).since(self.now)).max(Span::ms(1))
+    }
 }

@@ -51,12 +51,26 @@ impl Frozen {
 impl Model {
     /// The newest picture, also when an older one is shown.
     pub(super) fn newest(&self) -> Option<&ClusterView> {
-        let kept = self.frozen.as_ref().and_then(|frozen| frozen.latest.as_ref());
-        kept.map(|(_, view)| &**view).or(self.view.as_deref())
+        newest(self.frozen.as_ref(), self.view.as_deref())
+    }
+
+    /// Takes down how late the hosts are now, by the newest picture.
+    pub(super) fn note_lags(&mut self) {
+        if let Some(view) = newest(self.frozen.as_ref(), self.view.as_deref()) {
+            self.history.note(self.now, &view.hosts);
+        }
     }
 
     /// The console's clock as the picture has it.
     pub fn shown_now(&self) -> Time {
         self.frozen.as_ref().map_or(self.now, |frozen| frozen.since)
     }
+}
+
+fn newest<'a>(
+    frozen: Option<&'a Frozen>,
+    shown: Option<&'a ClusterView>,
+) -> Option<&'a ClusterView> {
+    let kept = frozen.and_then(|frozen| frozen.latest.as_ref());
+    kept.map(|(_, view)| &**view).or(shown)
 }

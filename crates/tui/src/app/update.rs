@@ -52,10 +52,8 @@ pub fn update(model: &mut Model, now: Time, msg: Msg) -> Vec<Cmd> {
 
 fn on_tick(model: &mut Model) {
     // On a live link a picture stays true until the next one comes.
-    if model.link.live(model.now)
-        && let Some(hosts) = model.newest().map(|view| view.hosts.clone())
-    {
-        model.history.note(model.now, &hosts);
+    if model.link.live(model.now) {
+        model.note_lags();
     }
     let old = |since: Time, limit: Span| model.now.since(since) >= limit;
     if let Some(note) = &model.note

@@ -19,15 +19,13 @@ use crate::app::msg::Msg;
 use crate::app::update::update;
 use crate::app::{Model, Setup};
 
-/// Ages on the screen are in seconds, and a dialog's deaf time ends within half of one.
-const TICK: Duration = Duration::from_millis(500);
-
 /// Frames with news come at most this often; a key draws at once.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Frames in which only ages and counters are new come at most this often, as do all of them on a
-/// slow line.
-const CALM: Duration = Duration::from_secs(1);
+/// slow line. A little less than the second after which a calm monitor sends its next picture, so
+/// that one that is early is not made to wait, which would wake us twice.
+const CALM: Duration = Duration::from_millis(950);
 
 /// How long the kernel may take to stop us after we asked for it.
 const STOP_LIMIT: Duration = Duration::from_millis(300);
@@ -151,9 +149,9 @@ fn drive(mut model: Model, wakes: &Receiver<Wake>, far: &Far) -> io::Result<(u8,
     draw(&mut model, &mut screen)?;
     let mut shown = essence(&model);
     // What came too soon after the last frame waits for the rest of its time.
-    let mut rest = TICK;
+    let mut rest = Duration::MAX;
     loop {
-        let wake = wakes.recv_timeout(rest.min(TICK));
+        let wake = wakes.recv_timeout(rest.min(model.patience().into()));
         let urgent = !matches!(wake, Ok(Wake::Mail) | Err(_));
         let mut cmds = match wake {
             Ok(Wake::Happened(at, msg)) => {
@@ -194,8 +192,9 @@ fn drive(mut model: Model, wakes: &Receiver<Wake>, far: &Far) -> io::Result<(u8,
         };
         rest = pause.saturating_sub(drawn.elapsed());
         if rest.is_zero() {
+            drawn = Instant::now();
             draw(&mut model, &mut screen)?;
-            (drawn, shown, rest) = (Instant::now(), now, TICK);
+            (shown, rest) = (now, Duration::MAX);
         }
     }
 }

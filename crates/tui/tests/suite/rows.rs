@@ -363,6 +363,24 @@ fn only_what_people_wait_for_is_worth_a_frame_at_once() {
 }
 
 #[test]
+fn time_alone_wakes_the_console_only_for_what_ends_and_for_an_old_picture() {
+    let mut console = Console::live(SIZE);
+    let patience = |console: &Console| console.model.patience().as_ms();
+    let calm = patience(&console);
+    assert!(calm > 1000, "a picture that comes every second is always first: {calm}");
+    // To the millisecond at which the picture is old.
+    assert_eq!(patience(console.after(2400)), 600);
+    assert_eq!(patience(console.after(599)), 1);
+    assert!(console.picture().contains("LIVE"));
+    assert_eq!(patience(console.after(1)), 500);
+    assert!(console.picture().contains("STALE"));
+    console.view(sample::view());
+    assert_eq!(patience(&console), calm);
+    console.key(Key::Char('s'));
+    assert_eq!(patience(&console), 500, "a note goes by itself");
+}
+
+#[test]
 fn the_star_beats_once_a_second_however_often_news_come_and_not_at_all_on_a_slow_line() {
     let star = |console: &Console| console.picture().contains(" * LIVE");
     let mut console = Console::live(SIZE);

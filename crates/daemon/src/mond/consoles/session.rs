@@ -11,15 +11,13 @@ use mmm_proto::line::{LineError, encode};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
+use super::pace::Pace;
 use super::ring::Place;
 use super::{ConsoleEvent, Out, Picture, Shared};
 use crate::clock::Clock;
 use crate::net::{
     Conn, FAREWELL, NetError, Outbox, Reader, Urgency, WRITE_LIMIT, Who, Writer, hang_up,
 };
-
-/// The shortest time between two pictures: ten a second are more than an eye follows.
-const PICTURE_GAP: Duration = Duration::from_millis(100);
 
 /// How often a console hears that the monitor lives.
 const BEAT: Duration = Duration::from_secs(1);
@@ -122,15 +120,20 @@ impl Session {
         let mut mute = self.shared.mute.subscribe();
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_picture = Instant::now();
+        let mut pace = Pace::default();
         let mut place: Option<Place> = None;
-        let (mut new_picture, mut new_events) = (false, false);
+        let mut new_events = false;
         loop {
             let speaks = !*mute.borrow_and_update();
             let sent = tokio::select! {
                 biased;
                 Ok(()) = mute.changed() => Ok(()),
-                _ = beat.tick(), if speaks => writer.send(&beat_of(&pictures)).await,
+                () = sleep_until(pace.due().unwrap_or_else(Instant::now)),
+                    if pace.due().is_some() && speaks =>
+                {
+                    send_picture(writer, &mut pictures, &mut pace).await
+                }
+                _ = beat.tick(), if speaks => beat_with(writer, &mut pictures, &mut pace).await,
                 out = self.out.take() => match out {
                     Ok(Out::Message(message)) => writer.send(&message).await,
                     // Whoever watches sees by the silence that nobody is there.
@@ -139,17 +142,14 @@ impl Session {
                     Ok(Out::Snapshot(id)) => writer.send(&snapshot(id, &pictures)).await,
                     Ok(Out::Subscribe(since)) => {
                         place = Some(self.shared.ring().place(since));
-                        (new_picture, new_events) = (pictures.borrow().is_some(), true);
+                        new_events = true;
+                        if pictures.borrow().is_some() {
+                            pace.asked(Instant::now());
+                        }
                         Ok(())
                     }
                     Err(closed) => return closed.to_string(),
                 },
-                () = sleep_until(next_picture), if new_picture && speaks => {
-                    new_picture = false;
-                    next_picture = Instant::now() + PICTURE_GAP;
-                    let picture = pictures.borrow_and_update().clone();
-                    send_picture(writer, picture.as_deref()).await
-                }
                 () = std::future::ready(()), if new_events && speaks => {
                     let next = place.and_then(|place| self.shared.ring().after(place));
                     match next {
@@ -163,8 +163,10 @@ impl Session {
                         }
                     }
                 }
-                Ok(()) = pictures.changed(), if place.is_some() && !new_picture => {
-                    new_picture = true;
+                Ok(()) = pictures.changed(), if place.is_some() => {
+                    let picture = pictures.borrow_and_update();
+                    let essence = picture.as_deref().map_or(0, Picture::essence);
+                    pace.published(Instant::now(), essence);
                     Ok(())
                 }
                 Ok(()) = rung.changed(), if place.is_some() && !new_events => {
@@ -184,6 +186,19 @@ type Pictures = watch::Receiver<Option<Arc<Picture>>>;
 fn beat_of(pictures: &Pictures) -> FromMonitor {
     let generation = pictures.borrow().as_ref().map_or(0, |picture| picture.view.generation);
     FromMonitor::Beat { generation, now: Clock.wall() }
+}
+
+/// A sign of life; a picture of which nobody waits goes before it, so that both wake the console
+/// once.
+async fn beat_with(
+    writer: &mut Writer,
+    pictures: &mut Pictures,
+    pace: &mut Pace,
+) -> Result<(), NetError> {
+    if pace.calm() {
+        send_picture(writer, pictures, pace).await?;
+    }
+    writer.send(&beat_of(pictures)).await
 }
 
 fn muted(id: u64) -> FromMonitor {
@@ -206,13 +221,17 @@ fn snapshot(id: u64, pictures: &Pictures) -> FromMonitor {
     FromMonitor::Answer { id, answer }
 }
 
-async fn send_picture(writer: &mut Writer, picture: Option<&Picture>) -> Result<(), NetError> {
-    let Some(picture) = picture else {
-        return Ok(());
-    };
-    match picture.line() {
-        Ok(line) => writer.send_line(line).await,
-        Err(why) => writer.send(&FromMonitor::Error { why: why.clone() }).await,
+async fn send_picture(
+    writer: &mut Writer,
+    pictures: &mut Pictures,
+    pace: &mut Pace,
+) -> Result<(), NetError> {
+    let picture = pictures.borrow_and_update().clone();
+    pace.sent(Instant::now(), picture.as_deref().map_or(0, Picture::essence));
+    match picture.as_deref().map(Picture::line) {
+        None => Ok(()),
+        Some(Ok(line)) => writer.send_line(line).await,
+        Some(Err(why)) => writer.send(&FromMonitor::Error { why: why.clone() }).await,
     }
 }
 
