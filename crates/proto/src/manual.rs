@@ -35,8 +35,22 @@ pub struct Page {
     pub more: Option<(&'static str, Rows)>,
     /// Other pages, as `name(section)`.
     pub see: &'static [&'static str],
-    /// What follows the completion for bash: what only a running cluster knows.
+    /// For the completions, where a verb takes what only a running cluster knows.
+    pub names: Option<Names>,
+}
+
+/// How each shell finds the names that a verb takes. For zsh it is a function `_x_names` that bears
+/// the program's name and is called with the argument's.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
     pub bash: &'static str,
+    pub zsh: &'static str,
+    /// What the generated function begins with. In a function of its own it could not change what
+    /// zsh takes for the line: that is restored at its end.
+    pub zsh_begin: &'static str,
+    pub fish: &'static str,
+    /// The arguments that are such names.
+    pub arguments: &'static [&'static str],
 }
 
 /// The text that a command line asks for, if it does; `line` begins with the program's name.
@@ -62,9 +76,9 @@ pub fn asked(
 fn generate(word: &str, command: Command, page: &Page) -> Result<String, String> {
     match word {
         "man" => Ok(man(command, page)),
-        "complete-bash" => Ok(completion(Shell::Bash, command) + page.bash),
-        "complete-zsh" => Ok(completion(Shell::Zsh, command)),
-        "complete-fish" => Ok(completion(Shell::Fish, command)),
+        "complete-bash" => Ok(bash(command, page)),
+        "complete-zsh" => Ok(zsh(command, page)),
+        "complete-fish" => Ok(fish(command, page)),
         _ => Err(format!("{OPTION} {word:?}: write one of {}", WORDS.join(", "))),
     }
 }
@@ -78,6 +92,36 @@ fn completion(shell: Shell, mut command: Command) -> String {
     // is completed behind its verbs (clap-rs/clap#6421).
     let wrong = format!("{}__subcmd__", name.replace('-', "__subcmd__"));
     text.replace(&wrong, &format!("{}__subcmd__", name.replace('-', "__")))
+}
+
+fn bash(command: Command, page: &Page) -> String {
+    completion(Shell::Bash, command) + page.names.map_or("", |names| names.bash)
+}
+
+fn zsh(command: Command, page: &Page) -> String {
+    let name = command.get_name().to_owned();
+    let mut text = completion(Shell::Zsh, command);
+    let Some(names) = page.names else { return text };
+    let ours = name.replace('-', "_");
+    for arg in names.arguments {
+        // Behind a blank a function is called as it is written.
+        let asked = format!(":{arg}: _{ours}_names {arg}'");
+        text = text.replace(&format!(":{arg}:_default'"), &asked);
+    }
+    let start = format!("_{name}() {{\n");
+    let begin = format!("{start}{}", names.zsh_begin);
+    let last = "\nif [ \"$funcstack[1]\"";
+    let own = format!("\n{}{last}", names.zsh);
+    text.replacen(&start, &begin, 1).replacen(last, &own, 1)
+}
+
+fn fish(command: Command, page: &Page) -> String {
+    let text = completion(Shell::Fish, command);
+    let Some(names) = page.names else { return text };
+    // The generator takes the name of a cluster for the verb.
+    let line = "    set -e cmd[1]\n";
+    let others = format!("{line}    set cmd (string match -v '@*' -- $cmd)\n");
+    text.replacen(line, &others, 1) + names.fish
 }
 
 fn man(command: Command, page: &Page) -> String {
@@ -196,7 +240,7 @@ mod tests {
         variables: &[],
         more: None,
         see: &["other-page(8)"],
-        bash: "",
+        names: None,
     };
 
     fn ask(words: &[&str]) -> Option<Result<String, String>> {

@@ -23,7 +23,7 @@ pub const MONITOR: Page = Page {
     variables: &[],
     more: None,
     see: &["mmm-agentd(8)", "mmm-control(1)", "mmm-tui(1)"],
-    bash: "",
+    names: None,
 };
 
 /// What `mmm-agentd`'s page says besides its command line.
@@ -43,7 +43,7 @@ pub(super) const AGENT: Page = Page {
     variables: &[],
     more: None,
     see: &["mmm-mond(8)", "mmm-control(1)", "mmm-tui(1)"],
-    bash: "",
+    names: None,
 };
 
 /// Answers the command line if it asks for a page or a completion.

@@ -4,7 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use clap::{Arg, ArgAction, Command};
-use mmm_proto::manual::Page;
+use mmm_proto::manual::{Names, Page};
 use mmm_proto::verb::WORDS;
 use mmm_proto::{Check, demo};
 
@@ -33,7 +33,13 @@ pub const PAGE: Page = Page {
     variables: &[("TZ", "the time zone of what is printed")],
     more: None,
     see: &["mmm-tui(1)", "mmm-mond(8)", "mmm-agentd(8)"],
-    bash: include_str!("names.bash"),
+    names: Some(Names {
+        bash: include_str!("names.bash"),
+        zsh: include_str!("names.zsh"),
+        zsh_begin: include_str!("begin.zsh"),
+        fish: include_str!("names.fish"),
+        arguments: &["host", "role", "ip"],
+    }),
 };
 
 /// The page of `mmm-tui`.
@@ -54,7 +60,7 @@ pub const CONSOLE: Page = Page {
     ],
     more: Some(("KEYS", keys)),
     see: &["mmm-control(1)", "mmm-mond(8)", "mmm-agentd(8)"],
-    bash: "",
+    names: None,
 };
 
 /// The table of the console's keys.
