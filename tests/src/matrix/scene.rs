@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use super::told;
 use crate::cluster::{Lab, WRITER_VIP};
 use crate::daemons::{Daemon, Daemons, Said};
-use crate::picture;
 use crate::server::Server;
 use crate::wait::{pass, until};
 use crate::writer::Writer;
+use crate::{picture, repair};
 
 /// For things that take seconds.
 pub(super) const SOON: Duration = Duration::from_secs(15);
@@ -97,6 +97,15 @@ impl Scene<'_> {
         let switch = switch.with_context(|| picture::story(self.lab))?;
         if switch.late > 0 {
             bail!("the old writer acknowledged after the new one: {switch:?}");
+        }
+        Ok(())
+    }
+
+    /// Waits until all is well, as an operator would see to it: a server that its agent ended
+    /// because a fence could not be verified in time is started again, as its service manager would.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        for (host, rows) in repair::all_well(self.lab)? {
+            self.note(format!("{host} had parted by {rows} rows, rebuilt"));
         }
         Ok(())
     }

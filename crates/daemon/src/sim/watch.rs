@@ -42,6 +42,8 @@ struct Plan {
     title: String,
     began: u64,
     step_began: u64,
+    /// Who was asked meanwhile what it has, and how much that was.
+    asked: Vec<(usize, u64)>,
 }
 
 /// The rules and what they remember.
@@ -288,7 +290,13 @@ impl Watch {
                 self.broke("one move at a time", what);
             }
             self.move_began(event);
-            self.plan = Some(Plan { id, title: title.to_owned(), began: us, step_began: us });
+            self.plan = Some(Plan {
+                id,
+                title: title.to_owned(),
+                began: us,
+                step_began: us,
+                asked: Vec::new(),
+            });
         } else {
             self.plan = None;
         }
@@ -323,6 +331,21 @@ impl Watch {
     /// How long the plan has run that runs.
     pub(super) fn plan_runs_for(&self, us: u64) -> Option<Span> {
         self.plan.as_ref().map(|plan| Span((us - plan.began) / 1000))
+    }
+
+    /// A host was looked at, and has so many transactions.
+    pub(super) fn looked_at(&mut self, host: usize, has: u64) {
+        if let Some(plan) = &mut self.plan
+            && plan.asked.iter().all(|(asked, _)| *asked != host)
+        {
+            plan.asked.push((host, has));
+        }
+    }
+
+    /// How much a host had when the plan that runs asked it, if it did.
+    pub(super) fn had_when_asked(&self, host: usize) -> Option<u64> {
+        let asked = &self.plan.as_ref()?.asked;
+        asked.iter().find(|(asked, _)| *asked == host).map(|(_, has)| *has)
     }
 
     /// The planned move that runs, if one does.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::scene::{SOON, Scene};
+use super::super::scene::Scene;
 use super::super::{Bar, Row, TTL};
 use crate::picture;
 use crate::{WRITER_VIP, rights};
@@ -102,7 +102,7 @@ fn wall_clock(scene: &mut Scene<'_>) -> Result<()> {
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
         "FAKETIME_DONT_RESET=1",
     ])?;
-    picture::wait_well(scene.lab, SOON)?;
+    scene.settle()?;
     scene.begin();
     set("+3600\n")?;
     scene.hold(5.0);
@@ -140,7 +140,7 @@ fn boot_clock(scene: &mut Scene<'_>) -> Result<()> {
     agent.start_under(&["unshare", "--time", "--boottime", "3600"])?;
     // Until it has told what it did.
     scene.hold(2.0);
-    picture::wait_well(scene.lab, SOON)?;
+    scene.settle()?;
     let (first, writer) = (scene.client.record(), picture::writer(scene.lab));
     let gap = first.longest_gap(scene.since, std::time::Instant::now());
     let writer = writer.map_err(anyhow::Error::msg)?;

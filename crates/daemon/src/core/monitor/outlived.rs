@@ -1,8 +1,8 @@
 //! Histories of which a later one is known: a host took writes under a later decision than the one
 //! under which another's last transaction was written, and lacks that transaction. So the other
 //! has parted, however many transactions it has. The monitor may have forgotten who took over, or
-//! never have known; the hosts say themselves when they served. Read in failovers only, once every
-//! survivor was asked what it has. What becomes of hosts that have parted is in `parted`.
+//! never have known; the hosts say themselves when they served. Histories are compared in failovers
+//! only, once every survivor was asked what it has. What becomes of hosts that have parted is in `parted`.
 
 use mmm_proto::GtidPos;
 use mmm_proto::event::Level;
@@ -45,6 +45,20 @@ impl Monitor {
             certain && before(server)
         };
         has.authors().any(lacks)
+    }
+
+    /// Whether a host was the last one to serve as the writer, by the word of all that can be that.
+    /// Who is silent may have served later.
+    pub(super) fn served_last(&self, host: usize) -> bool {
+        let served = |host: usize| self.hosts[host].report().map(|report| report.served);
+        let Some(mine) = served(host).filter(|mine| !mine.is_none()) else {
+            return false;
+        };
+        let hosts = &self.top.roles[self.top.writer].hosts;
+        hosts.contains(&host)
+            && hosts.iter().all(|other| {
+                *other == host || (self.agent_answers(*other) && served(*other) < Some(mine))
+            })
     }
 
     /// What a survivor has received or applied.

@@ -88,6 +88,12 @@ impl<'a> Pass<'a> {
         self.writer == Some(self.host)
     }
 
+    /// Whether nobody is the writer and this host was the last one: what it has is what clients were
+    /// told last, and there is nobody whom it should follow.
+    pub(super) fn was_writer(&self) -> bool {
+        self.core.writer().is_none() && self.core.served_last(self.host)
+    }
+
     pub(super) fn is_forced(&self) -> bool {
         self.core.forced == Some(self.host)
     }
@@ -177,18 +183,20 @@ impl<'a> Pass<'a> {
     pub(super) fn replication_well_why(&self) -> &'static str {
         if self.good(Check::RepThreads) && self.good(Check::RepBacklog) {
             "replication runs and is near again"
+        } else if self.was_writer() {
+            "it was the last writer, and there is nobody to follow"
         } else {
             "its peer is gone, and it has applied all that it received"
         }
     }
 
     /// Rows 17 and 18. A host without a source is well again when its applier runs and has applied
-    /// all that it ever received: more cannot be had.
+    /// all that it ever received: more cannot be had. So is the last writer while there is none.
     pub(super) fn replication_well(&self) -> bool {
         if !self.reachable() || self.core.may_have_parted(self.host) {
             return false;
         }
-        if self.good(Check::RepThreads) && self.good(Check::RepBacklog) {
+        if (self.good(Check::RepThreads) && self.good(Check::RepBacklog)) || self.was_writer() {
             return true;
         }
         let Some(report) = self.record().report() else {

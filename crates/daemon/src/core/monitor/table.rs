@@ -102,19 +102,22 @@ pub const ROWS: &[Row] = &[
     Row {
         number: "5",
         from: &[S::Online],
-        when: "rep_threads failed, and its peer is well",
+        when: "rep_threads failed, and its peer is well; not the last writer while there is none",
         to: Some(S::ReplicationFail),
-        differs: "",
-        holds: |pass| pass.threads_bad() && pass.peer_ok(),
+        differs: "the original gave the writer to the peer, which may lack what the last one wrote",
+        holds: |pass| pass.threads_bad() && pass.peer_ok() && !pass.was_writer(),
         why: |pass| pass.failure(Check::RepThreads),
     },
     Row {
         number: "6",
         from: &[S::Online],
-        when: "rep_threads is not failed, rep_backlog failed, and its peer is well",
+        when: "rep_threads is not failed, rep_backlog failed, and its peer is well; not the last \
+               writer while there is none",
         to: Some(S::ReplicationDelay),
-        differs: "",
-        holds: |pass| !pass.threads_bad() && pass.backlog_bad() && pass.peer_ok(),
+        differs: "as 5",
+        holds: |pass| {
+            !pass.threads_bad() && pass.backlog_bad() && pass.peer_ok() && !pass.was_writer()
+        },
         why: |pass| pass.failure(Check::RepBacklog),
     },
     Row {
@@ -238,7 +241,7 @@ pub const ROWS: &[Row] = &[
         number: "18",
         from: &[S::ReplicationFail, S::ReplicationDelay],
         when: "replication is well again: both checks good; or its peer is gone, its applier runs \
-               and has applied all that it received",
+               and has applied all that it received; or it was the last writer and there is none",
         to: Some(S::Online),
         differs: "the original asked only that the peer is not ONLINE, and so gave the writer to \
                   stale hosts",

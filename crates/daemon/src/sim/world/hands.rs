@@ -212,7 +212,11 @@ impl World {
                 self.take_down(host, *vip);
                 ActResult::Done
             }
-            Act::Look => ActResult::Looked(Box::new(self.hosts[host].server.facts(us))),
+            Act::Look => {
+                let server = &mut self.hosts[host].server;
+                self.watch.looked_at(host, server.applied);
+                ActResult::Looked(Box::new(server.facts(us)))
+            }
             Act::StopReplication => {
                 self.hosts[host].server.thread(true, false);
                 self.hosts[host].server.thread(false, false);

@@ -206,6 +206,9 @@ impl World {
                 && reach(*host, open)
                 && reach(*host, monitor)
                 && server.applied >= last
+                // A lost writer whose network heals meanwhile may give a survivor more after that
+                // was asked: who takes over cannot know. That survivor is reported as parted.
+                && self.watch.had_when_asked(*host).is_none_or(|had| had >= last)
                 && server.log.has(run, last)
                 && !self.out_and_parted(*host, open)
         })?;
