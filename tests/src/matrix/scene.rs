@@ -102,7 +102,8 @@ impl Scene<'_> {
     }
 
     /// Waits until all is well, as an operator would see to it: a server that its agent ended
-    /// because a fence could not be verified in time is started again, as its service manager would.
+    /// because a fence could not be verified in time is started again, as its service manager
+    /// would.
     pub(super) fn settle(&mut self) -> Result<()> {
         for (host, rows) in repair::all_well(self.lab)? {
             self.note(format!("{host} had parted by {rows} rows, rebuilt"));

@@ -1,6 +1,8 @@
 //! What a grant changes, what of it is written down, and what of that counts after a start.
 //! What the host then does about it is in `hold` and `apply`.
 
+use std::net::IpAddr;
+
 use mmm_proto::agent::{Duty, FromAgent, Grant, Stamp, Stance};
 
 use super::Agent;
@@ -26,9 +28,23 @@ impl Agent {
             self.yielded.clear();
             self.relies.clear();
             self.got.clear();
-        } else if serves && self.may_hold().is_some() {
-            self.duty = Duty::Serving;
+        } else {
+            self.resumed = true;
+            if serves && self.may_hold().is_some() {
+                self.duty = Duty::Serving;
+            }
         }
+    }
+
+    /// What an earlier process held is still on the interface. What is not it had let go, and may
+    /// have said so, though its state does not say it where the disk was full: then others may have
+    /// it, and only a new grant gives it back.
+    pub(super) fn leave_what_was_let_go(&mut self) {
+        let wanted = self.want.iter().flat_map(|want| &want.holds).map(|hold| hold.vip);
+        let gone: Vec<IpAddr> = wanted.filter(|vip| !self.found.contains(vip)).collect();
+        self.changed |= !gone.is_empty();
+        self.yielded.extend(gone);
+        self.keep(false);
     }
 
     /// A grant counts when it is not older than what was seen and answers a report of this boot.
@@ -45,6 +61,12 @@ impl Agent {
         if grant.echo > self.now.boot {
             return refuse(self, "the grant echoes a report that was never made".to_owned());
         }
+        // It answers an earlier process, which may have heard and done more since than it could
+        // write down.
+        if grant.echo < self.started {
+            return;
+        }
+        self.resumed = false;
         let newer = grant.stamp > self.seen;
         let fresher = self.lease.is_none_or(|lease| grant.echo >= lease.echo);
         if !newer && !fresher {

@@ -142,6 +142,10 @@ impl Agent {
         let current = self.granted >= self.seen || bug(Bug::OpenUnasked);
         match (self.duty, wanted, lease) {
             (Duty::Fencing, _, _) => self.finish_fencing(),
+            (Duty::Serving, Some((vip, _)), _) if self.yielded.contains(&vip) => {
+                self.news("fences itself", "its VIP was gone when the agent was started again");
+                self.fence();
+            }
             (Duty::None, _, _) if self.writer_vip_found() => self.fence(),
             (Duty::Frozen, _, Some(_)) if self.found_writable() => {
                 self.news(
@@ -208,7 +212,8 @@ impl Agent {
 
     fn open(&mut self, vip: IpAddr, lease: Lease) {
         let secs = lease.kernel_secs(self.now.boot);
-        if self.server.reach != Reach::Up || secs == 0 || !self.troubles_allow() {
+        let let_go = self.yielded.contains(&vip);
+        if self.server.reach != Reach::Up || secs == 0 || let_go || !self.troubles_allow() {
             return;
         }
         // The one it was promised to may go on until then.

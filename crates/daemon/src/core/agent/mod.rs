@@ -63,8 +63,11 @@ pub struct Agent {
     /// VIPs that are held by promises, since when; the promises, by the clock of the ask.
     relies: BTreeMap<IpAddr, Time>,
     got: BTreeMap<(IpAddr, HostName), Time>,
-    /// VIPs that were let go because a peer knows a newer decision.
+    /// VIPs that were let go because a peer knows a newer decision, or by an earlier process.
     yielded: BTreeSet<IpAddr>,
+    /// When this process began, and whether what is wanted is from an earlier one's memory.
+    started: Time,
+    resumed: bool,
     asked_at: Option<Time>,
     /// What peers said last; what they were told, and when.
     peers: Vec<Peer>,
@@ -140,6 +143,8 @@ impl Agent {
             relies: BTreeMap::new(),
             got: BTreeMap::new(),
             yielded: BTreeSet::new(),
+            started: now.boot,
+            resumed: false,
             asked_at: None,
             peers: Vec::new(),
             told: None,
@@ -287,11 +292,14 @@ impl Agent {
                 }
             }
             Input::Addresses { found } => {
-                self.stirred |= !self.looked;
-                self.looked = true;
+                let first = !std::mem::replace(&mut self.looked, true);
+                self.stirred |= first;
                 if self.found != found {
                     self.found = found;
                     (self.changed, self.stirred) = (true, true);
+                }
+                if first && self.resumed {
+                    self.leave_what_was_let_go();
                 }
             }
             Input::Conflict { vip, mac, neighbours } => {

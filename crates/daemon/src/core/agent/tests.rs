@@ -6,6 +6,7 @@ mod holding;
 mod ordered;
 mod promising;
 mod replicating;
+mod restarting;
 
 use std::net::IpAddr;
 

@@ -2,7 +2,8 @@
 //! under which another's last transaction was written, and lacks that transaction. So the other
 //! has parted, however many transactions it has. The monitor may have forgotten who took over, or
 //! never have known; the hosts say themselves when they served. Histories are compared in failovers
-//! only, once every survivor was asked what it has. What becomes of hosts that have parted is in `parted`.
+//! only, once every survivor was asked what it has. What becomes of hosts that have parted is in
+//! `parted`.
 
 use mmm_proto::GtidPos;
 use mmm_proto::event::Level;
@@ -31,11 +32,12 @@ impl Monitor {
         if served.is_none() {
             return false;
         }
-        // When somebody served who says nothing is not known, and nothing is held against that.
+        // When somebody served who says nothing, or whose agent has lost its memory, is not known,
+        // and nothing is held against that.
         let before = |server: u32| {
             let mut reports = self.hosts.iter().filter_map(super::hosts::Host::report);
             let author = reports.find(|report| report.server.server_id == server);
-            author.is_some_and(|report| report.served < served)
+            author.is_some_and(|report| !report.served.is_none() && report.served < served)
         };
         let lacks = |(domain, server): (u32, u32)| {
             let certain = mine.last(domain).is_none_or(|last| {
@@ -48,17 +50,20 @@ impl Monitor {
     }
 
     /// Whether a host was the last one to serve as the writer, by the word of all that can be that.
-    /// Who is silent may have served later.
+    /// Who is silent may have served later, and so may one that does not know and has more.
     pub(super) fn served_last(&self, host: usize) -> bool {
-        let served = |host: usize| self.hosts[host].report().map(|report| report.served);
-        let Some(mine) = served(host).filter(|mine| !mine.is_none()) else {
+        let hosts = &self.top.roles[self.top.writer].hosts;
+        let Some(mine) = self.hosts[host].report().filter(|mine| !mine.served.is_none()) else {
             return false;
         };
-        let hosts = &self.top.roles[self.top.writer].hosts;
-        hosts.contains(&host)
-            && hosts.iter().all(|other| {
-                *other == host || (self.agent_answers(*other) && served(*other) < Some(mine))
+        let before = |other: usize| {
+            let theirs = self.hosts[other].report().filter(|_| self.agent_answers(other));
+            theirs.is_some_and(|theirs| match theirs.served.is_none() {
+                true => mine.server.position.includes(&theirs.server.position),
+                false => theirs.served < mine.served,
             })
+        };
+        hosts.contains(&host) && hosts.iter().all(|other| *other == host || before(*other))
     }
 
     /// What a survivor has received or applied.

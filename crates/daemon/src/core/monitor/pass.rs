@@ -88,8 +88,8 @@ impl<'a> Pass<'a> {
         self.writer == Some(self.host)
     }
 
-    /// Whether nobody is the writer and this host was the last one: what it has is what clients were
-    /// told last, and there is nobody whom it should follow.
+    /// Whether nobody is the writer and this host was the last one: what it has is what clients
+    /// were told last, and there is nobody whom it should follow.
     pub(super) fn was_writer(&self) -> bool {
         self.core.writer().is_none() && self.core.served_last(self.host)
     }

@@ -34,7 +34,7 @@ pub(super) fn cluster(draw: &mut Draw) -> WorldConfig {
     config.catch_up_timeout = Span::secs(draw.pick(&[2, 5]));
     config.step_timeout = Span::secs(draw.pick(&[3, 5]));
     config.delay = Span::ms(draw.pick(&[1, 1, 1, 5, 20]));
-    config.write_every = Span::ms(draw.pick(&[100, 500, 500, 1_000]));
+    config.write_every = Span::ms(draw.pick(&[100, 500, 1_000, 1_000]));
     config.semi_sync = draw.chance(1, 3);
     config.durable = draw.chance(7, 8);
     config.escalate = draw.chance(7, 8);

@@ -43,8 +43,8 @@ impl World {
         record.wake_at = us;
         self.queue.push(us, Due::AgentWake { host, life });
         let first = self.draw.between(500, 20_000);
-        self.queue.push(us + first, Due::Look { host, life });
         self.queue.push(us + first / 2, Due::Addresses { host, life });
+        self.queue.push(us + first, Due::Look { host, life });
         let seen = self.hosts[host].agent.as_ref().map_or_else(Stamp::default, Agent::seen);
         self.watch.agent_started(host, seen);
     }
@@ -110,7 +110,7 @@ impl World {
         match due {
             Due::AgentWake { .. } => self.wake_agent(host),
             Due::AgentInput { input, .. } => self.give(host, *input),
-            Due::Look { .. } => self.look_at_server(host),
+            Due::Look { .. } => self.look_around(host),
             Due::LookEnd { began, server, .. } => {
                 self.queue.push(self.us + LOOK_EVERY, Due::Look { host, life });
                 self.give(host, Input::Facts { server: *server, began });
@@ -172,14 +172,27 @@ impl World {
         }
     }
 
-    fn look_at_server(&mut self, host: usize) {
+    /// The interface and the server are looked at. A server answers mostly so soon that nothing
+    /// comes between, but not always.
+    fn look_around(&mut self, host: usize) {
+        self.look_at_addresses(host);
         let takes = self.draw.between(400, 3_000);
+        let soon = self.draw.chance(3, 4);
         let us = self.us;
         let record = &mut self.hosts[host];
         let silent = record.server.state == State::Silent;
-        let server: Box<Facts> = Box::new(record.server.facts(us));
+        let facts: Facts = record.server.facts(us);
         let (began, life) = (record.clock.now(us), record.life);
+        if soon && !silent {
+            self.queue.push(us + LOOK_EVERY, Due::Look { host, life });
+            return self.give(host, Input::Facts { server: facts, began });
+        }
         let end = us + if silent { LOOK_LIMIT } else { takes };
+        // The interface does not wait for a server that is silent.
+        for at in (us..end).step_by(LOOK_EVERY as usize).skip(1) {
+            self.queue.push(at, Due::Addresses { host, life });
+        }
+        let server = Box::new(facts);
         self.queue.push(end, Due::LookEnd { host, life, began, server });
     }
 
@@ -190,8 +203,6 @@ impl World {
             .filter(|vip| record.vips[*vip].until > us)
             .map(|vip| self.vips[vip])
             .collect();
-        let life = record.life;
-        self.queue.push(us + LOOK_EVERY, Due::Addresses { host, life });
         self.give(host, Input::Addresses { found });
     }
 
@@ -285,6 +296,13 @@ impl World {
         record.unwritten = None;
         let life = record.life;
         let takes = record.disk_takes;
+        let idle = record.disk_ok && takes == 0 && record.saved_at < us;
+        if !must && idle && self.draw.chance(3, 4) {
+            // Mostly it is on disk before anything else happens.
+            record.disk = Some(*kept);
+            record.store_worked();
+            return self.carry_out(host, effects);
+        }
         if !must {
             let at = (us + 50 + takes + self.draw.below(2_000)).max(record.saved_at);
             record.saved_at = at;

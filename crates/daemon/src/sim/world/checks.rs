@@ -13,7 +13,7 @@ use crate::sim::server::State;
 /// Between two looks at `ping_ips`.
 const NETWORK_EVERY: u64 = 1_000_000;
 /// Answers that take less come in at once.
-const SOON: u64 = 5_000;
+const SOON: u64 = 50_000;
 
 impl World {
     pub(super) fn check(&mut self, mon: usize, host: usize, check: Check) {

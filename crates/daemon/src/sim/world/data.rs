@@ -89,7 +89,11 @@ impl World {
         }
     }
 
+    /// The applier gets at what came: mostly before anything else happens.
     pub(super) fn apply_soon(&mut self, host: usize) {
+        if self.draw.chance(3, 4) {
+            return self.apply_now(host);
+        }
         let takes = self.draw.between(500, 4_000);
         self.apply_at(host, self.us + takes);
     }
@@ -108,6 +112,12 @@ impl World {
             return;
         }
         record.apply_at = u64::MAX;
+        self.apply_now(host);
+    }
+
+    fn apply_now(&mut self, host: usize) {
+        let us = self.us;
+        let record = &mut self.hosts[host];
         if !record.server.up() || !record.server.sql || !record.runs() {
             return;
         }
