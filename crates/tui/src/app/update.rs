@@ -136,6 +136,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
             model.scroll = 0;
             model.layer = Some(Layer::Help);
         }
+        Action::Explain => {
+            model.scroll = 0;
+            model.layer = Some(Layer::Explain(None));
+        }
         Action::Menu if model.target_host().is_some() => model.layer = Some(Layer::Actions),
         Action::Menu => model.say(Tone::Info, "no host to act on: no picture yet"),
         Action::Mode => model.layer = Some(Layer::Mode),

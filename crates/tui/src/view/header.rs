@@ -4,10 +4,12 @@ use mmm_proto::view::WriterState;
 use mmm_proto::{ClusterView, HostState, MonitorMode};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::text::{self, clip, clock, ends};
 use super::theme::{Meaning, Theme};
 use crate::app::Model;
+use crate::app::keys::{self, Action};
 use crate::app::link::{State, Status};
 
 /// The first line; the caller reverses it.
@@ -117,7 +119,23 @@ fn writer(view: &ClusterView, doubt: &str) -> String {
 pub(super) fn attention(model: &Model, theme: Theme, width: usize) -> Line<'static> {
     let (meaning, text) = words(model);
     let line = format!(" {} {text}", meaning.sign());
-    Line::styled(clip(&line, width), theme.style(meaning))
+    let cut = line.width() > width;
+    let line = match rest(model, width) {
+        Some(mark) if cut => ends(&line, &mark, width),
+        _ => clip(&line, width),
+    };
+    Line::styled(line, theme.style(meaning))
+}
+
+/// What a cut second line ends with: the key that shows all of it. None where that key has no
+/// effect, or the rest of the line stands elsewhere on the screen: the steps of what runs in their
+/// pane, the reason of a lost link in the message.
+fn rest(model: &Model, width: usize) -> Option<String> {
+    let still = model.view.as_ref().is_some_and(|view| view.running.is_none());
+    let key = keys::of(Action::Explain)?.keys.first()?.name();
+    let word = if width < usize::from(super::STACKED_FROM) { "all" } else { "shows all" };
+    let mark = format!(" {key} {word}");
+    (still && model.layer.is_none() && model.link.live(model.now)).then_some(mark)
 }
 
 /// A style over the whole second line when the picture is not true.

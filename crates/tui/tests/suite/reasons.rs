@@ -36,6 +36,37 @@ fn the_remedy_of_a_lost_link_is_all_there() {
 }
 
 #[test]
+fn a_cut_second_line_names_the_key_that_shows_all_of_it() {
+    let attention = sample::view().attention;
+    let second = |console: &Console| console.picture().lines().nth(1).unwrap().to_owned();
+    for (size, mark) in [((60, 16), "~ e all"), ((80, 24), "~ e shows all")] {
+        let mut console = Console::live(size);
+        assert!(second(&console).ends_with(mark), "{}", console.picture());
+        // Behind a box the key has another meaning, or none.
+        console.keys("m");
+        assert!(!second(&console).contains(" e "), "{}", console.picture());
+        console.key(Key::Esc);
+        console.keys("e");
+        assert_eq!(console.model.layer, Some(Layer::Explain(None)));
+        let mut told = read(&console);
+        for _ in 0..20 {
+            console.keys("j");
+            told.push_str(&read(&console));
+        }
+        for sentence in &attention {
+            assert!(told.contains(sentence), "{size:?} {sentence}\n{}", console.picture());
+        }
+        console.key(Key::Esc);
+        // A lost link says its reason below.
+        console.lost(REMEDY, false);
+        assert!(second(&console).contains("NOT CURRENT"), "{}", console.picture());
+        assert!(!second(&console).contains(mark), "{}", console.picture());
+    }
+    let console = Console::live((160, 45));
+    assert!(second(&console).trim_end().ends_with(&attention[1]), "{}", console.picture());
+}
+
+#[test]
 fn a_long_refusal_is_read_to_its_end_and_goes_with_the_next_key() {
     let mut console = Console::live((80, 24));
     let mut view = sample::view();
