@@ -45,6 +45,32 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "disk-full-restart",
+        what: "the disk with the state of the writer's agent full, kill -9 of its server; after the \
+               failover kill -9 of the agent, and agent and server are started within the grant",
+        // The agent could not write down that it let go: it must not believe what it wrote before.
+        bars: &[Bar::Moves, Bar::Gap(4000)],
+        play: |scene| {
+            scene.lab.disk(&scene.writer)?.fill()?;
+            scene.hold(0.3);
+            scene.begin();
+            scene.server()?.kill9()?;
+            scene.wait_switch()?;
+            scene.agent()?.kill9()?;
+            scene.agent()?.start()?;
+            scene.server()?.start()?;
+            scene.note(format!(
+                "all up again {} ms after the kill",
+                scene.since.elapsed().as_millis()
+            ));
+            scene.hold(TTL.as_secs_f64() + 1.0);
+            scene.only_holder(scene.standby)?;
+            scene.lab.disk(&scene.writer)?.empty()?;
+            scene.hold(1.0);
+            Ok(())
+        },
+    },
+    Row {
         name: "vip-by-hand",
         what: "the writer's VIP added by hand on the other master",
         bars: NOTHING,
