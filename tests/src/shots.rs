@@ -2,6 +2,7 @@
 //! what the real program wrote into a real terminal.
 #![allow(clippy::print_stdout)]
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What is seen, with which keys one gets there, and what must be on the screen then.
 const SCREENS: &[(&str, &str, &str)] = &[
     ("The overview", "1", "config order"),
-    ("All about a host (`Enter`)", "gj\r", "Replication from"),
+    // Of what the wide overview has not: it shows the host beside its tables.
+    ("All about a host (`Enter`)", "G\r", "Esc back  ? help"),
     ("Events (`2`), with the why of the selected one", "12", "newest first"),
     ("What may be done with a host, and why not (`a`)", "1ja", "Actions on"),
     ("The mode of the monitor (`m`)", "qm", "Mode of the monitor"),
@@ -41,6 +43,7 @@ pub fn run(dir: &Path) -> Result<()> {
     let mut text = String::new();
     let mut small = open(daemons, SMALL)?;
     let mut large = open(daemons, LARGE)?;
+    late(&lab, &large)?;
     for (title, keys, shows) in SCREENS {
         for meter in [&mut small, &mut large] {
             meter.keys(keys)?;
@@ -67,6 +70,23 @@ pub fn run(dir: &Path) -> Result<()> {
     println!("{} frames; written into {}", frames.0.len(), dir.display());
     drop(client);
     lab.down()
+}
+
+/// The last host is late for a while, so that its chart has something to show.
+fn late(lab: &Lab, console: &Meter) -> Result<()> {
+    // The column behind the age of its state.
+    let lag = |wanted: RangeInclusive<u32>| {
+        move |screen: &str| {
+            let row = screen.lines().find(|line| line.starts_with("  db3 ")).unwrap_or_default();
+            let lag = row.split_whitespace().nth(5).and_then(|lag| lag.strip_suffix('s'));
+            lag.and_then(|lag| lag.parse().ok()).is_some_and(|lag| wanted.contains(&lag))
+        }
+    };
+    let mut session = lab.server("db3")?.session()?;
+    session.query("FLUSH TABLES WITH READ LOCK", PATIENCE).context("lock the tables")?;
+    console.wait("the replica to be late", PATIENCE, lag(20..=59))?;
+    session.query("UNLOCK TABLES", PATIENCE).context("unlock the tables")?;
+    console.wait("the replica to catch up", PATIENCE, lag(0..=0)).map(drop)
 }
 
 /// Selects the host, one of the two masters.
