@@ -192,9 +192,9 @@ fn drive(mut model: Model, wakes: &Receiver<Wake>, far: &Far) -> io::Result<(u8,
         };
         rest = pause.saturating_sub(drawn.elapsed());
         if rest.is_zero() {
-            drawn = Instant::now();
             draw(&mut model, &mut screen)?;
-            (shown, rest) = (now, Duration::MAX);
+            // From its end: a slow line is not given the next as soon as it has taken this one.
+            (drawn, shown, rest) = (Instant::now(), now, Duration::MAX);
         }
     }
 }
