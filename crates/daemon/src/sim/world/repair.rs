@@ -210,7 +210,7 @@ impl World {
                 // was asked: who takes over cannot know. That survivor is reported as parted.
                 && self.watch.had_when_asked(*host).is_none_or(|had| had >= last)
                 && server.log.has(run, last)
-                && !self.out_and_parted(*host, open)
+                && !self.apart_and_out(*host, open)
         })?;
         Some(format!(
             "{name} opened without {lost} acknowledged writes that {} has, and both have been \
@@ -219,16 +219,18 @@ impl World {
         ))
     }
 
-    /// Whether nobody could have kept what `host` has: people set it offline, and what `open`
-    /// has does not go together with it. So it is when a second monitor made a host the writer that
-    /// people had set offline with the first one, while the former writer went on by itself.
-    fn out_and_parted(&self, host: usize, open: usize) -> bool {
+    /// Whether nobody could have kept what `host` has: what `open` has does not go together with it,
+    /// so that it cannot be fetched, and `host` cannot be the writer, as it is a slave or people
+    /// set it offline. So it is when a second monitor made a host the writer that people had set
+    /// offline with the first one, while the former writer went on by itself.
+    fn apart_and_out(&self, host: usize, open: usize) -> bool {
         let (one, other) = (&self.hosts[host].server.log, &self.hosts[open].server.log);
         let common = one.same(other);
         let offline = self
             .view()
             .is_some_and(|view| view.hosts[host].state == mmm_proto::HostState::AdminOffline);
-        offline && common < one.len() && common < other.len()
+        let out = offline || host >= self.config.masters;
+        out && common < one.len() && common < other.len()
     }
 
     fn monitor_well(&self) -> bool {
