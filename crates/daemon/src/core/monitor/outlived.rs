@@ -77,7 +77,7 @@ impl Monitor {
         self.hosts[host].report().filter(|_| up)
     }
 
-    /// Says whose history is left aside when another host becomes the writer.
+    /// Says whose history is left aside when a host becomes the writer, and when that is its own.
     pub(super) fn tell_outlived(&mut self, to: usize) {
         for host in (0..self.hosts.len()).filter(|host| *host != to) {
             let Some(later) = self.outlived_by(host) else { continue };
@@ -89,6 +89,16 @@ impl Monitor {
                 self.name(to)
             );
             self.event(Level::Error, &name, "its history is left aside", &why);
+        }
+        // Better somebody than nobody; but what others were told since is not there any more.
+        if let Some(later) = self.outlived_by(to) {
+            let (name, later_name) = (self.name(to), self.name(later));
+            let why = format!(
+                "{later_name} was the writer after it and has what it lacks, but cannot take over: \
+                 {}; compare, then rebuild {later_name} from {name}, or the other way round",
+                self.why_not_writer(later).unwrap_or_else(|| "it is no master".to_owned())
+            );
+            self.event(Level::Error, &name, "takes over with an older history", &why);
         }
     }
 }

@@ -125,8 +125,9 @@ fn an_old_master_with_writes_of_its_own_is_no_candidate_when_the_new_one_dies() 
     assert_eq!(c.open_host(), None, "{}", c.tail());
 }
 
-#[test]
-fn of_two_parted_histories_the_one_of_the_later_writer_counts_however_short_it_is() {
+/// db1 has more, db2 served later; the monitor that starts has a status file from before. Both are
+/// back, in MANUAL.
+fn two_parted_histories() -> Cluster {
     let mut c = Cluster::mature();
     let before = c.disk.clone();
     // Much that only the old master has.
@@ -141,8 +142,8 @@ fn of_two_parted_histories_the_one_of_the_later_writer_counts_however_short_it_i
     c.kill_monitor();
     c.run(5_000);
     c.disk = before;
-    let longer = c.hosts[0].server.applied.len();
-    assert!(longer > c.hosts[1].server.applied.len(), "the old one has more");
+    let (one, two) = (c.hosts[0].server.applied.len(), c.hosts[1].server.applied.len());
+    assert!(one > two, "the old one has more");
     c.forget_stamp();
     c.start_monitor();
     c.until("both are lost", 9_000, |c| [0, 1].iter().all(|at| c.state(*at) != HostState::Online));
@@ -150,11 +151,29 @@ fn of_two_parted_histories_the_one_of_the_later_writer_counts_however_short_it_i
     c.hosts[0].server.start();
     c.hosts[1].server.start();
     c.until("both are back", 9_000, |c| [0, 1].iter().all(|at| c.state(*at) == HostState::Online));
+    c
+}
+
+#[test]
+fn of_two_parted_histories_the_one_of_the_later_writer_counts_however_short_it_is() {
+    let mut c = two_parted_histories();
+    let longer = c.hosts[0].server.applied.len();
     c.ok("set_active");
     c.until("somebody serves", 20_000, |c| c.open_host().is_some());
     assert_eq!(c.open_host(), Some("db2"), "{}", c.tail());
     assert!(c.said("its history is left aside"), "{}", c.tail());
     assert!(c.hosts[1].server.applied.len() < longer, "it fetched nothing from the other");
+}
+
+#[test]
+fn where_only_the_earlier_writer_may_take_over_it_does_and_that_is_told() {
+    let mut c = two_parted_histories();
+    c.ok("set_offline db2");
+    c.ok("set_active");
+    c.until("somebody serves", 20_000, |c| c.open_host().is_some());
+    assert_eq!(c.open_host(), Some("db1"), "{}", c.tail());
+    assert!(c.said("takes over with an older history"), "{}", c.tail());
+    assert!(c.said("db2 is ADMIN_OFFLINE"), "{}", c.tail());
 }
 
 #[test]
