@@ -39,8 +39,6 @@ impl Monitor {
                     self.generation += 1;
                     self.stirred = true;
                 }
-                // What waited for everybody's word may go on.
-                self.stirred |= self.now.boot < self.quiet_until;
                 if let Some(why) = ended.filter(|why| !why.is_empty()) {
                     self.server_ended(host, &why);
                 }

@@ -148,7 +148,6 @@ impl Monitor {
             started: now,
             now,
             quiet_until,
-            here_since: now.boot,
             network: true,
             network_why: String::new(),
             store_why: String::new(),

@@ -248,8 +248,7 @@ impl Monitor {
     /// Whether a VIP may be named in a grant. While the status file cannot be written, nobody is
     /// granted what it does not say: a monitor that starts from it would grant that to another.
     fn may_name(&self, vip: usize, host: usize) -> bool {
-        let written = self.store_why.is_empty() || self.on_disk.get(vip) == Some(&Some(host));
-        written && !self.may_be_elsewhere(vip, host)
+        self.store_why.is_empty() || self.on_disk.get(vip) == Some(&Some(host))
     }
 
     /// What a host should look like now.
