@@ -116,8 +116,8 @@ fn fresh_weather_breaks_no_rule() {
 // Open: `mmm-sim run` makes some 300 cluster-hours a minute on two hyper-threads, 1,000 are wanted:
 // a second of a cluster is some hundred steps of the cores, and a step costs some hundred
 // nanoseconds. Only fewer messages would help, and those are the product's.
-// Open: seed 120061320, in short: `cluster hosts=3 ttl=2s check_period=500ms trap=2s`, `at 0s control
-// set_manual`, `at 0s cut db1`, `at 2.7s start monitor2`, `at 2.7s stop monitor`, `at 5.12s kill
+// Open: seed 120061320, in short: `cluster hosts=3 ttl=2s check_period=500ms trap=2s`, `at 0s
+// control set_manual`, `at 0s cut db1`, `at 2.7s start monitor2`, `at 2.7s stop monitor`, `at 5.12s kill
 // monitor2`, `at 9.49s calm`. A monitor that stood still while another one led grants a reader VIP
 // to a host that was cut off and let go of it, before it hears from the others that it is
 // superseded; for some milliseconds two hosts have that VIP. The writer's is safe: who holds it
