@@ -28,6 +28,9 @@ need groff groff
 need systemd-analyze systemd
 need dbus-daemon dbus
 need faketime faketime
+# The completions are tried in the shells that they are for.
+need zsh zsh
+need fish fish
 # Consoles come by ssh too. The library is sshd's, which comes below.
 need ssh openssh-client
 [ -e /usr/sbin/sshd ] || wanted="$wanted libwrap0"

@@ -33,11 +33,14 @@ impl Monitor {
                 let known = record.heard.as_ref().map_or("", |old| &old.report.ended);
                 let ended = (known != report.ended).then(|| report.ended.clone());
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
-                let promises = report.clone();
+                let (promises, another) = (report.clone(), report.seen.term);
                 record.heard = Some(Heard { at, wall, report });
                 if changed {
                     self.generation += 1;
                     self.stirred = true;
+                }
+                if another > self.term {
+                    self.obeys_another(host, another);
                 }
                 if let Some(why) = ended.filter(|why| !why.is_empty()) {
                     self.server_ended(host, &why);
@@ -66,6 +69,21 @@ impl Monitor {
         }
     }
 
+    /// An agent obeys a monitor of a later term: this one leads no more.
+    fn obeys_another(&mut self, host: usize, term: u64) {
+        self.foreign = self.foreign.max(term);
+        let cause = format!(
+            "superseded: the agent on {} obeys a monitor of term {term}, this one is of term {}",
+            self.name(host),
+            self.term
+        );
+        // The first that says so is enough.
+        if !self.superseded() {
+            self.set_mode(MonitorMode::Passive, &cause, None);
+            self.drop_the_move(&cause);
+        }
+    }
+
     /// An agent ended its server, perhaps while it could not be heard.
     fn server_ended(&mut self, host: usize, why: &str) {
         let name = self.name(host);
@@ -81,18 +99,7 @@ impl Monitor {
     /// An agent obeys a newer monitor: this one must not act any more.
     fn refused(&mut self, host: usize, order: Option<u64>, got: Stamp, seen: Stamp, why: &str) {
         if seen.term > self.term {
-            self.foreign = self.foreign.max(seen.term);
-            let cause = format!(
-                "superseded: the agent on {} obeys a monitor of term {}, this one is of term {}",
-                self.name(host),
-                seen.term,
-                self.term
-            );
-            // The first that says so is enough.
-            if !self.superseded() {
-                self.set_mode(MonitorMode::Passive, &cause, None);
-                self.drop_the_move(&cause);
-            }
+            self.obeys_another(host, seen.term);
         } else if let Some(id) = order {
             let outcome = mmm_proto::agent::Outcome::Failed {
                 why: format!("refused by the agent: {why}"),

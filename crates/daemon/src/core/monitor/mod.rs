@@ -6,6 +6,7 @@
 //! `placement`), who may become writer (`candidate`), moving it (`moves`, `planned`, `failover`),
 //! people (`commands`, `plan`, `view`).
 
+mod absence;
 mod actions;
 mod advice;
 mod blocked;
@@ -92,6 +93,8 @@ pub struct Monitor {
     /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started
     /// or was away.
     quiet_until: Time,
+    /// Nothing is granted before then.
+    mute_until: Time,
     network: bool,
     network_why: String,
     store_why: String,
@@ -327,40 +330,6 @@ impl Monitor {
         let blind = !self.blindness().is_empty();
         if std::mem::replace(&mut self.blind, blind) && !blind {
             self.be_quiet(self.silence());
-        }
-    }
-
-    /// If this process was stopped for a while, old silence is its own, not the hosts'.
-    fn notice_absence(&mut self, now: Now) {
-        let away = now.boot.since(self.now.boot);
-        if away.as_ms() * 2 > self.top.timing.ttl.as_ms() {
-            self.now = now;
-            self.be_quiet(self.top.timing.heartbeat * 3);
-            // The time was not the hosts'.
-            if let Some(running) = &mut self.running {
-                running.deadline = running.deadline + away;
-            }
-            self.event(
-                Level::Warn,
-                "monitor",
-                &format!("was away for {away}"),
-                "nothing is judged before the hosts were heard again",
-            );
-        }
-    }
-
-    /// Judges nothing for a while, and forgets failures that may be the monitor's own.
-    fn be_quiet(&mut self, span: Span) {
-        self.quiet_until = self.quiet_until.max(self.now.boot + span);
-        for host in &mut self.hosts {
-            for check in &mut host.checks {
-                check.forgive();
-            }
-            if host.state == HostState::Online {
-                // It was well when it was last seen.
-                host.checks[Check::Ping.index()].presume();
-                host.checks[Check::Mysql.index()].presume();
-            }
         }
     }
 

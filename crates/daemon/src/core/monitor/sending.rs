@@ -22,7 +22,7 @@ impl Monitor {
     /// Answers the latest report of a host with a grant.
     pub(super) fn renew(&mut self, host: usize) {
         // Another monitor leads and counts on it that nobody else grants anything.
-        if self.superseded() || self.undecided_about(host) {
+        if self.superseded() || self.undecided_about(host) || self.is_mute() {
             return;
         }
         if self.hosts[host].heard.is_none() {
@@ -39,7 +39,7 @@ impl Monitor {
         let Some(want) = granted.map(|granted| granted.want.clone()) else {
             return self.renew(host);
         };
-        if !self.superseded() && !self.undecided_about(host) {
+        if !self.superseded() && !self.undecided_about(host) && !self.is_mute() {
             if cfg!(test) {
                 assert_eq!(*want, self.want(host));
             }

@@ -148,6 +148,7 @@ impl Monitor {
             started: now,
             now,
             quiet_until,
+            mute_until: now.boot,
             network: true,
             network_why: String::new(),
             store_why: String::new(),
