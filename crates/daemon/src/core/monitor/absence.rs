@@ -17,9 +17,9 @@ impl Monitor {
         let heartbeat = self.top.timing.heartbeat;
         let mut mute = Span::ZERO;
         if away > self.top.timing.ttl {
-            // Every grant is over, and another monitor may have led: those who obey it say so before
-            // this one gives anything to those who do not. Who still holds does so by promises, and
-            // can a little longer.
+            // Every grant is over, and another monitor may have led: those who obey it say so
+            // before this one gives anything to those who do not. Who still holds does so by
+            // promises, and can a little longer.
             mute = heartbeat * 2;
             self.mute_until = now.boot + mute;
             self.hosts.iter_mut().for_each(|host| host.granted = None);

@@ -219,10 +219,10 @@ impl World {
         ))
     }
 
-    /// Whether nobody could have kept what `host` has: what `open` has does not go together with it,
-    /// so that it cannot be fetched, and `host` cannot be the writer, as it is a slave or people
-    /// set it offline. So it is when a second monitor made a host the writer that people had set
-    /// offline with the first one, while the former writer went on by itself.
+    /// Whether nobody could have kept what `host` has: what `open` has does not go together with
+    /// it, so that it cannot be fetched, and `host` cannot be the writer, as it is a slave or
+    /// people set it offline. So it is when a second monitor made a host the writer that people
+    /// had set offline with the first one, while the former writer went on by itself.
     fn apart_and_out(&self, host: usize, open: usize) -> bool {
         let (one, other) = (&self.hosts[host].server.log, &self.hosts[open].server.log);
         let common = one.same(other);
