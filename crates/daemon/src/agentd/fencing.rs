@@ -4,6 +4,7 @@
 mod manager;
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use mmm_proto::agent::Duty;
@@ -24,6 +25,8 @@ use crate::store::Store;
 /// How long a fence waits for another one, or for a killed agent to be gone.
 const TURN_LIMIT: Span = Span::secs(2);
 const KILLED_LIMIT: Span = Span::ms(500);
+/// How many agents are killed by force, one after the other.
+const KILLS_MAX: usize = 3;
 /// What is left of the permission is given to the fence, but at least and at most this.
 const LIMIT_MIN: Span = Span::secs(1);
 const LIMIT_MAX: Span = Span::secs(10);
@@ -167,17 +170,44 @@ async fn turn(
             ));
             return Err(Some(Outcome::Refused));
         }
-        match by.end() {
-            Ok(()) => say(format!("agent: {by} killed")),
-            Err(why) => say(format!("agent: {why}")),
-        }
-        tried = lock::take(state, Who::Fence, within(KILLED_LIMIT)).await;
+        tried = take_by_force(state, *by, say).await;
     }
     match tried {
         Ok(turn) => Ok(Some(turn)),
         Err(error) => {
             say(format!("lock: {error}; going on without it"));
             Err(None)
+        }
+    }
+}
+
+/// Kills the agent that has the turn. Its supervisor starts another one at once, which may be quicker
+/// and take up the role again beside the fence: so that one is killed as well, and the next waits
+/// longer.
+async fn take_by_force(
+    state: &Path,
+    first: Holder,
+    say: &mut impl FnMut(String),
+) -> Result<Turn, LockError> {
+    let until = within(KILLED_LIMIT);
+    let (mut by, mut killed) = (first, Vec::new());
+    loop {
+        if !killed.contains(&by.pid) && killed.len() < KILLS_MAX {
+            killed.push(by.pid);
+            match by.end() {
+                Ok(()) => say(format!("agent: {by} killed")),
+                Err(why) => say(format!("agent: {why}")),
+            }
+        }
+        let tried = lock::take(state, Who::Fence, within(Span::ms(20))).await;
+        match tried {
+            Err(LockError::Held { by: Some(other), .. })
+                if other.who == Who::Worker && Clock.now() < until =>
+            {
+                by = other;
+            }
+            Err(LockError::Held { by: None, .. }) if Clock.now() < until => {}
+            ended => return ended,
         }
     }
 }
