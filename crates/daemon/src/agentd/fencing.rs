@@ -181,9 +181,9 @@ async fn turn(
     }
 }
 
-/// Kills the agent that has the turn. Its supervisor starts another one at once, which may be quicker
-/// and take up the role again beside the fence: so that one is killed as well, and the next waits
-/// longer.
+/// Kills the agent that has the turn. Its supervisor starts another one at once, which may be
+/// quicker and take up the role again beside the fence: so that one is killed as well, and the next
+/// waits longer.
 async fn take_by_force(
     state: &Path,
     first: Holder,
