@@ -105,6 +105,9 @@ impl Scene<'_> {
     /// because a fence could not be verified in time is started again, as its service manager
     /// would.
     pub(super) fn settle(&mut self) -> Result<()> {
+        for server in self.lab.servers().iter().filter(|server| !server.is_running()) {
+            self.notes.push(format!("the server of {} was ended, and is started", server.name()));
+        }
         for (host, rows) in repair::all_well(self.lab)? {
             self.note(format!("{host} had parted by {rows} rows, rebuilt"));
         }

@@ -36,9 +36,9 @@ impl Agent {
         }
     }
 
-    /// What an earlier process held is still on the interface. What is not it had let go, and may
-    /// have said so, though its state does not say it where the disk was full: then others may have
-    /// it, and only a new grant gives it back.
+    /// What an earlier process held is still on the interface. It had let go of what is not there,
+    /// and may have said so, though its state does not where the disk was full: then others may
+    /// have that, and only a new grant gives it back.
     pub(super) fn leave_what_was_let_go(&mut self) {
         let wanted = self.want.iter().flat_map(|want| &want.holds).map(|hold| hold.vip);
         let gone: Vec<IpAddr> = wanted.filter(|vip| !self.found.contains(vip)).collect();

@@ -72,16 +72,17 @@ impl Monitor {
     /// An agent obeys a monitor of a later term: this one leads no more.
     fn obeys_another(&mut self, host: usize, term: u64) {
         self.foreign = self.foreign.max(term);
+        // The first that says so is enough.
+        if self.superseded() {
+            return;
+        }
         let cause = format!(
             "superseded: the agent on {} obeys a monitor of term {term}, this one is of term {}",
             self.name(host),
             self.term
         );
-        // The first that says so is enough.
-        if !self.superseded() {
-            self.set_mode(MonitorMode::Passive, &cause, None);
-            self.drop_the_move(&cause);
-        }
+        self.set_mode(MonitorMode::Passive, &cause, None);
+        self.drop_the_move(&cause);
     }
 
     /// An agent ended its server, perhaps while it could not be heard.

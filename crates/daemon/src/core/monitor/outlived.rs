@@ -94,9 +94,11 @@ impl Monitor {
         if let Some(later) = self.outlived_by(to) {
             let (name, later_name) = (self.name(to), self.name(later));
             let why = format!(
-                "{later_name} was the writer after it and has what it lacks, but cannot take over: \
+                "{later_name} was the writer after it and has what it lacks, but is passed over: \
                  {}; compare, then rebuild {later_name} from {name}, or the other way round",
-                self.why_not_writer(later).unwrap_or_else(|| "it is no master".to_owned())
+                self.why_not_writer(later).unwrap_or_else(|| {
+                    "somebody chose otherwise, or it failed just now".to_owned()
+                })
             );
             self.event(Level::Error, &name, "takes over with an older history", &why);
         }

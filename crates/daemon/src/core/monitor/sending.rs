@@ -21,8 +21,7 @@ impl Monitor {
 
     /// Answers the latest report of a host with a grant.
     pub(super) fn renew(&mut self, host: usize) {
-        // Another monitor leads and counts on it that nobody else grants anything.
-        if self.superseded() || self.undecided_about(host) || self.is_mute() {
+        if !self.may_grant(host) {
             return;
         }
         if self.hosts[host].heard.is_none() {
@@ -33,13 +32,19 @@ impl Monitor {
         self.grant(host, want);
     }
 
+    /// Whether anything is granted at all. Where another monitor leads, or may have led, it counts on
+    /// it that nobody else does.
+    fn may_grant(&self, host: usize) -> bool {
+        !(self.superseded() || self.undecided_about(host) || self.is_mute())
+    }
+
     /// The same where a report came in that changes nothing: what was wanted still is.
     pub(super) fn renew_as_before(&mut self, host: usize) {
         let granted = self.hosts[host].granted.as_ref().filter(|_| !self.stirred);
         let Some(want) = granted.map(|granted| granted.want.clone()) else {
             return self.renew(host);
         };
-        if !self.superseded() && !self.undecided_about(host) && !self.is_mute() {
+        if self.may_grant(host) {
             if cfg!(test) {
                 assert_eq!(*want, self.want(host));
             }
