@@ -32,8 +32,8 @@ impl Monitor {
         self.grant(host, want);
     }
 
-    /// Whether anything is granted at all. Where another monitor leads, or may have led, it counts on
-    /// it that nobody else does.
+    /// Whether anything is granted at all. Where another monitor leads, or may have led, it counts
+    /// on it that nobody else does.
     fn may_grant(&self, host: usize) -> bool {
         !(self.superseded() || self.undecided_about(host) || self.is_mute())
     }
