@@ -97,10 +97,55 @@ impl Hello {
 
     /// Whether the two can talk; the error is a sentence that says what to change.
     ///
+    /// A console and a monitor whose wire versions do not overlap can: the console looks, as far as
+    /// it understands what comes, and does not act (see [`Hello::only_looks`]). An operator must
+    /// not lose sight of a cluster because one of the two was upgraded.
+    ///
     /// # Errors
     /// When the wire versions do not overlap, the clusters differ, or the other side is not
     /// `expected`.
     pub fn meets(&self, theirs: &Self, expected: Program) -> Result<(), String> {
+        if !self.looked_at(theirs) {
+            self.speaks_with(theirs)?;
+        }
+        if theirs.program != expected {
+            return Err(format!(
+                "expected the {}, the {} answered: check address and port",
+                expected.word(),
+                theirs.program.word()
+            ));
+        }
+        if theirs.cluster != self.cluster {
+            return Err(format!(
+                "this is cluster {:?}, the {} belongs to cluster {:?}: check `cluster` in both configurations",
+                self.cluster,
+                theirs.program.word(),
+                theirs.cluster,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Why a console may look but not act: its wire versions and the monitor's do not overlap. None
+    /// when they do. Both sides come to the same sentence.
+    pub fn only_looks(&self, theirs: &Self) -> Option<String> {
+        self.speaks_with(theirs).err()?;
+        let (monitor, console) =
+            if self.program == Program::Monitor { (self, theirs) } else { (theirs, self) };
+        let older = if monitor.protocol < console.protocol { "monitor" } else { "console" };
+        Some(format!(
+            "monitor speaks {}, this console {}: looking works, acting does not (upgrade the {older})",
+            monitor.protocol, console.protocol
+        ))
+    }
+
+    /// Whether the two are a monitor and its console.
+    fn looked_at(&self, theirs: &Self) -> bool {
+        use Program::{Console, Monitor};
+        matches!((self.program, theirs.program), (Monitor, Console) | (Console, Monitor))
+    }
+
+    fn speaks_with(&self, theirs: &Self) -> Result<(), String> {
         if theirs.protocol < self.oldest {
             return Err(format!(
                 "the {} (version {}) speaks wire version {}, this {} needs at least {}: upgrade the {}",
@@ -121,21 +166,6 @@ impl Hello {
                 self.program.word(),
                 self.protocol,
                 self.program.word(),
-            ));
-        }
-        if theirs.program != expected {
-            return Err(format!(
-                "expected the {}, the {} answered: check address and port",
-                expected.word(),
-                theirs.program.word()
-            ));
-        }
-        if theirs.cluster != self.cluster {
-            return Err(format!(
-                "this is cluster {:?}, the {} belongs to cluster {:?}: check `cluster` in both configurations",
-                self.cluster,
-                theirs.program.word(),
-                theirs.cluster,
             ));
         }
         Ok(())
@@ -166,5 +196,24 @@ mod tests {
         assert!(why.contains("check `cluster`"), "{why}");
         let why = ours.meets(&hello(Program::Monitor, "shop"), Program::Agent).unwrap_err();
         assert!(why.contains("check address and port"), "{why}");
+    }
+
+    #[test]
+    fn a_console_of_another_wire_version_looks_and_does_not_act() {
+        let (monitor, mut console) =
+            (hello(Program::Monitor, "shop"), hello(Program::Console, "shop"));
+        assert_eq!(monitor.only_looks(&console), None);
+        (console.protocol, console.oldest) = (3, 3);
+        let why = "monitor speaks 1, this console 3: looking works, acting does not \
+                   (upgrade the monitor)";
+        for (ours, theirs) in [(&monitor, &console), (&console, &monitor)] {
+            assert_eq!(ours.meets(theirs, theirs.program), Ok(()));
+            assert_eq!(ours.only_looks(theirs).as_deref(), Some(why));
+        }
+        let mut blog = hello(Program::Monitor, "blog");
+        (blog.protocol, blog.oldest) = (9, 9);
+        assert!(console.meets(&blog, Program::Monitor).unwrap_err().contains("cluster"));
+        let why = console.only_looks(&blog).unwrap();
+        assert!(why.ends_with("(upgrade the console)"), "{why}");
     }
 }

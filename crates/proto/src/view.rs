@@ -35,6 +35,10 @@ pub struct ClusterView {
     /// Why the mode is what it is, where that is worth telling (PASSIVE, WAIT, MANUAL).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode_cause: String,
+    /// When time alone ends the mode: WAIT, once a master is ONLINE, after
+    /// `wait_for_other_master`. None where only an event or a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode_ends: Option<Wall>,
     /// Who had which votes for the writer role when the monitor started: a heading, then one line a
     /// host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

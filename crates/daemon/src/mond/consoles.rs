@@ -280,7 +280,7 @@ async fn meet(conn: Conn, shared: &Shared) -> Result<(Conn, Who), String> {
         conn.part(&First::Error { why: why.clone() }).await;
         return Err(why);
     }
-    let (who, key) = match conn.peer() {
+    let (mut who, key) = match conn.peer() {
         // The kernel vouches for a local peer; no key is needed.
         Peer::Unix(peer) => (local(*peer, &shared.settings.group).await, None),
         Peer::Tcp(addr) => {
@@ -300,7 +300,12 @@ async fn meet(conn: Conn, shared: &Shared) -> Result<(Conn, Who), String> {
     let mut hello = shared.settings.hello.clone();
     hello.you =
         Some(You { name: who.name.clone(), may_act: who.may_act, why_not: who.why_not.clone() });
-    let (conn, _) = handshake(conn, hello, Program::Console, key.map(ClusterKey::bytes)).await?;
+    let own = hello.clone();
+    let key = key.map(ClusterKey::bytes);
+    let (conn, theirs) = handshake(conn, hello, Program::Console, key).await?;
+    if let Some(why) = own.only_looks(&theirs) {
+        who = Who::looking(who.name, why);
+    }
     Ok((conn, who))
 }
 

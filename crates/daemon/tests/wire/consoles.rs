@@ -60,6 +60,7 @@ fn view(generation: u64, padding: usize) -> Arc<ClusterView> {
         version: "0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        mode_ends: None,
         votes: Vec::new(),
         held: "x".repeat(padding),
         writer: WriterView {
@@ -290,6 +291,28 @@ async fn who_may_only_look_is_refused_here() {
         let ConsoleEvent::Asked { request: up, who, .. } = &asked else { panic!("{asked:?}") };
         assert!(*up == request && !who.may_act, "{asked:?}");
     }
+}
+
+#[tokio::test]
+async fn a_console_of_another_wire_version_is_let_in_to_look() {
+    let bed = bed();
+    let conn = Conn::dial_unix(&bed.path, Span::secs(1)).await.unwrap();
+    let mut newer = hello(Program::Console);
+    (newer.protocol, newer.oldest) = (9, 8);
+    let (mut console, _) = handshake(conn, newer, Program::Monitor, None).await.unwrap();
+    let verb = Verb::SetOnline { host: host("db1") };
+    console.send(&ToMonitor::Run { id: 1, verb }).await.unwrap();
+    let FromMonitor::Answer { answer: Answer::Refused { refusal }, .. } = news(&mut console).await
+    else {
+        panic!("not refused");
+    };
+    let why = "monitor speaks 1, this console 9: looking works, acting does not (upgrade the \
+               monitor)";
+    assert_eq!((refusal.code, refusal.reason.as_str()), (RefusalCode::Forbidden, why));
+    bed.hub.publish(view(1, 0));
+    console.send(&SUBSCRIBE).await.unwrap();
+    let told = news(&mut console).await;
+    assert!(matches!(&told, FromMonitor::View { view } if view.generation == 1), "{told:?}");
 }
 
 #[tokio::test]

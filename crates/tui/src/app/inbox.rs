@@ -15,8 +15,9 @@ use super::{EVENTS_MAX, Layer, Model, Screen, Tone};
 pub(super) fn on_link(model: &mut Model, msg: LinkMsg) -> Vec<Cmd> {
     match msg {
         LinkMsg::Trying => Vec::new(),
-        LinkMsg::Up { who, may_act, why_not } => {
+        LinkMsg::Up { who, may_act, foreign, why_not } => {
             model.link.state = State::Up;
+            model.link.foreign = foreign;
             // Being let in does not make an old picture a new one.
             if model.view.is_none() {
                 model.link.beat(model.now);

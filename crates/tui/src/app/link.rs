@@ -17,6 +17,8 @@ pub struct Link {
     /// Whom the monitor takes us for.
     pub who: String,
     pub may_act: bool,
+    /// The monitor speaks another wire version, so that looking is all there is; `why_not` says it.
+    pub foreign: bool,
     pub why_not: String,
 }
 
@@ -59,6 +61,7 @@ impl Link {
             beaten: None,
             who: String::new(),
             may_act: false,
+            foreign: false,
             why_not: String::new(),
         }
     }

@@ -66,6 +66,8 @@ pub enum LinkMsg {
     Up {
         who: String,
         may_act: bool,
+        /// It speaks another wire version: looking is all there is, and `why_not` says so.
+        foreign: bool,
         why_not: String,
     },
     Said(FromMonitor),

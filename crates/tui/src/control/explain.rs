@@ -71,6 +71,8 @@ fn cluster(view: &ClusterView) -> String {
     let mut page = Page::default();
     page.head(&format!("Cluster {}: {}", view.cluster, view.mode));
     page.row("cause", &view.mode_cause);
+    let ends = view.mode_ends.map(|ends| format!("in {}", ends.since(view.now)));
+    page.row("mode ends", &ends.unwrap_or_default());
     page.row("held", &view.held);
     page.row("since", &format!("{} ago, term {}", ago(view, view.started), view.term));
     page.row("writer", &writer(view));

@@ -11,6 +11,7 @@ mod progress;
 pub mod schema;
 pub mod show;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use mmm_proto::console::{Answer, FromMonitor, ToMonitor};
@@ -66,6 +67,15 @@ impl Asked {
             Self::Events(_) => "events",
             Self::Relay => relay::WORD,
             Self::Schema => schema::WORD,
+        }
+    }
+
+    /// Whether it may change something.
+    fn acts(&self) -> bool {
+        match self {
+            Self::Verb(verb) => verb.acts(),
+            Self::Demo(demo) => demo.acts(),
+            _ => false,
         }
     }
 
@@ -160,10 +170,32 @@ pub async fn run(
     }
     let deadline = Instant::now() + options.limit;
     let open_limit = target.open_limit(OPEN_LIMIT);
-    let mut wire = match wire::open(target, open_limit.min(options.limit)).await {
+    let wire = match wire::open(target, open_limit.min(options.limit)).await {
         Ok(wire) => wire,
         Err(error) => return Outcome::failure(exit::UNREACHABLE, &error.to_string()),
     };
+    let warning = match &wire.only_looks {
+        None => String::new(),
+        Some(why) if asked.acts() => return Outcome::failure(exit::REFUSED, why),
+        Some(why) => format!("WARNING: {why}\n"),
+    };
+    if matches!(asked, Asked::Events(wanted) if wanted.follow) {
+        // It does not end by itself.
+        let _ = std::io::stderr().write_all(warning.as_bytes());
+    }
+    let mut outcome = ask(target, wire, asked, options, (deadline, date)).await;
+    outcome.err.insert_str(0, &warning);
+    outcome
+}
+
+/// Asks it over an open conversation.
+async fn ask(
+    target: &Target,
+    mut wire: Wire,
+    asked: &Asked,
+    options: &Options,
+    (deadline, date): (Instant, &dyn Fn(Wall) -> String),
+) -> Outcome {
     let verb = match asked {
         Asked::Verb(verb) => verb,
         Asked::Demo(demo) => return demo::run(&mut wire, demo, options, deadline).await,

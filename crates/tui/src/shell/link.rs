@@ -162,10 +162,12 @@ async fn talk(
     last_event: &mut Option<u64>,
 ) -> (Over, bool) {
     let you = wire.hello.you.clone();
+    let parted = wire.only_looks.clone();
     tell(LinkMsg::Up {
         who: you.as_ref().map_or_else(String::new, |you| you.name.clone()),
-        may_act: you.as_ref().is_none_or(|you| you.may_act),
-        why_not: you.map_or_else(String::new, |you| you.why_not),
+        may_act: parted.is_none() && you.as_ref().is_none_or(|you| you.may_act),
+        foreign: parted.is_some(),
+        why_not: parted.or(you.map(|you| you.why_not)).unwrap_or_default(),
     });
     let mut heard = false;
     let subscribe = ToMonitor::Subscribe { events_since: *last_event };

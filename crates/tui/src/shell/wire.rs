@@ -71,6 +71,8 @@ pub enum WireError {
     Stuck,
     #[error("the monitor does not speak our protocol: {0}")]
     Line(#[from] LineError),
+    #[error("{why}; what it sends cannot be read: {line}")]
+    Foreign { why: String, line: LineError },
     #[error("{}", .0.why)]
     Ssh(Told),
 }
@@ -86,6 +88,8 @@ pub struct Wire {
     pub at: String,
     /// The monitor's first line.
     pub hello: Hello,
+    /// Why nothing may be asked of it but to be looked at: it speaks another wire version.
+    pub only_looks: Option<String>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -168,6 +172,7 @@ async fn enter(endpoint: &Endpoint, target: &Target) -> Result<Wire, Enter> {
         ssh,
         at: endpoint.to_string(),
         hello: ours.clone(),
+        only_looks: None,
     };
     let entered = async {
         wire.hellos(&mut ours, target.cluster.is_none()).await?;
@@ -199,6 +204,7 @@ impl Wire {
         }
         self.send(&First::Hello(ours.clone())).await.map_err(broke)?;
         ours.meets(&theirs, Program::Monitor).map_err(Enter::Refused)?;
+        self.only_looks = ours.only_looks(&theirs);
         self.hello = theirs;
         Ok(())
     }
@@ -282,7 +288,8 @@ impl Wire {
                 match decode(&line) {
                     // From a newer monitor; what we do not know we do not need.
                     Err(LineError::UnknownKind(..)) => continue,
-                    other => return Ok(other?),
+                    Err(line) => return Err(self.unread(line)),
+                    Ok(message) => return Ok(message),
                 }
             }
             match self.read.read(&mut bytes).await {
@@ -290,6 +297,14 @@ impl Wire {
                 Ok(count) => self.lines.push(&bytes[..count]),
                 Err(error) => return Err(self.broken(WireError::Io(error)).await),
             }
+        }
+    }
+
+    /// A line that is no message of ours: of another version it need not be.
+    fn unread(&self, line: LineError) -> WireError {
+        match &self.only_looks {
+            Some(why) => WireError::Foreign { why: why.clone(), line },
+            None => WireError::Line(line),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::app::link::{State, Status};
 pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static> {
     let status = match model.link.status(model.now) {
         Status::Connecting => "CONNECTING".to_owned(),
+        Status::Live if model.link.foreign => "! PROTOCOL".to_owned(),
         // The star beats with the monitor.
         Status::Live if model.setup.slow || model.link.beats.is_multiple_of(2) => {
             "* LIVE".to_owned()
@@ -23,7 +24,7 @@ pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static>
         Status::Live => ". LIVE".to_owned(),
         Status::Stale(age) => format!("? STALE {}s", age.as_secs()),
         Status::NoLink(age) => format!("# NO LINK {}", age.coarse()),
-        Status::Refused => "# PROTOCOL".to_owned(),
+        Status::Refused => "# REFUSED".to_owned(),
     };
     let status = match &model.frozen {
         None => status,
@@ -50,7 +51,7 @@ pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static>
     };
     let writer = writer(view, doubt);
     let rights = if model.setup.read_only || !model.link.may_act { "RO" } else { "RW" };
-    let mode = format!("{}{doubt}", view.mode);
+    let mode = format!("{}{doubt}", mode_words(model, view));
     let demo = if view.demo { "[DEMO] " } else { "" };
     let (target, who) = (&model.setup.target, &model.link.who);
     let generation = view.generation;
@@ -81,6 +82,17 @@ pub(super) fn header(model: &Model, theme: Theme, width: usize) -> Line<'static>
     let last = &forms[forms.len() - 1];
     let (left, right) = forms.iter().find(fits).unwrap_or(last);
     labelled(model, theme, &label, ends(left, right, width))
+}
+
+/// The mode, with the seconds that are left of it where time ends it.
+fn mode_words(model: &Model, view: &ClusterView) -> String {
+    match view.mode_ends {
+        None => view.mode.to_string(),
+        Some(ends) => {
+            let left = ends.since(model.wall()).as_ms().div_ceil(1000);
+            format!("{} {left}s", view.mode)
+        }
+    }
 }
 
 /// The writer's VIP and since when it is there.
@@ -193,7 +205,11 @@ fn words(model: &Model) -> (Meaning, String) {
     let Some(view) = &model.view else {
         return (Meaning::Motion, "waiting for the first picture".to_owned());
     };
-    cluster_words(view)
+    let (meaning, text) = cluster_words(view);
+    if model.link.foreign {
+        return (Meaning::Late, format!("{}; {text}", model.link.why_not));
+    }
+    (meaning, text)
 }
 
 fn cluster_words(view: &ClusterView) -> (Meaning, String) {

@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mmm_proto::MonitorMode;
 use mmm_proto::console::ToMonitor;
 use mmm_proto::plan::Progress;
+use mmm_proto::{MonitorMode, Wall};
 use mmm_tui::app::cmd::Cmd;
 use mmm_tui::app::keys::TABLE;
 use mmm_tui::app::msg::{Key, Msg};
@@ -26,6 +26,11 @@ fn changed(console: &mut Console, change: impl FnOnce(&mut mmm_proto::ClusterVie
     console.view(view);
 }
 
+fn waiting(view: &mut mmm_proto::ClusterView) {
+    view.mode = MonitorMode::Wait;
+    view.mode_ends = Some(Wall(sample::NOW.0 + 42_000));
+}
+
 /// The states of the screen, as the header or the attention line names them.
 const STATES: &[State] = &[
     ("CONNECTING", |c| *c = Console::new(SIZE, true)),
@@ -35,10 +40,11 @@ const STATES: &[State] = &[
         c.lost("connection refused", false);
         c.after(12_000);
     }),
-    ("PROTOCOL", |c| c.lost("upgrade the console", true)),
+    ("PROTOCOL", Console::foreign),
+    ("REFUSED", |c| c.lost("its cluster is \"blog\"", true)),
     ("FROZEN", |c| drop(c.keys("p").wishes())),
     ("MANUAL", |c| changed(c, |view| view.mode = MonitorMode::Manual)),
-    ("WAIT", |c| changed(c, |view| view.mode = MonitorMode::Wait)),
+    ("WAIT 42s", |c| changed(c, waiting)),
     ("PASSIVE", |c| c.view(crate::rows::passive()).wishes().clear()),
     ("MONITOR ALONE", |c| changed(c, |view| view.held = "no other host answers".to_owned())),
     ("FAILOVER", |c| {
@@ -144,7 +150,7 @@ fn every_state_with_every_acting_key_is_as_the_page_says() {
 #[test]
 fn only_states_that_are_current_and_allowed_let_anything_through() {
     for (state, make) in STATES {
-        let open = matches!(*state, "LIVE" | "MANUAL" | "WAIT" | "PASSIVE");
+        let open = matches!(*state, "LIVE" | "MANUAL" | "WAIT 42s" | "PASSIVE");
         for (key, keys) in KEYS {
             let found = outcome(*make, keys);
             assert!(open || found != "plan", "{state}, {key}");

@@ -76,7 +76,20 @@ impl Console {
         self.link(LinkMsg::Up {
             who: "ops".to_owned(),
             may_act,
+            foreign: false,
             why_not: if may_act { String::new() } else { "anna is not in group mmm".to_owned() },
+        });
+    }
+
+    /// Let in by a monitor of another wire version.
+    pub(crate) fn foreign(&mut self) {
+        self.link(LinkMsg::Up {
+            who: "ops".to_owned(),
+            may_act: false,
+            foreign: true,
+            why_not: "monitor speaks 3, this console 2: looking works, acting does not (upgrade \
+                      the console)"
+                .to_owned(),
         });
     }
 

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod fake_monitor;
 mod follow;
+mod foreign;
 mod forms;
 mod properties;
 mod pty;

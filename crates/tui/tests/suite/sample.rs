@@ -232,6 +232,7 @@ pub(crate) fn view() -> ClusterView {
         version: "0.1.0".to_owned(),
         mode: MonitorMode::Active,
         mode_cause: String::new(),
+        mode_ends: None,
         votes: Vec::new(),
         held: String::new(),
         writer: WriterView {

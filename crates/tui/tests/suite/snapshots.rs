@@ -165,7 +165,19 @@ fn states_of_the_monitor_and_the_link() {
     });
     add("passive", &mode(MonitorMode::Passive, "192.168.0.50 found on db1 and db2"));
     add("manual", &mode(MonitorMode::Manual, ""));
-    add("wait", &mode(MonitorMode::Wait, "db2 is not there yet, 42 s left"));
+    add("wait", &mode(MonitorMode::Wait, "no master is ONLINE yet"));
+    let waiting = |console: &mut Console| {
+        let mut view = sample::view();
+        view.mode = MonitorMode::Wait;
+        view.mode_ends = Some(mmm_proto::Wall(view.now.0 + 42_000));
+        console.view(view);
+    };
+    add("wait with its end", &waiting);
+    add("wait with its end, 1.5 s later", &|console| {
+        waiting(console);
+        console.after(1500);
+    });
+    add("another wire version", &|console| console.foreign());
     add("read only", &|console| console.up(false));
     add("held", &|console| {
         let mut view = sample::view();

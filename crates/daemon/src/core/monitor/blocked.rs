@@ -3,7 +3,7 @@
 
 use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::view::{Blocked, ClaimView};
-use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
+use mmm_proto::{Check, HostState, MonitorMode, Time};
 
 use super::Monitor;
 use super::moves::Phase;
@@ -155,11 +155,7 @@ impl Monitor {
         if self.mode != MonitorMode::Wait {
             return self.blocked(why, None, "move_role to another host, or set_active");
         }
-        let patience = self.top.timing.wait_for_other_master;
-        let masters = &self.top.roles[self.top.writer].hosts;
-        let since = masters.iter().filter_map(|host| self.hosts[*host].online_since).min();
-        let ends = since.filter(|_| patience > Span::ZERO).map(|since| since + patience);
-        self.blocked(why, ends, "every master is ONLINE, or set_active")
+        self.blocked(why, self.wait_over(), "every master is ONLINE, or set_active")
     }
 
     /// When nobody but the present holder could have the role, each one's reason.

@@ -110,23 +110,28 @@ impl Monitor {
         if self.mode != MonitorMode::Wait {
             return;
         }
-        let patience = self.top.timing.wait_for_other_master;
         let masters = &self.top.roles[self.top.writer].hosts;
-        let online: Vec<usize> =
-            masters.iter().copied().filter(|h| self.hosts[*h].state == HostState::Online).collect();
-        let long = online.iter().any(|h| {
-            let since = self.hosts[*h].online_since;
-            patience > Span::ZERO && since.is_some_and(|s| self.now.boot.since(s) >= patience)
-        });
-        let why = if online.len() == masters.len() {
+        let why = if masters.iter().all(|host| self.hosts[*host].state == HostState::Online) {
             "every master is ONLINE".to_owned()
-        } else if long {
+        } else if self.wait_over().is_some_and(|over| over <= self.now.boot) {
+            let patience = self.top.timing.wait_for_other_master;
             format!("one master has been ONLINE for {patience}")
         } else {
             return;
         };
         self.set_mode(MonitorMode::Active, &why, None);
         self.clear_roles();
+    }
+
+    /// When WAIT ends even if the other master does not come: counted from the master that has been
+    /// ONLINE for longest. None in other modes, while none is, and when it is to last for ever.
+    pub(super) fn wait_over(&self) -> Option<Time> {
+        let patience = self.top.timing.wait_for_other_master;
+        let masters = &self.top.roles[self.top.writer].hosts;
+        let online = masters.iter().map(|host| &self.hosts[*host]);
+        let online = online.filter(|host| host.state == HostState::Online);
+        let since = online.filter_map(|host| host.online_since).min()?;
+        (self.mode == MonitorMode::Wait && patience > Span::ZERO).then(|| since + patience)
     }
 
     /// Takes the roles from hosts that kept them although they are out: all of those in ACTIVE, in

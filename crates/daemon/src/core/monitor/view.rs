@@ -24,6 +24,7 @@ impl Monitor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: self.mode,
             mode_cause: self.cause.clone(),
+            mode_ends: self.wait_over().map(|over| self.now.wall_of(over)),
             votes: self.votes.clone(),
             held: self.held(),
             writer: self.writer_view(),

@@ -85,7 +85,13 @@ fn the_end_of_wait_takes_the_roles_from_hosts_that_are_out() {
     c.until("db1 is lost", 8_000, |c| c.state(0) == HostState::HardOffline);
     assert_eq!(c.view().mode, MonitorMode::Wait, "{}", c.tail());
     assert_eq!(c.readers(0), 1, "its roles stay");
-    c.until("db2 was there long enough", 30_000, |c| c.view().mode == MonitorMode::Active);
+    let view = c.view();
+    let left = view.mode_ends.expect("db2 is ONLINE, so it ends").since(view.now);
+    assert!(left > Span::secs(50) && left < Span::secs(80), "{left}");
+    c.run(10_000);
+    assert_eq!(c.view().mode_ends, view.mode_ends, "it does not move");
+    c.until("db2 was there long enough", left.as_ms(), |c| c.view().mode == MonitorMode::Active);
+    assert_eq!(c.view().mode_ends, None);
     c.until("db2 takes over", 8_000, |c| c.open_host() == Some("db2"));
     c.until("db1 has no readers", 3_000, |c| c.readers(0) == 0);
 }

@@ -25,7 +25,10 @@ pub(super) struct People {
     forced_at: Option<u64>,
     /// When an operator last asked for something that moves roles.
     acted_at: u64,
+    /// When the monitor started, put off by the time that it stood still since: what it finds at
+    /// its start it may find late.
     started_at: u64,
+    stands_since: Option<u64>,
     forgot: bool,
 }
 
@@ -39,6 +42,7 @@ impl People {
             forced_at: None,
             acted_at: 0,
             started_at: 0,
+            stands_since: None,
             forgot: false,
         }
     }
@@ -55,11 +59,33 @@ impl People {
     }
 
     pub(super) fn monitor_started(&mut self, us: u64) {
-        self.started_at = us;
+        (self.started_at, self.stands_since) = (us, None);
+    }
+
+    fn monitor_stands(&mut self, us: u64) {
+        self.stands_since.get_or_insert(us);
+    }
+
+    fn monitor_goes_on(&mut self, us: u64) {
+        self.started_at += self.stands_since.take().map_or(0, |since| us - since);
     }
 }
 
 impl Watch {
+    /// A monitor was stopped as by SIGSTOP.
+    pub(in crate::sim) fn monitor_stands(&mut self, us: u64, mon: usize) {
+        if mon == 0 {
+            self.people.monitor_stands(us);
+        }
+    }
+
+    /// It goes on.
+    pub(in crate::sim) fn monitor_goes_on(&mut self, us: u64, mon: usize) {
+        if mon == 0 {
+            self.people.monitor_goes_on(us);
+        }
+    }
+
     /// A move began: whose will was it?
     pub(super) fn move_began(&mut self, event: &mmm_proto::event::Event) {
         if self.people.present == MonitorMode::Passive && event.by.is_none() {

@@ -217,8 +217,13 @@ impl World {
                 record.agent_stopped = record.agent.is_some();
             }
             Process::Host(host) => self.hosts[host].stopped = self.hosts[host].on,
-            Process::Monitor => self.mons[0].paused = self.mons[0].core.is_some(),
-            Process::Second => self.mons[1].paused = self.mons[1].core.is_some(),
+            Process::Monitor | Process::Second => {
+                let mon = usize::from(process == Process::Second);
+                self.mons[mon].paused = self.mons[mon].core.is_some();
+                if self.mons[mon].paused {
+                    self.watch.monitor_stands(self.us, mon);
+                }
+            }
         }
     }
 
@@ -248,6 +253,7 @@ impl World {
             Process::Monitor | Process::Second => {
                 let mon = usize::from(process == Process::Second);
                 if std::mem::take(&mut self.mons[mon].paused) {
+                    self.watch.monitor_goes_on(self.us, mon);
                     self.unpark_monitor(mon);
                 }
             }
