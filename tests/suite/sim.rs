@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 14] = [
+const FOUND: [(&str, &str); 16] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -92,6 +92,16 @@ const FOUND: [(&str, &str); 14] = [
         "seed 120061320\ncluster hosts=3 ttl=2s check_period=500ms trap=2s\n\
          at 0s control set_manual\nat 0s cut db1\nat 2.7s start monitor2\n\
          at 2.7s stop monitor\nat 5.12s kill monitor2\nat 9.49s calm\nrun 100ms",
+    ),
+    (
+        "a failover waited for promises that were given on and on, without an end",
+        "seed 150076947\ncluster hosts=3 readers=1 heartbeat=1s ttl=6s drain_timeout=2s\n\
+         disk db2 takes 3s\ncut monitor-db1\nrun 40s",
+    ),
+    (
+        "a monitor that was stopped at its start adopted late what it found",
+        "seed 150008309\nforget monitor\nkill monitor\nstart monitor\nstop monitor\n\
+         at 10ms start monitor2\nat 10.83s calm\nrun 5s",
     ),
 ];
 

@@ -15,6 +15,11 @@ use crate::core::bugs::{Bug, bug};
 /// one that hangs must not hold up the others.
 const SURVEY_LIMIT: Span = Span::ms(400);
 
+/// How much longer than its grants last a failover waits for the end of a claim, because the host
+/// was promised the VIP meanwhile. Whoever promises hears within a heartbeat that it is to end; one
+/// that goes on for longer (a full disk, a link that lets nothing through) is told as the reason.
+const PROLONGED: Span = Span::secs(3);
+
 impl Monitor {
     /// Nobody has the writer role: start to give it to somebody, if there is somebody.
     pub(super) fn start_failover_if_needed(&mut self) {
@@ -66,8 +71,9 @@ impl Monitor {
             let Some(running) = &self.running else {
                 return Flow::Stay;
             };
-            // Promises may have made it longer.
-            if self.now.boot > running.deadline.max(claim.over + Span::secs(1)) {
+            // Promises may have made it longer, but no wait is without an end.
+            let longer = (claim.over + Span::secs(1)).min(running.deadline + PROLONGED);
+            if self.now.boot > running.deadline.max(longer) {
                 let name = &self.top.hosts[claim.host].name;
                 let why = format!(
                     "{name} may still hold the writer role{}",

@@ -176,10 +176,17 @@ impl Monitor {
 
     /// Why a claim has not ended though its grants are over, for people; empty when that is not so.
     pub(super) fn why_goes_on(&self, vip: usize, claim: &Claim) -> String {
-        if self.now.boot <= claim.over || self.goes_on_no_more(vip, claim) {
+        let name = &self.top.hosts[claim.host].name;
+        if self.now.boot <= claim.over {
+            let left = claim.over.since(self.now.boot);
+            return format!(
+                ": it was promised the role once more and may go on for another {left} (whoever promises was \
+                 not reached in time, or cannot write; kill_host, or {name} itself, can end that)"
+            );
+        }
+        if self.goes_on_no_more(vip, claim) {
             return String::new();
         }
-        let name = &self.top.hosts[claim.host].name;
         if self.alone() == Some(claim.host) {
             return format!(
                 ": it goes on although nobody reaches it (isolated_writer = \"hold\"; {name} itself, \
