@@ -72,6 +72,9 @@ enum Command {
         /// Give up after so many seeds.
         #[arg(long, default_value_t = 4000)]
         limit: u64,
+        /// This one only.
+        #[arg(long)]
+        bug: Option<String>,
     },
     /// Print the script of a seed.
     Script {
@@ -112,7 +115,8 @@ fn go(command: Command) -> Result<ExitCode> {
             print!("{}", sim::transcript(&short.script, full));
             Ok(ExitCode::FAILURE)
         }
-        Command::Bugs { limit } => Ok(all_bugs(limit)),
+        Command::Bugs { limit, bug: None } => Ok(hunt_all(&Bug::ALL, limit)),
+        Command::Bugs { limit, bug: Some(name) } => Ok(hunt_all(&[bug_named(&name)?], limit)),
         Command::Script { seed } => {
             print!("{}", sim::weather::script(seed));
             Ok(ExitCode::SUCCESS)
@@ -134,10 +138,10 @@ fn bug_named(name: &str) -> Result<Bug> {
     found.with_context(|| format!("no bug {name}; they are {:?}", Bug::ALL))
 }
 
-fn all_bugs(limit: u64) -> ExitCode {
+fn hunt_all(wanted: &[Bug], limit: u64) -> ExitCode {
     let mut missed = 0;
     println!("{:<16} {:>6} {:>7}  rule that was broken", "bug", "seeds", "allowed");
-    for bug in Bug::ALL {
+    for bug in wanted.iter().copied() {
         let name = format!("{bug:?}");
         let row = bugs::CAUGHT.iter().find(|(of, ..)| *of == bug);
         let allowed = row.map_or(0, |(_, within, _)| *within);

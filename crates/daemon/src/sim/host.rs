@@ -59,6 +59,8 @@ pub(super) struct Host {
     pub(super) wake_for: Time,
     /// The state file as a new process finds it.
     pub(super) disk: Option<Kept>,
+    /// Its state file was lost at some time: since then it may not know when it served.
+    pub(super) forgot: bool,
     pub(super) disk_ok: bool,
     /// How long a synced write takes, in microseconds.
     pub(super) disk_takes: u64,
@@ -104,6 +106,7 @@ impl Host {
             wake_at: u64::MAX,
             wake_for: Time(0),
             disk: None,
+            forgot: false,
             disk_ok: true,
             disk_takes: 0,
             saved_at: 0,

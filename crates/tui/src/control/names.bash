@@ -26,15 +26,19 @@ _mmm__control_names() {
         esac
     done
     # What stands behind a name in the picture: of a host its peer, of a role what it prefers.
+    behind=
     case $verb:$place in
+        checks:1) found='all ping mysql rep_threads rep_backlog' ;;
         set_online:0 | set_offline:0 | checks:0 | doctor:0 | move_role:1 | set_ip:1) behind=peer ;;
         explain:0) behind='peer|prefer' ;;
         move_role:0) behind=prefer ;;
         set_ip:0) behind=may_go_to ;;
         *) return 0 ;;
     esac
-    found=$(timeout 1 mmm-control "${to[@]}" show --json --timeout 900ms 2>/dev/null |
-        grep -oE "\"(name|ip)\":\"[^\"]*\",\"($behind)\"" | cut -d'"' -f4)
+    if [[ $behind ]]; then
+        found=$(timeout 1 mmm-control "${to[@]}" show --json --timeout 900ms 2>/dev/null |
+            grep -oE "\"(name|ip)\":\"[^\"]*\",\"($behind)\"" | cut -d'"' -f4)
+    fi
     found=$(compgen -W "$found" -- "$cur" || true)
     if [[ $found ]]; then
         mapfile -t COMPREPLY <<<"$found"

@@ -18,6 +18,12 @@ function __mmm_control_names
                 set place (math $place + 1)
         end
     end
+    if test "$verb:$place" = checks:1
+        if test "$argv[1]" = which
+            printf '%s\n' all ping mysql rep_threads rep_backlog
+        end
+        return 0
+    end
     # What stands behind a name in the picture: of a host its peer, of a role what it prefers.
     switch "$verb:$place"
         case set_online:0 set_offline:0 checks:0 doctor:0 move_role:1 set_ip:1

@@ -61,7 +61,7 @@ fn fish(script: &Path, line: &str) -> (Vec<String>, String) {
 const HOSTS: [&str; 5] = ["db1", "db2", "db3", "db4", "db5"];
 
 /// What is typed behind the program and its options, and what is offered.
-const OFFERS: [(&str, &[&str]); 14] = [
+const OFFERS: [(&str, &[&str]); 15] = [
     ("set_offline ", &HOSTS),
     ("plan set_offline db", &HOSTS),
     ("set_online db5", &["db5"]),
@@ -72,6 +72,7 @@ const OFFERS: [(&str, &[&str]); 14] = [
     ("explain r", &["reader"]),
     ("@shop-prod set_online db5", &["db5"]),
     ("set_offline w", &[]),
+    ("checks db1 rep", &["rep_backlog", "rep_threads"]),
     ("set_ip 192.168.0.5", &ADDRESSES),
     ("set_ip 192.168.0.50 ", &HOSTS),
     ("plan set_ip 192.168.0.54", &["192.168.0.54"]),

@@ -20,7 +20,27 @@ const SURVEY_LIMIT: Span = Span::ms(400);
 /// that goes on for longer (a full disk, a link that lets nothing through) is told as the reason.
 const PROLONGED: Span = Span::secs(3);
 
+/// The pause after a failover that failed, until the next try.
+pub(super) const PAUSE: Span = Span::secs(1);
+
+/// The same where it failed so again and again: each try tells two long events, and what happened
+/// before must not drown in them.
+const LONG_PAUSE: Span = Span::secs(5);
+
+/// So many that fail for one reason are followed by the short pause.
+const SOON_AGAIN: u32 = 3;
+
 impl Monitor {
+    /// How long to wait after a failover failed, before the next one.
+    pub(super) fn pause_after(&mut self, why: &str) -> Span {
+        // Times and positions in it may differ.
+        let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+        let alike = words(&self.failed_alike.0) == words(why);
+        let count = if alike { self.failed_alike.1 + 1 } else { 0 };
+        self.failed_alike = (why.to_owned(), count);
+        if count < SOON_AGAIN { PAUSE } else { LONG_PAUSE }
+    }
+
     /// Nobody has the writer role: start to give it to somebody, if there is somebody.
     pub(super) fn start_failover_if_needed(&mut self) {
         let vip = self.writer_vip();

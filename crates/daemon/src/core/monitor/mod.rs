@@ -111,6 +111,8 @@ pub struct Monitor {
     unserved_since: Option<Time>,
     /// When an automatic move may be tried again after one failed.
     retry_at: Time,
+    /// Why the latest failover failed, and how many before it had failed so.
+    failed_alike: (String, u32),
     /// Hosts that lately failed to open as writer, and until when others are tried first.
     avoided: Vec<(usize, Time)>,
     /// The count at the start is done.

@@ -288,6 +288,7 @@ impl Monitor {
         let by = running.progress.by.clone();
         let (answer, level, what, why) = match outcome {
             PlanOutcome::Done | PlanOutcome::Running => {
+                self.failed_alike = Default::default();
                 let text = self.moved_text(&running);
                 (Answer::Done { text, took }, Level::Info, "done", String::new())
             }
@@ -301,7 +302,7 @@ impl Monitor {
                 // The pause is for a host that failed: another one is tried at once.
                 let others = running.phase == Phase::Promote && self.untried_candidate();
                 if running.kind == Kind::Failover && !others {
-                    self.retry_at = now + Span::secs(1);
+                    self.retry_at = now + self.pause_after(&why);
                 }
                 let answer = Answer::Failed { undone: false, why: why.clone() };
                 (answer, Level::Error, "failed", why)
@@ -345,12 +346,16 @@ impl Monitor {
         }
     }
 
-    /// The VIP that a host must keep frozen, if a move left it so.
+    /// The VIP that a host must keep frozen, if a move left it so. One that it has let go since (its
+    /// agent was started again) is not given to it anew.
     pub(super) fn frozen_hold(&self, host: usize) -> Option<usize> {
         let running = self.running.as_ref()?;
         let frozen = matches!(running.phase, Phase::Freeze | Phase::CatchUp | Phase::Promote);
-        (running.kind == Kind::Planned && frozen && running.from == Some(host))
-            .then_some(running.vip)
+        (running.kind == Kind::Planned
+            && frozen
+            && running.from == Some(host)
+            && self.vips[running.vip].claim_of(host).is_some())
+        .then_some(running.vip)
     }
 
     /// Whether replication must be left alone just now, because positions are being compared.

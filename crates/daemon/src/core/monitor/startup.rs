@@ -158,6 +158,7 @@ impl Monitor {
             idle_since: None,
             unserved_since: None,
             retry_at: now.boot,
+            failed_alike: (String::new(), 0),
             avoided: Vec::new(),
             voted: false,
             votes: Vec::new(),

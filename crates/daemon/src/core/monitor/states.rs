@@ -6,6 +6,7 @@ use mmm_proto::view::FlapsView;
 use mmm_proto::{Check, HostState, MonitorMode, Span, Time};
 
 use super::Monitor;
+use super::failover::PAUSE;
 use super::pass::Pass;
 use crate::core::bugs::{Bug, bug};
 
@@ -47,6 +48,8 @@ impl Monitor {
                 }
             }
         }
+        // What stood in the way of a failover may be gone.
+        self.retry_at = self.retry_at.min(now + PAUSE);
         self.decide();
         let level = match to {
             HostState::HardOffline | HostState::ReplicationFail | HostState::ReplicationDelay => {

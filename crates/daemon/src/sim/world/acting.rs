@@ -84,7 +84,7 @@ impl World {
             }
             Action::Forget(node) => match Self::mon_of(*node) {
                 Some(mon) => self.mons[mon].disk = None,
-                None => self.each_host(*node, |host| host.disk = None),
+                None => self.each_host(*node, |host| (host.disk, host.forgot) = (None, true)),
             },
             Action::Drift(node, ppm) => {
                 let us = self.us;

@@ -222,14 +222,21 @@ impl World {
     /// Whether nobody could have kept what `host` has: what `open` has does not go together with
     /// it, so that it cannot be fetched, and `host` cannot be the writer, as it is a slave or
     /// people set it offline. So it is when a second monitor made a host the writer that people
-    /// had set offline with the first one, while the former writer went on by itself.
+    /// had set offline with the first one, while the former writer went on by itself. Or that
+    /// waits for a person by what the first one saw of it (AWAITING_RECOVERY), where a second one
+    /// has led: no rule of one monitor can tell which of two histories people want. Nor can one
+    /// tell which is the later where `open` has lost its memory of when it served.
     fn apart_and_out(&self, host: usize, open: usize) -> bool {
         let (one, other) = (&self.hosts[host].server.log, &self.hosts[open].server.log);
         let common = one.same(other);
-        let offline = self
-            .view()
-            .is_some_and(|view| view.hosts[host].state == mmm_proto::HostState::AdminOffline);
-        let out = offline || host >= self.config.masters;
+        let second = self.mons[1].life > 0;
+        let unknown = second && self.hosts[open].forgot;
+        let out = self.view().is_some_and(|view| match view.hosts[host].state {
+            HostState::AdminOffline => true,
+            HostState::AwaitingRecovery => second,
+            _ => false,
+        });
+        let out = out || unknown || host >= self.config.masters;
         out && common < one.len() && common < other.len()
     }
 
