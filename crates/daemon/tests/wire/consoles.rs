@@ -311,8 +311,7 @@ async fn a_console_of_another_wire_version_is_let_in_to_look() {
     assert_eq!((refusal.code, refusal.reason.as_str()), (RefusalCode::Forbidden, why));
     bed.hub.publish(view(1, 0));
     console.send(&SUBSCRIBE).await.unwrap();
-    let told = news(&mut console).await;
-    assert!(matches!(&told, FromMonitor::View { view } if view.generation == 1), "{told:?}");
+    assert!(matches!(news(&mut console).await, FromMonitor::View { view } if view.generation == 1));
 }
 
 #[tokio::test]

@@ -129,15 +129,24 @@ fn frozen(console: &mut Console) {
     console.said(FromMonitor::Events { events, skipped: 0 });
 }
 
+fn waiting(console: &mut Console) {
+    let mut view = sample::view();
+    view.mode = MonitorMode::Wait;
+    view.mode_ends = Some(mmm_proto::Wall(view.now.0 + 42_000));
+    console.view(view);
+}
+
+/// The two lines at the top.
+fn top(make: &dyn Fn(&mut Console)) -> String {
+    let mut console = Console::live((80, 24));
+    make(&mut console);
+    let picture = console.picture();
+    let lines: Vec<&str> = picture.lines().take(2).collect();
+    lines.join("\n")
+}
+
 #[test]
 fn states_of_the_monitor_and_the_link() {
-    let shown = |make: &dyn Fn(&mut Console)| {
-        let mut console = Console::live((80, 24));
-        make(&mut console);
-        let picture = console.picture();
-        let lines: Vec<&str> = picture.lines().take(2).collect();
-        lines.join("\n")
-    };
     let mode = |mode: MonitorMode, cause: &'static str| {
         move |console: &mut Console| {
             let mut view = sample::view();
@@ -147,7 +156,7 @@ fn states_of_the_monitor_and_the_link() {
     };
     let mut all = String::new();
     let mut add = |name: &str, make: &dyn Fn(&mut Console)| {
-        all.push_str(&format!("{name}:\n{}\n", shown(make)));
+        all.push_str(&format!("{name}:\n{}\n", top(make)));
     };
     add("connecting", &|console| {
         *console = Console::new((80, 24), true);
@@ -166,12 +175,6 @@ fn states_of_the_monitor_and_the_link() {
     add("passive", &mode(MonitorMode::Passive, "192.168.0.50 found on db1 and db2"));
     add("manual", &mode(MonitorMode::Manual, ""));
     add("wait", &mode(MonitorMode::Wait, "no master is ONLINE yet"));
-    let waiting = |console: &mut Console| {
-        let mut view = sample::view();
-        view.mode = MonitorMode::Wait;
-        view.mode_ends = Some(mmm_proto::Wall(view.now.0 + 42_000));
-        console.view(view);
-    };
     add("wait with its end", &waiting);
     add("wait with its end, 1.5 s later", &|console| {
         waiting(console);

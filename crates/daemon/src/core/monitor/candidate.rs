@@ -2,7 +2,7 @@
 //! here; plans, views and refusals repeat them.
 
 use mmm_proto::agent::{Reach, Thread};
-use mmm_proto::{GtidPos, HostState, Lag};
+use mmm_proto::{GtidPos, HostState, Lag, Span};
 
 use super::Monitor;
 use crate::core::bugs::{Bug, bug};
@@ -37,8 +37,14 @@ impl Monitor {
         all
     }
 
+    /// A host failed to become writer: for a minute others are tried first.
+    pub(super) fn avoid(&mut self, host: usize) {
+        self.avoided.retain(|(avoided, _)| *avoided != host);
+        self.avoided.push((host, self.now.boot + Span::secs(60)));
+    }
+
     /// Whether a host lately failed to open, so that others are tried first.
-    fn avoids(&self, host: usize) -> bool {
+    pub(super) fn avoids(&self, host: usize) -> bool {
         let now = self.now.boot;
         self.avoided.iter().any(|(avoided, until)| *avoided == host && now < *until)
     }

@@ -233,8 +233,7 @@ impl Monitor {
             troubles.unwrap_or_else(|| format!("its duty is \"{}\"", duty.word()))
         );
         self.idle_since = None;
-        self.avoided.retain(|(avoided, _)| *avoided != host);
-        self.avoided.push((host, now + Span::secs(60)));
+        self.avoid(host);
         self.withdraw(vip, &why);
         self.vip_event(Level::Warn, vip, &format!("taken from {name}"), &why);
     }

@@ -146,8 +146,11 @@ impl Monitor {
         };
         let lacks = self.lacks(to);
         let name = self.name(to);
-        let what =
-            format!("{name} takes over, {lacks} transactions behind the most advanced survivor");
+        let instead: Vec<String> = failed.into_iter().map(|(_, why)| format!("; {why}")).collect();
+        let instead = instead.concat();
+        let what = format!(
+            "{name} takes over, {lacks} transactions behind the most advanced survivor{instead}"
+        );
         self.end_step(StepState::Done, &what);
         self.tell_outlived(to);
         self.choose(to);
@@ -245,16 +248,24 @@ impl Monitor {
                 self.apply(to);
             }
             (Phase::Fetch, outcome) => {
-                // What another survivor has is not worth a cluster without a writer; it is told,
-                // and compared again when the hosts are re-pointed.
                 let why = failure(outcome);
                 let donor = self.running.as_ref().and_then(|running| running.donors.last());
                 let from =
                     donor.map_or(String::new(), |donor| format!(" from {}", self.name(*donor)));
                 self.end_step(StepState::Failed, &format!("could not fetch{from}: {why}"));
                 // Only the way to that one may be broken.
-                if !self.fetch(to) {
-                    self.apply(to);
+                if self.fetch(to) {
+                    return;
+                }
+                match self.who_lacks_less(to) {
+                    Some(other) => {
+                        let (name, other) = (self.name(to), self.name(other));
+                        let what = format!("{name} could not fetch what {other} has");
+                        self.pass_over(to, what);
+                    }
+                    // What another survivor has is not worth a cluster without a writer; it is
+                    // told, and compared again when the hosts are re-pointed.
+                    None => self.apply(to),
                 }
             }
             (Phase::Apply, Outcome::Reached { at }) => {
@@ -285,16 +296,41 @@ impl Monitor {
                 let name = self.name(to);
                 let why = format!("{name} could not apply what it received: {why}");
                 self.end_step(StepState::Failed, &why);
-                if let Some(running) = &mut self.running {
-                    running.failed.push((to, why));
-                    running.to = None;
-                    running.order = None;
-                }
-                // Choose again among the others; with none left the survey says why.
-                self.enter(Phase::Survey, 1, SURVEY_LIMIT);
+                // The next failover tries it last: it may be the one for which others are passed
+                // over.
+                self.avoid(to);
+                self.pass_over(to, why);
             }
             _ => {}
         }
+    }
+
+    /// Who could become writer instead of a candidate, and lacks less: the choice of a host
+    /// (`prefer`, the configured order) is not worth transactions that another one has.
+    fn who_lacks_less(&self, to: usize) -> Option<usize> {
+        if self.forced == Some(to) || self.vips[self.writer_vip()].chosen == Some(to) {
+            return None;
+        }
+        let lacks = self.lacks(to);
+        let failed = self.running.as_ref().map(|running| &running.failed)?;
+        let able = self.candidates().into_iter().filter(|(_, why)| why.is_none());
+        let mut able = able.map(|(host, _)| host).filter(|host| {
+            self.may_give_to(*host)
+                && !self.avoids(*host)
+                && self.outlived_by(*host).is_none()
+                && failed.iter().all(|(failed, _)| failed != host)
+        });
+        able.find(|host| *host != to && self.lacks(*host) < lacks)
+    }
+
+    /// Chooses again among the others; with none left the survey says why.
+    fn pass_over(&mut self, host: usize, why: String) {
+        if let Some(running) = &mut self.running {
+            running.failed.push((host, why));
+            running.to = None;
+            running.order = None;
+        }
+        self.enter(Phase::Survey, 1, SURVEY_LIMIT);
     }
 }
 

@@ -346,8 +346,8 @@ impl Monitor {
         }
     }
 
-    /// The VIP that a host must keep frozen, if a move left it so. One that it has let go since (its
-    /// agent was started again) is not given to it anew.
+    /// The VIP that a host must keep frozen, if a move left it so. One that it has let go since
+    /// (its agent was started again) is not given to it anew.
     pub(super) fn frozen_hold(&self, host: usize) -> Option<usize> {
         let running = self.running.as_ref()?;
         let frozen = matches!(running.phase, Phase::Freeze | Phase::CatchUp | Phase::Promote);

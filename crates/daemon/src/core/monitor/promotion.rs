@@ -3,7 +3,7 @@
 use mmm_proto::agent::{Duty, Reach};
 use mmm_proto::event::Level;
 use mmm_proto::plan::{PlanOutcome, StepState};
-use mmm_proto::{GtidPos, HostState, MonitorMode, Span};
+use mmm_proto::{GtidPos, HostState, MonitorMode};
 
 use super::Monitor;
 use super::moves::{Flow, Kind, Phase};
@@ -96,8 +96,7 @@ impl Monitor {
         if self.mode != MonitorMode::Active {
             self.vips[vip].chosen = self.running.as_ref().and_then(|running| running.from);
         }
-        self.avoided.retain(|(host, _)| *host != to);
-        self.avoided.push((to, self.now.boot + Span::secs(60)));
+        self.avoid(to);
         Flow::End(PlanOutcome::Failed { why })
     }
 

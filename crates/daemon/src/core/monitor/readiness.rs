@@ -133,7 +133,7 @@ impl Monitor {
         let now = self.now.boot;
         let avoided = self.avoided.iter().find(|(avoided, until)| *avoided == host && now < *until);
         avoided.map_or(Vec::new(), |(_, until)| {
-            let why = format!("{name} lately failed to open: others are tried first");
+            let why = format!("{name} lately failed to become writer: others are tried first");
             vec![Blocked { why, ends: Some(self.now.wall_of(*until)), until: String::new() }]
         })
     }

@@ -124,7 +124,6 @@ impl Monitor {
             let offline = hosts[host].state == HostState::AdminOffline;
             superseded || (offline && mode != MonitorMode::Passive)
         });
-        let parted = parted_as_stored(&top, stored.as_ref(), now.boot);
         let cause = cause_as_stored(stored.as_ref().filter(|_| !superseded), mode);
         let mut core = Self {
             term,
@@ -164,7 +163,7 @@ impl Monitor {
             votes: Vec::new(),
             calm_until: now.boot + CALM,
             preference_failed: 0,
-            parted,
+            parted: parted_as_stored(&top, stored.as_ref(), now.boot),
             hooks: Vec::new(),
             advisor: super::advice::Advisor::default(),
             decided: true,
