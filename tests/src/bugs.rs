@@ -33,7 +33,7 @@ pub const CAUGHT: &[(Bug, u64, u64)] = &[
     (Bug::NoFence, 50, 6),
     (Bug::FrozenEarly, 200, 40),
     (Bug::OpenUnasked, 2000, 274),
-    (Bug::PromiseAndHold, 4000, 1505),
+    (Bug::PromiseAndHold, 200, 14),
     (Bug::OnePromise, 6000, 2277),
     (Bug::PromiseUnheard, 2000, 253),
 ];

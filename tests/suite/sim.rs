@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 16] = [
+const FOUND: [(&str, &str); 17] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -102,6 +102,12 @@ const FOUND: [(&str, &str); 16] = [
         "a monitor that was stopped at its start adopted late what it found",
         "seed 150008309\nforget monitor\nkill monitor\nstart monitor\nstop monitor\n\
          at 10ms start monitor2\nat 10.83s calm\nrun 5s",
+    ),
+    (
+        "the preferred host became the writer without what another candidate had",
+        "seed 160068589\ncluster hosts=3 readers=1 prefer=db1 catch_up_timeout=2s\n\
+         start monitor2\nat 1.3s cut db1\nat 4.83s kill agent db2\nat 10.17s calm\n\
+         at 25.17s put back\nrun 8s",
     ),
 ];
 

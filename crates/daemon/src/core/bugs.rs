@@ -48,7 +48,8 @@ pub enum Bug {
     FrozenEarly,
     /// After an order of a move the agent still opens what an older grant wanted.
     OpenUnasked,
-    /// A host promises not to take what it holds or is to hold, and takes what it promised.
+    /// A host promises not to take what it holds or is to hold, tells nobody, and takes what it
+    /// promised.
     PromiseAndHold,
     /// One promise is enough, however many could take over.
     OnePromise,

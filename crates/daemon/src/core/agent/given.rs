@@ -105,7 +105,10 @@ impl Agent {
     /// Its own promises that are live, for the report.
     pub(super) fn promises_live(&self) -> Vec<Promised> {
         let now = self.now.boot;
-        let live = self.given.iter().filter(|given| given.until > now);
+        // A promise that binds nobody is none to tell of: told, it would keep the monitor from
+        // giving the VIP to who promised, and the mistake would be as good as mended.
+        let live = |given: &&Given| given.until > now && !bug(Bug::PromiseAndHold);
+        let live = self.given.iter().filter(live);
         live.map(|given| Promised {
             to: given.to.clone(),
             vip: given.vip,
