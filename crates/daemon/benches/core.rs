@@ -13,8 +13,8 @@ use mmm_proto::agent::{Duty, FromAgent, Reach, Replication, Report, Server, Thre
 use mmm_proto::peer::Askable;
 use mmm_proto::view::WriterState;
 use mmm_proto::{
-    Check, HostMode, HostName, HostState, Lag, MonitorMode, RoleMode, RoleName, Span, Time, Verb,
-    Wall,
+    Check, ClusterView, HostMode, HostName, HostState, Lag, MonitorMode, RoleMode, RoleName, Span,
+    Time, Verb, Wall,
 };
 
 fn ip(net: u8, host: usize) -> IpAddr {
@@ -104,17 +104,19 @@ impl Cluster {
             cluster.step(Input::Asked { asker, request });
         }
         // Balancing moves one reader at a time.
+        let held =
+            |view: &ClusterView| view.roles[1].vips.iter().filter(|vip| vip.host.is_some()).count();
         for _ in 0..1_000 {
             cluster.beat(500);
-            if cluster.monitor.next_wakeup().since(Time(cluster.now)) > Span::ms(100) {
+            let calm = cluster.monitor.next_wakeup().since(Time(cluster.now)) > Span::ms(100);
+            if calm && held(&cluster.monitor.view()) == hosts.min(READERS) {
                 break;
             }
         }
         let view = cluster.monitor.view();
         assert_eq!(view.writer.state, WriterState::Serving, "{:?}", view.writer);
         assert!(view.hosts.iter().all(|host| host.state == HostState::Online));
-        let held = view.roles[1].vips.iter().filter(|vip| vip.host.is_some()).count();
-        assert_eq!(held, hosts.min(READERS), "all readers are given");
+        assert_eq!(held(&view), hosts.min(READERS), "all readers are given");
         cluster
     }
 
