@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use mmm_proto::MonitorMode;
 use mmm_proto::console::ToMonitor;
 use mmm_proto::plan::Progress;
-use mmm_proto::{MonitorMode, Wall};
 use mmm_tui::app::cmd::Cmd;
 use mmm_tui::app::keys::TABLE;
 use mmm_tui::app::msg::{Key, Msg};
@@ -26,11 +26,6 @@ fn changed(console: &mut Console, change: impl FnOnce(&mut mmm_proto::ClusterVie
     console.view(view);
 }
 
-fn waiting(view: &mut mmm_proto::ClusterView) {
-    view.mode = MonitorMode::Wait;
-    view.mode_ends = Some(Wall(sample::NOW.0 + 42_000));
-}
-
 /// The states of the screen, as the header or the attention line names them.
 const STATES: &[State] = &[
     ("CONNECTING", |c| *c = Console::new(SIZE, true)),
@@ -44,7 +39,7 @@ const STATES: &[State] = &[
     ("REFUSED", |c| c.lost("its cluster is \"blog\"", true)),
     ("FROZEN", |c| drop(c.keys("p").wishes())),
     ("MANUAL", |c| changed(c, |view| view.mode = MonitorMode::Manual)),
-    ("WAIT 42s", |c| changed(c, waiting)),
+    ("WAIT 42s", |c| drop(c.view(sample::waiting()).wishes())),
     ("PASSIVE", |c| c.view(crate::rows::passive()).wishes().clear()),
     ("MONITOR ALONE", |c| changed(c, |view| view.held = "no other host answers".to_owned())),
     ("FAILOVER", |c| {

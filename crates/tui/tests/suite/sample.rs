@@ -220,6 +220,12 @@ fn vip(ip: &str, on: &str, held: i64, may: &[&str]) -> VipView {
     }
 }
 
+/// In WAIT, for another 42 s.
+pub(crate) fn waiting() -> ClusterView {
+    let mode_ends = Some(Wall(NOW.0 + 42_000));
+    ClusterView { mode: MonitorMode::Wait, mode_ends, ..view() }
+}
+
 /// The cluster of the mock-ups.
 pub(crate) fn view() -> ClusterView {
     ClusterView {

@@ -129,13 +129,6 @@ fn frozen(console: &mut Console) {
     console.said(FromMonitor::Events { events, skipped: 0 });
 }
 
-fn waiting(console: &mut Console) {
-    let mut view = sample::view();
-    view.mode = MonitorMode::Wait;
-    view.mode_ends = Some(mmm_proto::Wall(view.now.0 + 42_000));
-    console.view(view);
-}
-
 /// The two lines at the top.
 fn top(make: &dyn Fn(&mut Console)) -> String {
     let mut console = Console::live((80, 24));
@@ -175,10 +168,11 @@ fn states_of_the_monitor_and_the_link() {
     add("passive", &mode(MonitorMode::Passive, "192.168.0.50 found on db1 and db2"));
     add("manual", &mode(MonitorMode::Manual, ""));
     add("wait", &mode(MonitorMode::Wait, "no master is ONLINE yet"));
-    add("wait with its end", &waiting);
+    add("wait with its end", &|console| {
+        console.view(sample::waiting());
+    });
     add("wait with its end, 1.5 s later", &|console| {
-        waiting(console);
-        console.after(1500);
+        console.view(sample::waiting()).after(1500);
     });
     add("another wire version", &|console| console.foreign());
     add("read only", &|console| console.up(false));

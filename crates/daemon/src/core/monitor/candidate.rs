@@ -43,7 +43,7 @@ impl Monitor {
         self.avoided.push((host, self.now.boot + Span::secs(60)));
     }
 
-    /// Whether a host lately failed to open, so that others are tried first.
+    /// Whether a host lately failed to become writer, so that others are tried first.
     pub(super) fn avoids(&self, host: usize) -> bool {
         let now = self.now.boot;
         self.avoided.iter().any(|(avoided, until)| *avoided == host && now < *until)

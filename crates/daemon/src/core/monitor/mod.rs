@@ -113,7 +113,7 @@ pub struct Monitor {
     retry_at: Time,
     /// Why the latest failover failed, and how many before it had failed so.
     failed_alike: (String, u32),
-    /// Hosts that lately failed to open as writer, and until when others are tried first.
+    /// Hosts that lately failed to become writer, and until when others are tried first.
     avoided: Vec<(usize, Time)>,
     /// The count at the start is done.
     voted: bool,
