@@ -183,7 +183,7 @@ fn report(host: usize) -> Report {
     server.position = "0-1-1000".parse().expect("a position");
     server.received = server.position.clone();
     server.replication = Some(Replication {
-        source: ip(0, usize::from(host == 0)).to_string(),
+        source: ip(0, usize::from(host == 0)).to_string().into(),
         port: 3306,
         io: Thread::Yes,
         sql: Thread::Yes,

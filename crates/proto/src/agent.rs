@@ -72,6 +72,9 @@ pub struct Grant {
     /// The `clock` of the report that this answers.
     pub echo: Time,
     pub ttl: Span,
+    /// How often the agent is to report; zero, from an older monitor, leaves it to the agent.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub heartbeat: Span,
     pub want: Arc<Want>,
 }
 

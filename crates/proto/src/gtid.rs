@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// The last transaction of one domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +20,28 @@ pub struct Gtid {
 }
 
 /// A position: the last transaction of each domain, in the order of the domains. Empty on a fresh
-/// server. Most servers write one domain, so a list is cheaper than a tree.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// server. Most servers write one domain, so a list that keeps it in its own place is the cheapest:
+/// positions are in every report.
+#[derive(PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct GtidPos(Vec<(u32, Gtid)>);
+pub struct GtidPos(#[schemars(with = "String")] SmallVec<[(u32, Gtid); 1]>);
 
 /// Why a text is no position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a GTID position: expected domain-server-sequence, parted by commas")]
 pub struct GtidError(pub String);
 
+impl Clone for GtidPos {
+    fn clone(&self) -> Self {
+        // Copied as a whole, where the derived one would go entry by entry.
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
+
 impl GtidPos {
     /// The position of a server with one domain.
     pub fn of(domain: u32, last: Gtid) -> Self {
-        Self(vec![(domain, last)])
+        Self(smallvec![(domain, last)])
     }
 
     /// Whether everything up to `other` is contained in this position.

@@ -69,6 +69,11 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// Whether it is no time at all.
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// So many seconds.
     pub const fn secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1000))

@@ -32,7 +32,7 @@ pub fn open<T: DeserializeOwned>(path: &Path) -> Result<(Store, Option<T>), Stor
 pub(super) struct Keeper {
     store: Arc<Store>,
     /// A write that had to be on disk failed; what it was about is still to be written.
-    unwritten: Option<Box<Kept>>,
+    unwritten: Option<Arc<Kept>>,
     health: Arc<Health>,
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn watch_server(
     loop {
         let began: Time = clock.now();
         let server = tools.hands.server.look(LOOK_LIMIT).await;
-        if inputs.send(Input::Facts { server, began }).await.is_err() {
+        if inputs.send(Input::Facts { server: Box::new(server), began }).await.is_err() {
             return;
         }
         let _ = tokio::time::timeout(LOOK_EVERY.into(), now.notified()).await;

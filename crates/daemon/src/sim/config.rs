@@ -214,9 +214,9 @@ impl WorldConfig {
         }
     }
 
-    /// What the agent core of a host is to know.
-    pub fn roster(&self, me: usize) -> Roster {
-        let top = self.topology();
+    /// What the agent core of a host is to know. The names are those of the monitor's: shared, they
+    /// are equal at a glance.
+    pub fn roster(&self, top: &Topology, me: usize) -> Roster {
         let vips = top.roles.iter().enumerate().flat_map(|(index, role)| {
             role.ips.iter().map(move |ip| RosterVip {
                 ip: *ip,
@@ -226,8 +226,8 @@ impl WorldConfig {
             })
         });
         Roster {
-            me: host_name(me),
-            hosts: (0..self.hosts).map(|h| (host_name(h), host_ip(h), 3306)).collect(),
+            me: top.hosts[me].name.clone(),
+            hosts: top.hosts.iter().map(|h| (h.name.clone(), h.ip, h.port)).collect(),
             vips: vips.collect(),
         }
     }

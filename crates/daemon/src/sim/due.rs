@@ -1,5 +1,7 @@
 //! Everything that can come due in a world.
 
+use std::sync::Arc;
+
 use mmm_proto::Check;
 use mmm_proto::agent::{FromAgent, Server, ToAgent};
 use mmm_proto::peer::PeerMessage;
@@ -18,9 +20,17 @@ pub(super) enum Packet {
     End(&'static str),
 }
 
-/// Something that is due. `life` counts starts of the process that it belongs to.
+/// A synced write of an agent: what was to be on disk, what waits for it, why it is not.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)]
+pub(super) struct Written {
+    pub(super) kept: Arc<Kept>,
+    pub(super) effects: Vec<AgentEffect>,
+    pub(super) failed: Option<&'static str>,
+}
+
+/// Something that is due, small because there is much of it. `life` counts starts of the process
+/// that it belongs to.
+#[derive(Debug)]
 pub(super) enum Due {
     AgentWake {
         host: usize,
@@ -55,15 +65,13 @@ pub(super) enum Due {
     AgentWritten {
         host: usize,
         life: u32,
-        kept: Box<Kept>,
-        effects: Vec<AgentEffect>,
-        failed: Option<&'static str>,
+        written: Box<Written>,
     },
     /// A write in the background ended.
     AgentSaved {
         host: usize,
         life: u32,
-        kept: Box<Kept>,
+        kept: Arc<Kept>,
     },
     MonitorWake {
         mon: usize,
@@ -139,5 +147,5 @@ pub(super) enum Due {
         host: usize,
     },
     /// A program that was to be started and could not be is tried again.
-    Restart(Action),
+    Restart(Box<Action>),
 }

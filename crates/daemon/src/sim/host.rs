@@ -2,6 +2,7 @@
 //! the agent's shell does in the product (`agentd/worker.rs`) is done by `world/agent.rs`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mmm_proto::Time;
 use mmm_proto::agent::{Duty, Stamp};
@@ -53,12 +54,14 @@ pub(super) struct Host {
     pub(super) busy: bool,
     pub(super) pumping: bool,
     pub(super) inbox: VecDeque<Input>,
+    /// The connections whose end here is up, in the order in which they were made.
+    pub(super) links: Vec<usize>,
     /// World time for which a wake-up is queued.
     pub(super) wake_at: u64,
     /// The wish that it was made from.
     pub(super) wake_for: Time,
     /// The state file as a new process finds it.
-    pub(super) disk: Option<Kept>,
+    pub(super) disk: Option<Arc<Kept>>,
     /// Its state file was lost at some time: since then it may not know when it served.
     pub(super) forgot: bool,
     pub(super) disk_ok: bool,
@@ -66,7 +69,7 @@ pub(super) struct Host {
     pub(super) disk_takes: u64,
     /// When the latest write in the background ends: they do not overtake each other.
     pub(super) saved_at: u64,
-    pub(super) unwritten: Option<Box<Kept>>,
+    pub(super) unwritten: Option<Arc<Kept>>,
     /// The latest write failed, and the core was told.
     pub(super) store_fails: bool,
     pub(super) works: Vec<Work>,
@@ -103,6 +106,7 @@ impl Host {
             busy: false,
             pumping: false,
             inbox: VecDeque::new(),
+            links: Vec::new(),
             wake_at: u64::MAX,
             wake_for: Time(0),
             disk: None,

@@ -9,6 +9,10 @@ use super::draw::Draw;
 /// What TCP waits before it sends again, in microseconds.
 const RESEND: u64 = 200_000;
 
+/// Up to that many microseconds one way, a network is one on which hardly anything comes between a
+/// message and its arrival.
+const QUICK: u64 = 1_000;
+
 /// One direction between two machines.
 #[derive(Debug, Clone, Default)]
 struct Way {
@@ -122,6 +126,12 @@ impl Net {
             }
         }
         takes
+    }
+
+    /// Whether a message mostly arrives before anything else happens.
+    pub(super) fn is_quick(&self, from: usize, to: usize) -> bool {
+        let way = self.way(from, to);
+        !way.cut && way.delay == 0 && way.drop == 0 && self.usual <= QUICK
     }
 
     /// Whether a single packet that is not sent again gets through.

@@ -3,6 +3,7 @@
 //! lost and who parted from whom.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Blocker, Reach, Replication, Server as Facts, Thread};
 use mmm_proto::{GtidPos, Lag, Span};
@@ -43,7 +44,7 @@ pub(super) struct Server {
     pub(super) held: Option<(u64, u64)>,
     /// An idle session with table locks does.
     pub(super) locked: bool,
-    source_text: String,
+    source_text: Arc<str>,
     position: GtidPos,
     position_at: u64,
 }
@@ -69,7 +70,7 @@ impl Server {
             sessions: 0,
             held: None,
             locked: false,
-            source_text: String::new(),
+            source_text: Arc::from(""),
             position: GtidPos::default(),
             position_at: 0,
         }
@@ -124,7 +125,7 @@ impl Server {
         }
         self.forget_relay();
         if self.source != Some(source) {
-            self.source_text = host_ip(source).to_string();
+            self.source_text = host_ip(source).to_string().into();
         }
         self.source = Some(source);
         (self.io, self.sql) = (true, true);

@@ -100,9 +100,10 @@ impl World {
                 host.server.follow(source);
             }
         }
+        let top = config.topology();
         let mut world = Self {
-            top: config.topology(),
-            rosters: (0..config.hosts).map(|host| config.roster(host)).collect(),
+            rosters: (0..config.hosts).map(|host| config.roster(&top, host)).collect(),
+            top,
             vips: addresses,
             us: 0,
             origin: 0,
@@ -246,7 +247,7 @@ impl World {
             | Due::Network { .. } => self.monitor_due(due),
             Due::Dial { mon, host, life } => self.dial(mon, host, life),
             Due::Linked { conn } => self.linked(conn),
-            Due::Packet { conn, down, packet } => self.arrive(conn, down, packet),
+            Due::Packet { conn, down, packet } => self.arrive(conn, down, *packet),
             Due::Flush { conn, down } => self.flush(conn, down),
             Due::Silence { conn, down } => self.mind_silence(conn, down),
             Due::Peer { from, to, message } => self.peer_said(from, to, *message),

@@ -40,7 +40,7 @@ fn a_replica_follows_catches_up_and_changes_sides_with_the_writer() {
         let facts = two.look(SEC).await;
         assert_eq!((&facts.position, &facts.received), (&to, &to));
         let replication = facts.replication.unwrap();
-        assert_eq!((replication.source, replication.port), (bed.ip(1).to_string(), 3306));
+        assert_eq!((replication.source, replication.port), (bed.ip(1).to_string().into(), 3306));
         assert!(
             matches!(replication.lag, Lag::Behind(span) if span < SEC),
             "{:?}",

@@ -64,6 +64,7 @@ fn grant(seq: u64) -> ToAgent {
         stamp: Stamp { term: 1, seq },
         echo: Time(5),
         ttl: Span::secs(3),
+        heartbeat: Span::ms(500),
         want: Arc::new(Want {
             state: HostState::Online,
             holds: Vec::new(),

@@ -100,7 +100,7 @@ fn host(text: &str, ip: &str, mode: HostMode, lag: Lag, roles: &[(&str, &str)]) 
             sessions: 42,
             vips: roles.iter().map(|(_, ip)| ip.parse().unwrap()).collect(),
             replication: Some(Replication {
-                source: "192.168.0.31".to_owned(),
+                source: "192.168.0.31".into(),
                 port: 3306,
                 io: Thread::Yes,
                 sql: Thread::Yes,

@@ -97,7 +97,7 @@ pub(super) fn replication<R: Columns>(row: &R) -> Option<Replication> {
         row.any(&["Seconds_Behind_Master", "Seconds_Behind_Source"]).and_then(|s| s.parse().ok());
     let error = |name| row.text(name).filter(|e| !e.is_empty());
     Some(Replication {
-        source,
+        source: source.into(),
         port: row.any(&["Master_Port", "Source_Port"]).and_then(|p| p.parse().ok()).unwrap_or(0),
         io,
         sql,

@@ -139,7 +139,7 @@ impl Server {
         let access = self.access();
         if let Some(status) = self.status(session, by).await? {
             let now = &status.now;
-            let same = now.source == source.to_string()
+            let same = *now.source == source.to_string()
                 && now.port == port
                 && status.by_gtid
                 && status.user == access.replication_user;

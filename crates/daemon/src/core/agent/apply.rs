@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use mmm_proto::agent::{Duty, Outcome, Reach, Replicate, Thread};
 use mmm_proto::{HostName, RoleMode, Span, Time};
+use smallvec::SmallVec;
 
 use super::{Act, ActResult, Agent, Running};
 use crate::core::bugs::{Bug, bug};
@@ -55,9 +56,9 @@ impl Agent {
 
     /// The VIPs that should be on the interface now. The writer's is there only while the host
     /// serves or is frozen: it comes and goes with the acts of `hold`.
-    pub(super) fn wanted_addresses(&self) -> Vec<IpAddr> {
+    pub(super) fn wanted_addresses(&self) -> SmallVec<[IpAddr; 4]> {
         let Some(want) = &self.want else {
-            return Vec::new();
+            return SmallVec::new();
         };
         let writer_up = matches!(self.duty, Duty::Serving | Duty::Frozen | Duty::Freezing);
         want.holds
@@ -108,18 +109,35 @@ impl Agent {
         }
     }
 
+    /// Whether the end of an act only tells that the kernel keeps an address longer that it has,
+    /// and is to have: then all is as before.
+    pub(super) fn only_renews(&self, id: u64, result: &ActResult) -> bool {
+        let Some((vip, _)) = self.addressing.iter().find(|(_, running)| running.id == id) else {
+            return false;
+        };
+        let held = |running: &Running| matches!(running.act, Act::Hold { .. });
+        *result == ActResult::Done
+            && self.addressing.get(vip).is_some_and(held)
+            && self.found.contains(vip)
+            && !self.address_retry.contains_key(vip)
+            && !self.yielded.contains(vip)
+            && self.wanted_addresses().contains(vip)
+            && self.lease_of(*vip).is_some_and(|lease| self.now.boot < lease.ends())
+    }
+
     pub(super) fn address_act_ended(&mut self, running: &Running, result: ActResult) {
         let (Act::Hold { vip, .. } | Act::Drop { vip }) = running.act else {
             return;
         };
-        let about = format!("address {vip}");
+        let about = |vip| format!("address {vip}");
         if let ActResult::Failed { why, .. } = result {
             self.address_retry.insert(vip, self.now.boot + ADDRESS_RETRY);
             let why = format!("{}: {why}", running.act.words());
-            return self.trouble(&about, Some(why));
+            return self.trouble(&about(vip), Some(why));
         }
-        self.address_retry.remove(&vip);
-        self.trouble(&about, None);
+        if self.address_retry.remove(&vip).is_some() {
+            self.trouble(&about(vip), None);
+        }
         if let Act::Hold { until, .. } = running.act {
             self.told_kernel.insert(vip, until);
             self.see(vip);

@@ -2,6 +2,7 @@
 //! What the host then does about it is in `hold` and `apply`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, FromAgent, Grant, Stamp, Stance};
 
@@ -14,7 +15,7 @@ impl Agent {
     /// Takes up what was kept, if that was in this boot and any permission still lasts.
     pub(super) fn resume(&mut self) {
         let same = |kept: &&Kept| kept.boot_id == self.boot_id || bug(Bug::IgnoreBoot);
-        let Some(kept) = self.kept.as_ref().filter(same).cloned() else { return };
+        let Some(kept) = self.kept.as_deref().filter(same).cloned() else { return };
         let serves = kept.duty == Duty::Serving;
         (self.lease, self.ttl, self.granted) = (kept.lease, kept.ttl, kept.granted);
         self.want = kept.want;
@@ -85,9 +86,9 @@ impl Agent {
         let term_changed = grant.stamp.term != self.seen.term;
         let renewed = self.want.as_ref() == Some(&grant.want);
         (self.seen, self.granted) = (grant.stamp, grant.stamp);
-        let same = renewed && self.ttl == grant.ttl;
+        let same = renewed && (self.ttl, self.beat) == (grant.ttl, grant.heartbeat);
         self.stirred |= decided || !same || !quiet || !self.yielded.is_empty();
-        self.ttl = grant.ttl;
+        (self.ttl, self.beat) = (grant.ttl, grant.heartbeat);
         self.yielded.clear();
         self.want = Some(grant.want);
         if self.wanted_writer().is_none_or(|hold| hold.stance != Stance::Serve) {
@@ -121,9 +122,10 @@ impl Agent {
             yielded: self.yielded.iter().copied().collect(),
             got: self.got.iter().map(|((vip, host), at)| (*vip, host.clone(), *at)).collect(),
         };
-        if self.kept.as_ref() != Some(&kept) && !bug(Bug::AgentForgets) {
+        if self.kept.as_deref() != Some(&kept) && !bug(Bug::AgentForgets) {
+            let kept = Arc::new(kept);
             self.kept = Some(kept.clone());
-            self.out.push(Effect::Persist { kept: Box::new(kept), sync });
+            self.out.push(Effect::Persist { kept, sync });
         }
     }
 }

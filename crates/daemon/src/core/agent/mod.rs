@@ -4,9 +4,9 @@
 //! `Agent::step` takes one input and gives back what is to be done. Rooms: the permission to hold
 //! and what the host does about the writer role (`hold`), what a grant changes (`grants`),
 //! addresses and replication (`apply`), the steps of a move (`orders`), going on without a monitor
-//! (`promises`), the word given to others (`given`), reports and news (`telling`). The safety rules
-//! are those of the design, section 6: hold only within the grant, fence at two thirds of it, obey
-//! nothing older than what was seen.
+//! (`promises`), the word given to others (`given`), reports and news (`telling`), when the rules
+//! look (`resting`). The safety rules are those of the design, section 6: hold only within the
+//! grant, fence at two thirds of it, obey nothing older than what was seen.
 
 mod apply;
 mod conflict;
@@ -15,6 +15,7 @@ mod grants;
 mod hold;
 mod orders;
 mod promises;
+mod resting;
 mod telling;
 mod words;
 
@@ -25,8 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mmm_proto::agent::{Duty, FromAgent, Reach, Server, Stamp, ToAgent, Want};
+use litemap::LiteMap;
+use mmm_proto::agent::{Duty, FromAgent, Reach, Replication, Server, Stamp, ToAgent, Want};
 use mmm_proto::peer::{News, PeerMessage};
+use mmm_proto::server::same_text;
 use mmm_proto::{HostName, Span, Time};
 
 use super::Now;
@@ -35,8 +38,11 @@ use given::given_as_kept;
 use promises::{Given, Peer};
 pub use words::{Act, ActResult, Countdown, Effect, Input, Kept, Roster, RosterVip};
 
-/// Reports when no grant has said how often.
+/// Reports when no grant has said how often, and asks for promises.
 const HEARTBEAT: Span = Span::ms(500);
+
+/// Reports are never further apart: either end gives a link up after 5 s of silence.
+const LONGEST_BEAT: Span = Span::secs(2);
 
 /// An act under way.
 #[derive(Debug, Clone)]
@@ -56,12 +62,13 @@ pub struct Agent {
     now: Now,
     seen: Stamp,
     lease: Option<Lease>,
-    /// How long grants last, by the latest.
+    /// How long grants last, and how often the monitor wants to hear, by the latest.
     ttl: Span,
+    beat: Span,
     /// Promises that this host gave.
     given: Vec<Given>,
     /// VIPs that are held by promises, since when; the promises, by the clock of the ask.
-    relies: BTreeMap<IpAddr, Time>,
+    relies: LiteMap<IpAddr, Time>,
     got: BTreeMap<(IpAddr, HostName), Time>,
     /// VIPs that were let go because a peer knows a newer decision, or by an earlier process.
     yielded: BTreeSet<IpAddr>,
@@ -94,9 +101,9 @@ pub struct Agent {
     /// The act on replication.
     replicating: Option<Running>,
     /// Acts on single addresses.
-    addressing: BTreeMap<IpAddr, Running>,
+    addressing: LiteMap<IpAddr, Running>,
     /// Until when the kernel was last told to keep each VIP by an act of its own.
-    told_kernel: BTreeMap<IpAddr, Time>,
+    told_kernel: LiteMap<IpAddr, Time>,
     /// Looks that were ordered.
     looking: Vec<Running>,
     stopped: bool,
@@ -106,7 +113,7 @@ pub struct Agent {
     /// When the latest act on replication ended.
     replicated: Time,
     /// The same for acts on single addresses.
-    address_retry: BTreeMap<IpAddr, Time>,
+    address_retry: LiteMap<IpAddr, Time>,
     /// What could not be done, by what it is about.
     troubles: BTreeMap<String, String>,
     /// Others that say that they have a VIP of ours.
@@ -118,10 +125,11 @@ pub struct Agent {
     changed: bool,
     /// Something came in that rules may have to act on.
     stirred: bool,
-    /// When every rule looks again though nothing came in.
+    /// When to look again though nothing came in, and when every rule looked last.
     look_at: Time,
+    ruled_at: Time,
     uptime: Span,
-    kept: Option<Kept>,
+    kept: Option<Arc<Kept>>,
     out: Vec<Effect>,
 }
 
@@ -139,8 +147,9 @@ impl Agent {
             seen,
             lease: None,
             ttl: Span::ZERO,
+            beat: Span::ZERO,
             given,
-            relies: BTreeMap::new(),
+            relies: LiteMap::new(),
             got: BTreeMap::new(),
             yielded: BTreeSet::new(),
             started: now.boot,
@@ -163,14 +172,14 @@ impl Agent {
             open_failed: 0,
             ended: String::new(),
             replicating: None,
-            addressing: BTreeMap::new(),
-            told_kernel: BTreeMap::new(),
+            addressing: LiteMap::new(),
+            told_kernel: LiteMap::new(),
             looking: Vec::new(),
             stopped: kept.as_ref().is_some_and(|kept| kept.stopped),
             write_retry: now.boot,
             replicate_retry: now.boot,
             replicated: Time(0),
-            address_retry: BTreeMap::new(),
+            address_retry: LiteMap::new(),
             troubles: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             links: Vec::new(),
@@ -179,8 +188,9 @@ impl Agent {
             changed: false,
             stirred: true,
             look_at: now.boot,
+            ruled_at: now.boot,
             uptime: Span(now.boot.0),
-            kept,
+            kept: kept.map(Arc::new),
             roster,
             out: Vec::new(),
         };
@@ -194,17 +204,7 @@ impl Agent {
         // Linux counts both uptime and CLOCK_BOOTTIME from the boot.
         self.uptime = Span(now.boot.0);
         self.take(input);
-        // Most of what comes in says that all is as before. Rules look when something changed, and
-        // when time alone may matter.
-        if std::mem::take(&mut self.stirred) || now.boot >= self.look_at {
-            self.look_at_everything();
-            self.look_at = self.next_look();
-        } else {
-            #[cfg(test)]
-            if now.boot.0.is_multiple_of(16) {
-                self.nothing_was_missed();
-            }
-        }
+        self.look_if_due();
         std::mem::take(&mut self.out)
     }
 
@@ -216,52 +216,14 @@ impl Agent {
         self.mind_the_addresses();
         self.mind_replication();
         self.mind_the_conflicts();
-        self.report_if_due();
-        self.tell_peers();
-    }
-
-    /// Whoever rests must not have had anything to do but what may as well wait for the heartbeat.
-    #[cfg(test)]
-    fn nothing_was_missed(&self) {
-        let mut other = self.clone();
-        let before = other.out.len();
-        other.look_at_everything();
-        let routine = |effect: &Effect| {
-            matches!(
-                effect,
-                Effect::Say(FromAgent::Report(_))
-                    | Effect::SayPeer { message: PeerMessage::News(_), .. }
-            )
-        };
-        let missed: Vec<&Effect> = other.out[before..].iter().filter(|e| !routine(e)).collect();
-        assert!(missed.is_empty() && other.duty == self.duty, "{missed:?} was missed by {self:#?}");
-    }
-
-    /// When to call again even if nothing comes in.
-    pub fn next_wakeup(&self) -> Time {
-        self.look_at
-    }
-
-    /// The first moment at which time alone may matter.
-    fn next_look(&self) -> Time {
-        let now = self.now.boot;
-        let leases = [self.lease, self.writer_lease()].into_iter().flatten();
-        let leases = leases.flat_map(|lease| [lease.fence_at(), lease.ends()]);
-        let vips = self.relies.keys().filter_map(|vip| self.lease_of(*vip)).map(Lease::ends);
-        let report = self.reported_at.map(|at| at + self.heartbeat());
-        let retries = [self.write_retry, self.replicate_retry];
-        let addresses = self.address_retry.values().copied();
-        // What is past was looked at in this very step.
-        let ahead = leases.chain(vips).chain(report).chain(retries).chain(addresses);
-        let ahead = ahead.chain(self.promises_wake()).chain(self.conflicts_due());
-        let next = ahead.filter(|at| *at > now).min();
-        next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
+        self.tell();
     }
 
     fn take(&mut self, input: Input) {
         // Routine says itself that it is routine.
         self.stirred |= match &input {
             Input::Tick | Input::Addresses { .. } | Input::Facts { .. } => false,
+            Input::Ended { id, result } => !self.only_renews(*id, result),
             Input::Heard { message, .. } => !matches!(message, ToAgent::Grant(_)),
             Input::Peer { message, .. } => {
                 !matches!(message, PeerMessage::News(_) | PeerMessage::Alive {})
@@ -281,7 +243,7 @@ impl Agent {
                 self.changed = true;
             }
             Input::LinkDown { link, .. } => self.links.retain(|known| *known != link),
-            Input::Facts { server, began } => self.take_facts(server, began),
+            Input::Facts { server, began } => self.take_facts(*server, began),
             Input::Lost { reach } => {
                 // A look that began before knows less.
                 self.server_began = self.now.boot;
@@ -367,23 +329,31 @@ impl Agent {
         }
     }
 
-    /// How often to report: six times within a grant, and with a long one as often as without: how
-    /// soon a loss is seen, here or by way of another host, must not hang on it.
+    /// How often to report: as often as the monitor wants to hear, and six times within a grant.
+    /// How long grants last says nothing of how soon a loss is to be seen.
     fn heartbeat(&self) -> Span {
-        if self.ttl == Span::ZERO {
-            return HEARTBEAT;
-        }
-        Span::ms((self.ttl.as_ms() / 6).max(50)).min(HEARTBEAT)
+        let wanted = if self.beat.is_zero() { HEARTBEAT } else { self.beat.min(LONGEST_BEAT) };
+        self.within_the_grant(wanted)
+    }
+
+    fn within_the_grant(&self, beat: Span) -> Span {
+        if self.ttl.is_zero() { beat } else { beat.min(Span::ms((self.ttl.as_ms() / 6).max(50))) }
     }
 }
 
 /// Whether a look tells the monitor something that cannot wait for the heartbeat.
 fn facts_differ(old: &Server, new: &Server) -> bool {
-    let threads = |server: &Server| {
-        server.replication.as_ref().map(|r| {
-            let refused = r.lacks_own && !r.error.is_empty();
-            (r.source.clone(), r.port, r.io, r.sql, r.error.clone(), refused)
-        })
+    let replication = match (&old.replication, &new.replication) {
+        (None, None) => false,
+        (Some(old), Some(new)) => threads_differ(old, new),
+        _ => true,
     };
-    old.reach != new.reach || old.read_only != new.read_only || threads(old) != threads(new)
+    replication || old.reach != new.reach || old.read_only != new.read_only
+}
+
+fn threads_differ(old: &Replication, new: &Replication) -> bool {
+    let refused = |r: &Replication| r.lacks_own && !r.error.is_empty();
+    (old.port, old.io, old.sql, refused(old)) != (new.port, new.io, new.sql, refused(new))
+        || old.source != new.source
+        || !same_text(&old.error, &new.error)
 }

@@ -14,8 +14,9 @@ use mmm_proto::agent::{Duty, Stance};
 use mmm_proto::peer::{Answer, Ask, News, PeerMessage, Refused};
 use mmm_proto::{HostName, Span, Time};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use super::{Agent, Effect};
+use super::{Agent, Effect, HEARTBEAT};
 use crate::core::bugs::{Bug, bug};
 use crate::core::lease::Lease;
 
@@ -71,11 +72,12 @@ impl Agent {
     }
 
     /// The hosts without whose promise a VIP is not held on; none when it is never held on.
-    fn asked_for(&self, vip: IpAddr) -> Option<Vec<&HostName>> {
+    fn asked_for(&self, vip: IpAddr) -> Option<SmallVec<[&HostName; 8]>> {
         let want = self.want.as_ref()?;
         let hold = want.holds.iter().find(|hold| hold.vip == vip)?;
         let named = if hold.writer { &want.ask.candidates } else { &want.ask.peers };
-        let others: Vec<&HostName> = named.iter().filter(|host| **host != self.roster.me).collect();
+        let others: SmallVec<[&HostName; 8]> =
+            named.iter().filter(|host| **host != self.roster.me).collect();
         // The only host that may ever be the writer needs nobody's word. Readers go on only while
         // somebody else is there: whoever is cut off from all serves nobody.
         let enough = if hold.writer { !named.is_empty() } else { !others.is_empty() };
@@ -95,21 +97,23 @@ impl Agent {
     fn promised_since(&self, vip: IpAddr) -> Option<Time> {
         self.relies.get(&vip)?;
         if self.goes_on_alone(vip) {
-            return self.got.get(&(vip, self.roster.me.clone())).copied();
+            return self.got_from(vip, &self.roster.me);
         }
         let mut since = self.now.boot;
         let others = self.asked_for(vip)?;
         if bug(Bug::OnePromise) {
-            return others
-                .iter()
-                .filter_map(|host| self.got.get(&(vip, (*host).clone())))
-                .max()
-                .copied();
+            return others.iter().filter_map(|host| self.got_from(vip, host)).max();
         }
         for host in others {
-            since = since.min(*self.got.get(&(vip, host.clone()))?);
+            since = since.min(self.got_from(vip, host)?);
         }
         Some(since)
+    }
+
+    /// The clock of the latest ask that a host has answered with its promise.
+    fn got_from(&self, vip: IpAddr, host: &HostName) -> Option<Time> {
+        let of = |((ip, from), _): &(&(IpAddr, HostName), &Time)| *ip == vip && from == host;
+        self.got.iter().find(of).map(|(_, at)| *at)
     }
 
     /// Ends what is over, and sees to the promises that this host needs.
@@ -172,7 +176,7 @@ impl Agent {
 
     fn ask_if_due(&mut self) {
         let now = self.now.boot;
-        let beat = self.heartbeat();
+        let beat = self.ask_every();
         if self.asked_at.is_some_and(|at| now.since(at) < beat) {
             return;
         }
@@ -202,11 +206,16 @@ impl Agent {
         }
     }
 
+    /// However seldom the monitor wants to hear: time runs out.
+    fn ask_every(&self) -> Span {
+        self.within_the_grant(HEARTBEAT)
+    }
+
     /// The other hosts that are talked to.
-    pub(super) fn others(&self) -> Vec<HostName> {
+    pub(super) fn others(&self) -> SmallVec<[HostName; 8]> {
         let ask = self.want.as_ref().map(|want| &want.ask);
         let named = ask.into_iter().flat_map(|ask| ask.candidates.iter().chain(&ask.peers));
-        let mut others: Vec<HostName> = Vec::new();
+        let mut others = SmallVec::new();
         for host in named {
             if *host != self.roster.me && !others.contains(host) {
                 others.push(host.clone());
@@ -216,14 +225,11 @@ impl Agent {
     }
 
     /// When promises want to be looked at again.
-    pub(super) fn promises_wake(&self) -> Option<Time> {
-        let beat = self.heartbeat();
-        let ask = self.asked_at.filter(|_| !self.relies.is_empty()).map(|at| at + beat);
+    pub(super) fn promises_due(&self) -> [Option<Time>; 3] {
+        let ask = self.asked_at.filter(|_| !self.relies.is_empty());
         let third = self.lease.map(|lease| lease.echo + Span::ms(self.ttl.as_ms().div_ceil(3)));
         let given = self.given.iter().map(|given| given.until).min();
-        let news = self.news_at.map(|at| at + beat);
-        let now = self.now.boot;
-        [ask, third, given, news].into_iter().flatten().filter(|at| *at > now).min()
+        [ask.map(|at| at + self.ask_every()), third, given]
     }
 
     pub(super) fn take_peer(&mut self, from: &HostName, message: PeerMessage) {
@@ -334,8 +340,8 @@ impl Agent {
             return "; the agent stood still for too long to hold it alone".to_owned();
         }
         let late = |host: &&&HostName| {
-            let at = self.got.get(&(hold.vip, (**host).clone()));
-            at.is_none_or(|at| self.now.boot.since(*at).as_ms() * 3 >= self.ttl.as_ms() * 2)
+            let at = self.got_from(hold.vip, host);
+            at.is_none_or(|at| self.now.boot.since(at).as_ms() * 3 >= self.ttl.as_ms() * 2)
         };
         let late: Vec<&str> = others.iter().filter(late).map(|host| host.as_str()).collect();
         if late.is_empty() {
@@ -347,7 +353,7 @@ impl Agent {
 }
 
 /// Whether news tell more than that time passed.
-pub(super) fn differs(old: &News, new: &News) -> bool {
+fn differs(old: &News, new: &News) -> bool {
     old.seen != new.seen
         || old.duty != new.duty
         || old.vips != new.vips

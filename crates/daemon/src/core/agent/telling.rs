@@ -4,23 +4,40 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use mmm_proto::Time;
 use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
 use mmm_proto::peer::{News, PeerHeard, PeerMessage};
 
-use super::promises::{Peer, differs};
+use super::promises::Peer;
 use super::{Agent, Effect};
 
 impl Agent {
-    pub(super) fn report_if_due(&mut self) {
-        let due = self
-            .reported_at
-            .is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
-        if self.links.is_empty() || !(due || self.changed) {
+    /// Monitors and other agents, as far as it is time or something changed.
+    pub(super) fn tell(&mut self) {
+        let vips = self.present();
+        self.report_if_due(&vips);
+        self.tell_peers(vips);
+    }
+
+    fn report_if_due(&mut self, vips: &[IpAddr]) {
+        if self.links.is_empty() || !(self.changed || self.is_due(self.reported_at)) {
             return;
         }
         (self.reported_at, self.changed) = (Some(self.now.boot), false);
-        let report = self.report();
+        let report = self.report_with(vips.to_vec());
         self.out.push(Effect::Say(FromAgent::Report(Arc::new(report))));
+    }
+
+    /// Whether what was last told then is to be told again.
+    fn is_due(&self, at: Option<Time>) -> bool {
+        let beat = self.heartbeat().as_ms();
+        at.is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= beat)
+    }
+
+    /// When the next report and the next news are due.
+    pub(super) fn tell_due(&self) -> [Option<Time>; 2] {
+        let beat = self.heartbeat();
+        [self.reported_at, self.news_at].map(|at| at.map(|at| at + beat))
     }
 
     /// What the host does about the writer role.
@@ -47,8 +64,11 @@ impl Agent {
 
     /// What is true on the host now.
     pub fn report(&self) -> Report {
+        self.report_with(self.present())
+    }
+
+    fn report_with(&self, vips: Vec<IpAddr>) -> Report {
         let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
-        let vips = self.present();
         let mut server = self.server.clone();
         server.age = self.now.boot.since(self.server_began);
         Report {
@@ -73,23 +93,19 @@ impl Agent {
     }
 
     /// Tells the others how this host is: at each heartbeat, and at once when it changed.
-    pub(super) fn tell_peers(&mut self) {
-        let now = self.now.boot;
-        let due =
-            self.news_at.is_none_or(|at| now.since(at).as_ms() + 5 >= self.heartbeat().as_ms());
-        let news = Arc::new(News {
-            clock: now,
-            seen: self.seen,
-            duty: self.duty,
-            vips: self.present(),
-            server_up: self.server.reach == Reach::Up,
-            relies: self.relies.keys().copied().collect(),
+    fn tell_peers(&mut self, vips: Vec<IpAddr>) {
+        let (seen, duty, server_up) = (self.seen, self.duty, self.server.reach == Reach::Up);
+        let same = self.told.as_ref().is_some_and(|told| {
+            (told.seen, told.duty, told.server_up) == (seen, duty, server_up)
+                && told.vips == vips
+                && told.relies.iter().eq(self.relies.keys())
         });
-        let same = self.told.as_ref().is_some_and(|told| !differs(told, &news));
-        if same && !due {
+        if same && !self.is_due(self.news_at) {
             return;
         }
-        (self.news_at, self.told) = (Some(now), Some(news.clone()));
+        let (clock, relies) = (self.now.boot, self.relies.keys().copied().collect());
+        let news = Arc::new(News { clock, seen, duty, vips, server_up, relies });
+        (self.news_at, self.told) = (Some(clock), Some(news.clone()));
         for to in self.others() {
             self.out.push(Effect::SayPeer { to, message: PeerMessage::News(news.clone()) });
         }

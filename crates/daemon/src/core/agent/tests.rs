@@ -7,6 +7,7 @@ mod ordered;
 mod promising;
 mod replicating;
 mod restarting;
+mod telling;
 
 use std::net::IpAddr;
 
@@ -90,7 +91,7 @@ fn facts(read_only: bool) -> Server {
 fn replica(source: &str, io: Thread, sql: Thread) -> Server {
     let mut server = facts(true);
     server.replication = Some(Replication {
-        source: source.to_owned(),
+        source: source.into(),
         port: 3306,
         io,
         sql,
@@ -112,6 +113,8 @@ struct Bench {
     said: Vec<FromAgent>,
     to_peers: Vec<(HostName, PeerMessage)>,
     kept: Option<Kept>,
+    /// What grants say of it.
+    heartbeat: Span,
     /// All effects of the latest step.
     last: Vec<Effect>,
 }
@@ -126,6 +129,7 @@ impl Bench {
             said: Vec::new(),
             to_peers: Vec::new(),
             kept,
+            heartbeat: Span::ZERO,
             last: Vec::new(),
         }
     }
@@ -190,7 +194,7 @@ impl Bench {
     fn look(&mut self, server: Server) {
         self.now += 1;
         let began = Time(self.now);
-        self.step(Input::Facts { server, began });
+        self.step(Input::Facts { server: Box::new(server), began });
     }
 
     /// A grant that answers a report of just now.
@@ -200,7 +204,8 @@ impl Bench {
 
     fn grant_for(&mut self, seq: u64, want: Want, echo: u64) {
         self.now += 1;
-        let grant = Grant { stamp: stamp(seq), echo: Time(echo), ttl: TTL, want: want.into() };
+        let (echo, heartbeat, want) = (Time(echo), self.heartbeat, want.into());
+        let grant = Grant { stamp: stamp(seq), echo, ttl: TTL, heartbeat, want };
         let message = ToAgent::Grant(grant);
         self.step(Input::Heard { link: LINK, message });
     }

@@ -80,8 +80,7 @@ impl Kept {
     }
 }
 
-/// Something that happened. Made once and taken at once, so its size does not matter.
-#[allow(clippy::large_enum_variant)]
+/// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// Time passed.
@@ -93,7 +92,7 @@ pub enum Input {
     /// The link is gone.
     LinkDown { link: u64, why: String },
     /// The server was looked at, from `began` on.
-    Facts { server: Server, began: Time },
+    Facts { server: Box<Server>, began: Time },
     /// The server's end or silence was noticed between two looks.
     Lost { reach: Reach },
     /// The cluster's VIPs that are on the interface.
@@ -124,7 +123,7 @@ pub enum Effect {
     SayPeer { to: HostName, message: PeerMessage },
     /// Write this down before doing what follows; `sync` when it must survive a crash of the
     /// machine.
-    Persist { kept: Box<Kept>, sync: bool },
+    Persist { kept: Arc<Kept>, sync: bool },
     /// Begin an act; its end comes back with the same id.
     Begin { id: u64, act: Act, limit: Span },
     /// Tell the neighbours once more where that VIP is.

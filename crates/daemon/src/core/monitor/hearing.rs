@@ -2,6 +2,7 @@
 
 use mmm_proto::agent::{FromAgent, Stamp};
 use mmm_proto::event::Level;
+use mmm_proto::server::same_text;
 use mmm_proto::{HostState, MonitorMode, Time};
 
 use super::Monitor;
@@ -31,9 +32,9 @@ impl Monitor {
                     }
                 }
                 let known = record.heard.as_ref().map_or("", |old| &old.report.ended);
-                let ended = (known != report.ended).then(|| report.ended.clone());
+                let ended = (!same_text(known, &report.ended)).then(|| report.ended.clone());
                 let changed = record.heard.as_ref().is_none_or(|old| differs(&old.report, &report));
-                let (promises, another) = (report.clone(), report.seen.term);
+                let (said, another) = (report.clone(), report.seen.term);
                 record.heard = Some(Heard { at, wall, report });
                 if changed {
                     self.generation += 1;
@@ -46,8 +47,8 @@ impl Monitor {
                     self.server_ended(host, &why);
                 }
                 self.confirm_if_gone(host);
-                self.take_promises(host, at, &promises);
-                self.release_claims(host);
+                self.take_promises(host, at, &said);
+                self.release_claims_by(host, said.seen, said.duty, &said.vips);
                 self.renew_as_before(host);
             }
             FromAgent::Examined { id, wall, findings } => {
@@ -124,8 +125,8 @@ fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bo
         || old.server.read_only != new.server.read_only
         || old.server.replication != new.server.replication
         || old.troubles != new.troubles
-        || old.cannot_open != new.cannot_open
-        || old.ended != new.ended
+        || !same_text(&old.cannot_open, &new.cannot_open)
+        || !same_text(&old.ended, &new.ended)
         || old.relies != new.relies
         || old.promises.len() != new.promises.len()
         || old.peers.len() != new.peers.len()

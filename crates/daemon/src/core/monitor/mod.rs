@@ -218,7 +218,7 @@ impl Monitor {
         };
         let vip = |vip: &Vip| vip.holder.is_some() && vip.claims.len() == 1;
         let prefer = self.top.roles[self.top.writer].prefer;
-        self.mode == MonitorMode::Active
+        self.mode != MonitorMode::Wait
             && self.voted
             && self.now.boot >= self.quiet_until
             && prefer.is_none_or(|prefer| self.is_writer(prefer))

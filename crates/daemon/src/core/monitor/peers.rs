@@ -7,6 +7,7 @@ use mmm_proto::agent::{Duty, Report, Stamp};
 use mmm_proto::event::Level;
 use mmm_proto::peer::{Askable, PeerHeard};
 use mmm_proto::{HostName, HostState, RoleMode, Span, Time};
+use smallvec::{SmallVec, smallvec};
 
 use super::Monitor;
 use super::vips::Claim;
@@ -30,10 +31,12 @@ impl Monitor {
         let balanced = |role: &&super::topology::RoleSpec| {
             role.mode == RoleMode::Balanced && role.hosts.contains(&host)
         };
-        let mut peers: Vec<usize> = vec![host];
+        let mut peers: SmallVec<[usize; PEERS_MAX]> = smallvec![host];
         for other in self.top.roles.iter().filter(balanced).flat_map(|role| &role.hosts) {
-            let there = self.hosts[*other].state == HostState::Online;
-            if there && !peers.contains(other) && peers.len() < PEERS_MAX {
+            if peers.len() == PEERS_MAX {
+                break;
+            }
+            if self.hosts[*other].state == HostState::Online && !peers.contains(other) {
                 peers.push(*other);
             }
         }
@@ -54,11 +57,11 @@ impl Monitor {
     }
 
     /// The VIPs that nobody has and that a host may be given: it promises nobody not to take them.
-    pub(super) fn prepared(&self, host: usize) -> Vec<std::net::IpAddr> {
-        let vacant = |vip: &&super::vips::Vip| {
+    pub(super) fn prepared(&self, host: usize) -> impl Iterator<Item = std::net::IpAddr> {
+        let vacant = move |vip: &&super::vips::Vip| {
             vip.holder.is_none() && self.top.roles[vip.role].hosts.contains(&host)
         };
-        self.vips.iter().filter(vacant).map(|vip| vip.ip).collect()
+        self.vips.iter().filter(vacant).map(|vip| vip.ip)
     }
 
     /// A grant is about to name these hosts: until the agent says that it obeys it, it may be that
@@ -92,6 +95,9 @@ impl Monitor {
             let left = promised.left;
             let over = lease::surely_over(at, left);
             self.go_on(&promised.to, promised.vip, over);
+        }
+        if !self.waits_for_release(None) {
+            return;
         }
         for heard in &report.peers {
             let Some(of) = self.top.host(&heard.host).filter(|of| *of != host) else { continue };
@@ -237,8 +243,11 @@ impl Monitor {
             let silent = self.silent_for(host).is_some_and(|span| span >= self.silence());
             let told = self.hosts[host].unseen_told;
             // It takes a young word to tell it, and an old one to take it back.
-            let by = if told { self.serves_unseen(host) } else { self.reached_by(host) };
-            let by = by.filter(|_| silent);
+            let by = match (silent, told) {
+                (false, _) => None,
+                (true, true) => self.serves_unseen(host),
+                (true, false) => self.reached_by(host),
+            };
             let alone = silent && self.left_alone(host);
             if (by.is_some() || alone) == told {
                 continue;
@@ -263,6 +272,14 @@ impl Monitor {
         }
     }
 
+    /// Whether that host, or any, is still to release a VIP that was taken from it. Mostly none is,
+    /// and reports come by the thousand.
+    fn waits_for_release(&self, host: Option<usize>) -> bool {
+        let of = |claim: &Claim| host.is_none_or(|host| claim.host == host);
+        let taken = |claim: &Claim| claim.taken.is_some() && of(claim);
+        self.vips.iter().any(|vip| vip.claims.iter().any(taken))
+    }
+
     /// What a host said of itself, by itself or by a peer: what it no longer has, and knows
     /// that it must not have, is free.
     pub(super) fn release_claims_by(
@@ -272,6 +289,9 @@ impl Monitor {
         duty: Duty,
         present: &[std::net::IpAddr],
     ) {
+        if !self.waits_for_release(Some(host)) {
+            return;
+        }
         for index in 0..self.vips.len() {
             let writer = self.vips[index].role == self.top.writer;
             let vip = &mut self.vips[index];

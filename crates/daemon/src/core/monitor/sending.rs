@@ -57,8 +57,8 @@ impl Monitor {
             return;
         };
         let (echo, at) = (heard.report.clock, heard.at);
-        let ttl = self.top.timing.ttl;
-        let grant = Grant { stamp: self.stamp(), echo, ttl, want };
+        let (ttl, heartbeat) = (self.top.timing.ttl, self.top.timing.heartbeat);
+        let grant = Grant { stamp: self.stamp(), echo, ttl, heartbeat, want };
         self.extend_claims(host, &grant, at);
         self.hosts[host].granted = Some(grant.clone());
         self.out.push(Effect::Send { host, message: ToAgent::Grant(grant) });
@@ -79,7 +79,7 @@ impl Monitor {
             let Some(granted) = &self.hosts[host].granted else {
                 continue;
             };
-            if *granted.want != self.want_of(host, holds) {
+            if !self.is_wanted(host, holds, &granted.want) {
                 self.renew(host);
             }
         }

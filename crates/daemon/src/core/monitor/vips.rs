@@ -159,15 +159,6 @@ impl Monitor {
         }
     }
 
-    /// A report came in: what the host no longer has is free.
-    pub(super) fn release_claims(&mut self, host: usize) {
-        let Some(heard) = &self.hosts[host].heard else {
-            return;
-        };
-        let report = heard.report.clone();
-        self.release_claims_by(host, report.seen, report.duty, &report.vips);
-    }
-
     /// Grants that are surely over count no more, answered or not, where nobody's promise can have
     /// taken their place.
     pub(super) fn end_claims(&mut self) {
@@ -260,30 +251,52 @@ impl Monitor {
 
     /// The same where the VIPs that it holds are known, in their order.
     pub(super) fn want_of(&self, host: usize, held: &[usize]) -> Want {
-        let frozen = self.frozen_hold(host);
-        let kept = frozen.filter(|frozen| !held.contains(frozen));
-        let mut holds: Vec<Hold> = Vec::new();
-        let named = held.iter().copied().filter(|vip| self.may_name(*vip, host));
-        for index in kept.into_iter().chain(named) {
-            let vip = &self.vips[index];
-            let stance = if frozen == Some(index) { Stance::Frozen } else { Stance::Serve };
-            let role = &self.top.roles[vip.role];
-            holds.push(Hold {
-                role: role.name.clone(),
-                vip: vip.ip,
-                mode: role.mode,
-                writer: vip.role == self.top.writer,
-                stance,
-            });
-        }
         Want {
             state: self.hosts[host].state,
-            holds,
+            holds: self.holds_of(host, held).map(|(vip, stance)| self.hold(vip, stance)).collect(),
             active_master: self.writer().map(|w| self.top.hosts[w].name.clone()),
             replicate: self.replicate(host),
             ask: self.askable(host),
-            prepared: self.prepared(host),
+            prepared: self.prepared(host).collect(),
         }
+    }
+
+    /// Whether that is still what a host should look like: `want_of`, told at every look of the
+    /// rules for every host, and so without making it anew.
+    pub(super) fn is_wanted(&self, host: usize, held: &[usize], want: &Want) -> bool {
+        let same = want.state == self.hosts[host].state
+            && self.holds_are(host, held, &want.holds)
+            && want.active_master.as_ref() == self.writer().map(|w| &self.top.hosts[w].name)
+            && want.replicate == self.replicate(host)
+            && want.ask == self.askable(host)
+            && self.prepared(host).eq(want.prepared.iter().copied());
+        debug_assert_eq!(same, *want == self.want_of(host, held));
+        same
+    }
+
+    /// The VIPs that a host is to hold, and how.
+    fn holds_of(&self, host: usize, held: &[usize]) -> impl Iterator<Item = (usize, Stance)> {
+        let frozen = self.frozen_hold(host);
+        let kept = frozen.filter(|frozen| !held.contains(frozen));
+        let named = held.iter().copied().filter(move |vip| self.may_name(*vip, host));
+        kept.into_iter().chain(named).map(move |vip| {
+            let stance = if frozen == Some(vip) { Stance::Frozen } else { Stance::Serve };
+            (vip, stance)
+        })
+    }
+
+    fn hold(&self, vip: usize, stance: Stance) -> Hold {
+        let vip = &self.vips[vip];
+        let role = &self.top.roles[vip.role];
+        let writer = vip.role == self.top.writer;
+        Hold { role: role.name.clone(), vip: vip.ip, mode: role.mode, writer, stance }
+    }
+
+    fn holds_are(&self, host: usize, held: &[usize], holds: &[Hold]) -> bool {
+        // What a VIP's role is never changes.
+        let known = holds.iter().map(|hold| (hold.vip, hold.stance));
+        let wanted = self.holds_of(host, held).map(|(vip, how)| (self.vips[vip].ip, how));
+        wanted.eq(known)
     }
 
     /// Where a host should replicate from.

@@ -220,7 +220,8 @@ impl ToyHost {
         self.looks = rest;
         let done: Vec<(u64, u64, Server)> = done;
         for (_, began, server) in done {
-            self.inbox.push(Input::Facts { server, began: Time(began + self.clock) });
+            self.inbox
+                .push(Input::Facts { server: Box::new(server), began: Time(began + self.clock) });
         }
     }
 

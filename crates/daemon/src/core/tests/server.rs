@@ -183,7 +183,7 @@ impl Toy {
             (true, false) => Thread::Connecting,
         };
         facts.replication = self.source.map(|source| Replication {
-            source: super::host_ip(source).to_string(),
+            source: super::host_ip(source).to_string().into(),
             port: 3306,
             io: thread(self.io, self.connected),
             sql: thread(self.sql, true),

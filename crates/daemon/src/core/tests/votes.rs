@@ -53,7 +53,7 @@ fn idle(host: usize) -> Report {
 
 fn follows(source: usize) -> Replication {
     Replication {
-        source: host_ip(source).to_string(),
+        source: host_ip(source).to_string().into(),
         port: 3306,
         io: Thread::Yes,
         sql: Thread::Yes,

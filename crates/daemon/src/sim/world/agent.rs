@@ -1,12 +1,14 @@
 //! What the agent's shell does (`agentd/worker.rs`): inputs one by one into the core, what must be
 //! on disk first, then the effects.
 
+use std::sync::Arc;
+
 use mmm_proto::Span;
-use mmm_proto::agent::{Duty, Reach, Server as Facts, Stamp};
+use mmm_proto::agent::{Duty, Reach, Stamp};
 
 use super::World;
 use crate::core::agent::{Act, ActResult, Agent, Effect, Input, Kept};
-use crate::sim::due::{Due, Packet};
+use crate::sim::due::{Due, Packet, Written};
 use crate::sim::server::State;
 use crate::sim::story::Told;
 
@@ -33,7 +35,7 @@ impl World {
         if kept.as_ref().is_none_or(|kept| matches!(kept.duty, Duty::Serving | Duty::None)) {
             record.vips.iter_mut().for_each(|vip| vip.refused = false);
         }
-        record.agent = Some(Agent::new(roster, kept, &record.boot_id(), now));
+        record.agent = Some(Agent::new(roster, kept.as_deref().cloned(), &record.boot_id(), now));
         record.life += 1;
         (record.agent_stopped, record.busy, record.unwritten) = (false, false, None);
         record.store_fails = false;
@@ -113,19 +115,19 @@ impl World {
             Due::Look { .. } => self.look_around(host),
             Due::LookEnd { began, server, .. } => {
                 self.queue.push(self.us + LOOK_EVERY, Due::Look { host, life });
-                self.give(host, Input::Facts { server: *server, began });
+                self.give(host, Input::Facts { server, began });
             }
             Due::Addresses { .. } => self.look_at_addresses(host),
             Due::Phase { id, .. } => self.go_on_with_act(host, id),
-            Due::AgentWritten { kept, effects, failed, .. } => {
+            Due::AgentWritten { written, .. } => {
                 self.hosts[host].busy = false;
-                self.written(host, kept, effects, failed);
+                self.written(host, *written);
                 self.pump(host);
             }
             Due::AgentSaved { kept, .. } => {
                 let record = &mut self.hosts[host];
                 if record.disk_ok {
-                    record.disk = Some(*kept);
+                    record.disk = Some(kept);
                     record.store_worked();
                 } else {
                     record.store_failed(NO_SPACE);
@@ -181,18 +183,17 @@ impl World {
         let us = self.us;
         let record = &mut self.hosts[host];
         let silent = record.server.state == State::Silent;
-        let facts: Facts = record.server.facts(us);
+        let server = Box::new(record.server.facts(us));
         let (began, life) = (record.clock.now(us), record.life);
         if soon && !silent {
             self.queue.push(us + LOOK_EVERY, Due::Look { host, life });
-            return self.give(host, Input::Facts { server: facts, began });
+            return self.give(host, Input::Facts { server, began });
         }
         let end = us + if silent { LOOK_LIMIT } else { takes };
         // The interface does not wait for a server that is silent.
         for at in (us..end).step_by(LOOK_EVERY as usize).skip(1) {
             self.queue.push(at, Due::Addresses { host, life });
         }
-        let server = Box::new(facts);
         self.queue.push(end, Due::LookEnd { host, life, began, server });
     }
 
@@ -281,7 +282,7 @@ impl World {
     fn write_down(&mut self, host: usize, effects: Vec<Effect>) {
         let us = self.us;
         let record = &mut self.hosts[host];
-        let mut newest: Option<&Box<Kept>> = None;
+        let mut newest: Option<&Arc<Kept>> = None;
         let mut must = record.unwritten.is_some();
         for effect in &effects {
             if let Effect::Persist { kept, sync } = effect {
@@ -299,7 +300,7 @@ impl World {
         let idle = record.disk_ok && takes == 0 && record.saved_at < us;
         if !must && idle && self.draw.chance(3, 4) {
             // Mostly it is on disk before anything else happens.
-            record.disk = Some(*kept);
+            record.disk = Some(kept);
             record.store_worked();
             return self.carry_out(host, effects);
         }
@@ -326,23 +327,18 @@ impl World {
         }
         if end > us {
             self.hosts[host].busy = true;
-            let due = Due::AgentWritten { host, life, kept, effects, failed };
-            self.queue.push(end, due);
+            let written = Box::new(Written { kept, effects, failed });
+            self.queue.push(end, Due::AgentWritten { host, life, written });
         } else {
-            self.written(host, kept, effects, failed);
+            self.written(host, Written { kept, effects, failed });
         }
     }
 
-    fn written(
-        &mut self,
-        host: usize,
-        kept: Box<Kept>,
-        effects: Vec<Effect>,
-        failed: Option<&'static str>,
-    ) {
+    fn written(&mut self, host: usize, written: Written) {
+        let Written { kept, effects, failed } = written;
         let record = &mut self.hosts[host];
         let Some(why) = failed else {
-            record.disk = Some(*kept);
+            record.disk = Some(kept);
             record.store_worked();
             return self.carry_out(host, effects);
         };
@@ -360,8 +356,14 @@ impl World {
         }
     }
 
+    /// What is said may be heard, and answered, before the next effect: the answer waits its turn.
     fn carry_out(&mut self, host: usize, effects: Vec<Effect>) {
+        let (life, pumping) = (self.hosts[host].life, self.hosts[host].pumping);
+        self.hosts[host].pumping = true;
         for effect in effects {
+            if self.hosts[host].life != life {
+                break;
+            }
             match effect {
                 Effect::Persist { .. } | Effect::Announce { .. } => {}
                 Effect::Say(message) => self.say(host, message),
@@ -375,6 +377,7 @@ impl World {
                 Effect::Begin { id, act, limit } => self.begin_act(host, id, act, limit),
             }
         }
+        self.hosts[host].pumping = pumping;
     }
 
     fn begin_act(&mut self, host: usize, id: u64, act: Act, limit: Span) {

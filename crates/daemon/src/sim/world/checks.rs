@@ -16,20 +16,35 @@ const NETWORK_EVERY: u64 = 1_000_000;
 const SOON: u64 = 50_000;
 
 impl World {
+    /// As in `mond/probe`: one task for ping, one for the three that ask the server, one after the
+    /// other.
     pub(super) fn check(&mut self, mon: usize, host: usize, check: Check) {
-        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
-        let (found, takes) = self.find(mon, host, check);
+        let life = self.mons[mon].life;
+        let (found, mut takes) = self.find(mon, host, check);
+        let up = matches!(found, Found::Ok(_));
+        self.found(mon, host, check, found, takes);
+        if check == Check::Mysql {
+            let answer = self.find_replication(mon, host, up);
+            // What is not asked costs no time of its own.
+            takes = if up { takes + answer.1 } else { takes };
+            let [threads, backlog] = answer.0;
+            self.found(mon, host, Check::RepThreads, threads, takes);
+            self.found(mon, host, Check::RepBacklog, backlog, takes);
+        }
         // One run at a time: the next begins when this one has ended.
         let period = self.config.check_period.as_ms() * 1000;
-        let next = self.us + period.max(takes);
+        self.queue.push(self.us + period.max(takes), Due::Check { mon, host, check, life });
+    }
+
+    /// What was found comes in when the check ends.
+    fn found(&mut self, mon: usize, host: usize, check: Check, found: Found, takes: u64) {
+        let (life, began) = (self.mons[mon].life, self.mon_time(mon));
         if takes < SOON {
-            self.queue.push(next, Due::Check { mon, host, check, life });
             return self.check_ended(mon, host, check, found, began);
         }
         let found = Box::new(found);
         let due = Due::CheckEnd { mon, host, check, life, found, began };
         self.queue.push(self.us + takes, due);
-        self.queue.push(next, Due::Check { mon, host, check, life });
     }
 
     /// The core wants to know at once.
@@ -54,14 +69,11 @@ impl World {
         self.tell_monitor(mon, Input::Checked { host, check, found, began, took });
     }
 
-    /// What a check finds, and after how long.
+    /// What `ping` or `mysql` finds, and after how long.
     fn find(&mut self, mon: usize, host: usize, check: Check) -> (Found, u64) {
         let machine = self.monitor_machine(mon);
         let timeout = self.config.check_timeout.as_ms() * 1000;
-        let takes = self.net.takes(&mut self.draw, machine, host)
-            + self.net.takes(&mut self.draw, host, machine);
-        let reaches = self.passes(machine, host) && self.passes(host, machine);
-        let soft = |why: &str| Found::Failed { why: why.to_owned(), hard: false };
+        let (takes, reaches) = self.there_and_back(machine, host);
         if check == Check::Ping {
             let answers = reaches
                 && takes < timeout
@@ -70,27 +82,48 @@ impl World {
             return if answers { (ok(), takes) } else { (soft("no answer"), timeout) };
         }
         let server = &self.hosts[host].server;
-        let answers = reaches && takes < timeout && server.state != State::Silent;
-        let found = match check {
-            Check::Mysql if !answers => return (soft("no answer"), timeout),
-            Check::Mysql if server.state == State::Gone => {
-                Found::Failed { why: "connection refused, twice".to_owned(), hard: true }
+        match (reaches && takes < timeout, server.state) {
+            (false, _) | (true, State::Silent) => (soft("no answer"), timeout),
+            (true, State::Gone) => {
+                let why = "connection refused, twice".to_owned();
+                (Found::Failed { why, hard: true }, takes)
             }
-            _ if !answers || !server.up() => {
-                let found = Found::Unknown("UNKNOWN: no connection".to_owned());
-                return (found, if answers { takes } else { timeout });
-            }
-            Check::Ping | Check::Mysql => ok(),
-            _ if server.source.is_none() => soft("Replication is not set up"),
-            Check::RepThreads if !server.io || !server.sql => soft("Replication is broken"),
-            Check::RepThreads => ok(),
-            Check::RepBacklog => match server.lag(self.us) {
-                Lag::Behind(lag) if lag > self.config.max_backlog => soft("Backlog is too big"),
-                Lag::Behind(_) => ok(),
-                _ => Found::Unknown("Backlog is null".to_owned()),
-            },
+            (true, State::Up) => (ok(), takes),
+        }
+    }
+
+    /// What the two checks of replication read from one answer, and after how long; nothing where
+    /// the server is known not to answer.
+    fn find_replication(&mut self, mon: usize, host: usize, up: bool) -> ([Found; 2], u64) {
+        let unknown = || Found::Unknown("UNKNOWN: no connection".to_owned());
+        if !up {
+            return ([unknown(), unknown()], 0);
+        }
+        let timeout = self.config.check_timeout.as_ms() * 1000;
+        let (takes, reaches) = self.there_and_back(self.monitor_machine(mon), host);
+        if !reaches || takes >= timeout {
+            return ([unknown(), unknown()], timeout);
+        }
+        let server = &self.hosts[host].server;
+        if server.source.is_none() {
+            let none = || soft("Replication is not set up");
+            return ([none(), none()], takes);
+        }
+        let runs = server.io && server.sql;
+        let threads = if runs { ok() } else { soft("Replication is broken") };
+        let backlog = match server.lag(self.us) {
+            Lag::Behind(lag) if lag > self.config.max_backlog => soft("Backlog is too big"),
+            Lag::Behind(_) => ok(),
+            _ => Found::Unknown("Backlog is null".to_owned()),
         };
-        (found, takes)
+        ([threads, backlog], takes)
+    }
+
+    /// How long a question and its answer take, and whether both ways are open.
+    fn there_and_back(&mut self, machine: usize, host: usize) -> (u64, bool) {
+        let takes = self.net.takes(&mut self.draw, machine, host)
+            + self.net.takes(&mut self.draw, host, machine);
+        (takes, self.passes(machine, host) && self.passes(host, machine))
     }
 
     /// `kill_host_bin`: a way to the power of a host that needs no network.
@@ -108,10 +141,18 @@ impl World {
     pub(super) fn look_at_network(&mut self, mon: usize) {
         let life = self.mons[mon].life;
         self.queue.push(self.us + NETWORK_EVERY, Due::Network { mon, life });
+        // Told at the start and whenever it changes.
         let up = self.net.gateway;
+        if self.mons[mon].network_told.replace(up) == Some(up) {
+            return;
+        }
         let message = if up { "10.0.0.1 answers" } else { "no answer from 10.0.0.1" };
         self.tell_monitor(mon, Input::Network { up, message: message.to_owned() });
     }
+}
+
+fn soft(why: &str) -> Found {
+    Found::Failed { why: why.to_owned(), hard: false }
 }
 
 fn ok() -> Found {

@@ -42,6 +42,13 @@ impl World {
             }
             _ => {}
         }
+        if let Act::Hold { vip, until } = act
+            && self.renews_at_once(host, vip)
+        {
+            let there = self.put_up(host, vip, until);
+            let result = if there { ActResult::Done } else { too_late() };
+            return self.act_ended(host, id, &act, result);
+        }
         let (from, to) = match &act {
             Act::Hold { .. } | Act::Drop { .. } => (200, 3_000),
             Act::Look => (400, 4_000),
@@ -99,13 +106,28 @@ impl World {
             Later(at) => self.phase_at(host, id, at),
             Ends(result) => {
                 self.hosts[host].works.retain(|work| work.id != id);
-                if self.trace.is_some() {
-                    let name = text::host_word(host);
-                    self.note(format!("  {name} ended {act:?}: {result:?}"));
-                }
-                self.give(host, Input::Ended { id, result });
+                self.act_ended(host, id, &act, result);
             }
         }
+    }
+
+    fn act_ended(&mut self, host: usize, id: u64, act: &Act, result: ActResult) {
+        if self.trace.is_some() {
+            let name = text::host_word(host);
+            self.note(format!("  {name} ended {act:?}: {result:?}"));
+        }
+        self.give(host, Input::Ended { id, result });
+    }
+
+    /// A VIP that is there is mostly kept longer before anything else happens.
+    fn renews_at_once(&mut self, host: usize, vip: IpAddr) -> bool {
+        let record = &self.hosts[host];
+        let there = self.vip_index(vip).is_some_and(|vip| record.has_vip(vip, self.us));
+        there
+            && self.config.jitter
+            && record.slow[ActKind::Hold as usize] == 0
+            && !record.fails(ActKind::Hold)
+            && self.draw.chance(3, 4)
     }
 
     fn phase_at(&mut self, host: usize, id: u64, at: u64) {
@@ -202,11 +224,7 @@ impl World {
                 if !there {
                     self.refuse(host, *vip, false);
                 }
-                if self.put_up(host, *vip, *until) {
-                    ActResult::Done
-                } else {
-                    failed("the grant is as good as over".to_owned())
-                }
+                if self.put_up(host, *vip, *until) { ActResult::Done } else { too_late() }
             }
             Act::Drop { vip } => {
                 self.take_down(host, *vip);
@@ -363,6 +381,10 @@ impl World {
         let blockers: Vec<Blocker> = self.hosts[host].server.longest(us).into_iter().collect();
         ActResult::Failed { why, blockers }
     }
+}
+
+fn too_late() -> ActResult {
+    failed("the grant is as good as over".to_owned())
 }
 
 fn failed(why: String) -> ActResult {

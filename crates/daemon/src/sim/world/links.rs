@@ -31,7 +31,7 @@ pub(super) struct Conn {
     /// By direction, 0 is down to the agent: when the latest packet comes in.
     latest: [u64; 2],
     /// What is held up by a cut.
-    stalled: [VecDeque<Box<Packet>>; 2],
+    stalled: [VecDeque<Packet>; 2],
     /// When either end last heard the other: the agent, the monitor.
     heard: [u64; 2],
 }
@@ -120,27 +120,36 @@ impl World {
         }
         let link = &mut self.conns[conn];
         (link.mon_up, link.agent_up, link.heard) = (true, true, [us, us]);
+        self.hosts[host].links.push(conn);
+        self.hosts[host].links.sort_unstable();
         self.mons[mon].dials[host] = (0, "");
         self.queue.push(us + AGENT_SILENCE, Due::Silence { conn, down: true });
         let silence = self.config.ttl.as_ms() * 1000;
         self.queue.push(us + silence, Due::Silence { conn, down: false });
-        self.give(host, AgentInput::LinkUp { link: conn as u64 });
+        // The monitor's shell knows of the link before it reads what the agent says at once.
         let version = String::new();
         self.tell_monitor(mon, Input::LinkUp { host, version });
+        self.give(host, AgentInput::LinkUp { link: conn as u64 });
     }
 
     /// An agent says something to everybody who is connected.
     pub(super) fn say(&mut self, host: usize, message: FromAgent) {
-        let up: Vec<usize> = (0..self.conns.len())
-            .filter(|conn| self.conns[*conn].agent_up && self.conns[*conn].host == host)
-            .collect();
-        let Some((last, others)) = up.split_last() else {
+        let Some((last, others)) = self.hosts[host].links.split_last() else {
             return;
         };
+        // Mostly there is one.
+        let (last, others): (usize, Vec<usize>) = (*last, others.to_vec());
         for conn in others {
-            self.send(*conn, false, Packet::Back(message.clone()));
+            self.send(conn, false, Packet::Back(message.clone()));
         }
-        self.send(*last, false, Packet::Back(message));
+        self.send(last, false, Packet::Back(message));
+    }
+
+    /// The agent's end of a connection is gone, if it was not before.
+    fn agent_end_gone(&mut self, conn: usize) -> bool {
+        let link = &mut self.conns[conn];
+        self.hosts[link.host].links.retain(|known| *known != conn);
+        std::mem::take(&mut link.agent_up)
     }
 
     fn ends(&self, conn: usize, down: bool) -> (usize, usize) {
@@ -148,8 +157,22 @@ impl World {
         if down { (machine, host) } else { (host, machine) }
     }
 
+    /// Whether what is sent now arrives before anything else happens: mostly it does, on a path on
+    /// which nothing is wrong. In a world without jitter everything takes its time.
+    pub(super) fn arrives_at_once(&mut self, from: usize, to: usize) -> bool {
+        self.config.jitter && self.net.is_quick(from, to) && self.draw.chance(3, 4)
+    }
+
     pub(super) fn send(&mut self, conn: usize, down: bool, packet: Packet) {
         let (from, to) = self.ends(conn, down);
+        // What came before comes first; and only what comes again and again is hurried, so that
+        // ends of processes and their links stay one thing after another.
+        let routine =
+            matches!(packet, Packet::Back(FromAgent::Report(_)) | Packet::Down(ToAgent::Grant(_)));
+        let free = self.conns[conn].latest[usize::from(!down)] <= self.us;
+        if routine && free && self.arrives_at_once(from, to) {
+            return self.arrive(conn, down, packet);
+        }
         let takes = self.net.takes(&mut self.draw, from, to);
         let latest = &mut self.conns[conn].latest[usize::from(!down)];
         *latest = (self.us + takes).max(*latest);
@@ -157,7 +180,7 @@ impl World {
         self.queue.push(*latest, Due::Packet { conn, down, packet });
     }
 
-    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
+    pub(super) fn arrive(&mut self, conn: usize, down: bool, packet: Packet) {
         let (from, to) = self.ends(conn, down);
         let way = usize::from(!down);
         let held = !self.conns[conn].stalled[way].is_empty();
@@ -171,7 +194,7 @@ impl World {
         self.deliver(conn, down, packet);
     }
 
-    fn deliver(&mut self, conn: usize, down: bool, packet: Box<Packet>) {
+    fn deliver(&mut self, conn: usize, down: bool, packet: Packet) {
         let link = &mut self.conns[conn];
         let (mon, host) = (link.mon, link.host);
         if down {
@@ -179,6 +202,7 @@ impl World {
                 return;
             }
             if self.hosts[host].agent_stopped {
+                let packet = Box::new(packet);
                 return self.hosts[host].parked.push(Due::Packet { conn, down, packet });
             }
             link.heard[0] = self.us;
@@ -187,11 +211,12 @@ impl World {
                 return;
             }
             if self.mons[mon].paused {
+                let packet = Box::new(packet);
                 return self.park_for_monitor(mon, Due::Packet { conn, down, packet });
             }
             link.heard[1] = self.us;
         }
-        match *packet {
+        match packet {
             Packet::Down(message) => {
                 let (from, to) = self.ends(conn, true);
                 if matches!(message, ToAgent::Grant(_))
@@ -219,8 +244,7 @@ impl World {
 
     /// A grant comes once more, on whatever link is up.
     pub(super) fn once_more(&mut self, host: usize, message: ToAgent) {
-        let up = |conn: &Conn| conn.agent_up && conn.host == host;
-        if let Some(link) = self.conns.iter().rposition(up) {
+        if let Some(link) = self.hosts[host].links.last().copied() {
             self.give(host, AgentInput::Heard { link: link as u64, message });
         }
     }
@@ -230,7 +254,7 @@ impl World {
         let link = &mut self.conns[conn];
         let (mon, host) = (link.mon, link.host);
         if at_agent {
-            if std::mem::take(&mut link.agent_up) {
+            if self.agent_end_gone(conn) {
                 let link = conn as u64;
                 self.give(host, AgentInput::LinkDown { link, why: why.to_owned() });
             }
@@ -272,7 +296,7 @@ impl World {
         let on = self.hosts[host].on;
         for conn in 0..self.conns.len() {
             if self.conns[conn].host == host && self.conns[conn].agent_up {
-                self.conns[conn].agent_up = false;
+                self.agent_end_gone(conn);
                 if on {
                     self.send(conn, false, Packet::End("connection reset"));
                 }

@@ -40,6 +40,8 @@ pub(super) struct Mon {
     pub(super) dials: Vec<(u32, &'static str)>,
     /// By host: a connection is being made.
     pub(super) dialling: Vec<bool>,
+    /// Whether `ping_ips` answer, as it was last told.
+    pub(super) network_told: Option<bool>,
 }
 
 impl Mon {
@@ -62,6 +64,7 @@ impl Mon {
             known: None,
             dials: vec![(0, ""); hosts],
             dialling: vec![false; hosts],
+            network_told: None,
         }
     }
 
@@ -82,7 +85,8 @@ impl World {
         if !self.mons[mon].disk_ok {
             // It ends with a message, and systemd tries again.
             let process = if mon == 0 { Process::Monitor } else { Process::Second };
-            self.queue.push(self.us + STORE_RETRY, Due::Restart(Action::Start(process)));
+            let action = Box::new(Action::Start(process));
+            self.queue.push(self.us + STORE_RETRY, Due::Restart(action));
             return;
         }
         let (now, us) = (self.mon_now(mon), self.us);
@@ -98,6 +102,7 @@ impl World {
         record.parked.clear();
         record.dials.fill((0, ""));
         record.dialling.fill(false);
+        record.network_told = None;
         record.wake_at = us;
         let life = record.life;
         self.watch.monitor_started(us, mon, stored.term);
@@ -107,7 +112,7 @@ impl World {
         for host in 0..self.hosts.len() {
             let first = self.draw.below(5_000);
             self.queue.push(us + first, Due::Dial { mon, host, life });
-            for check in Check::ALL {
+            for check in [Check::Ping, Check::Mysql] {
                 let first = self.draw.below(period);
                 self.queue.push(us + first, Due::Check { mon, host, check, life });
             }
@@ -176,8 +181,9 @@ impl World {
             Due::MonitorWake { .. } => self.wake_monitor(mon),
             Due::MonitorInput { input, .. } => self.tell_monitor(mon, *input),
             Due::MonitorWritten { stored, effects, .. } => {
-                self.mons[mon].busy = false;
+                (self.mons[mon].busy, self.mons[mon].pumping) = (false, true);
                 self.on_disk(mon, *stored, effects);
+                self.mons[mon].pumping = false;
                 self.pump_monitor(mon);
             }
             Due::Check { host, check, .. } => self.check(mon, host, check),

@@ -7,22 +7,24 @@ use mmm_proto::peer::PeerMessage;
 use super::World;
 use crate::core::agent::Input;
 use crate::sim::due::Due;
-use crate::sim::text::host_word;
 
 impl World {
     pub(super) fn say_to_peer(&mut self, from: usize, to: &HostName, message: PeerMessage) {
-        let host = |name: &HostName| (0..self.hosts.len()).find(|h| host_word(*h) == name.as_str());
-        let Some(to) = host(to) else { return };
+        let Some(to) = self.top.host(to) else { return };
         if !self.passes(from, to) {
             return;
         }
-        let message = Box::new(message);
         if self.net.doubles(&mut self.draw, from, to) {
             let takes = self.net.takes(&mut self.draw, from, to);
             let message = message.clone();
+            let message = Box::new(message);
             self.queue.push(self.us + takes, Due::Peer { from, to, message });
         }
+        if self.arrives_at_once(from, to) {
+            return self.peer_said(from, to, message);
+        }
         let takes = self.net.takes(&mut self.draw, from, to);
+        let message = Box::new(message);
         self.queue.push(self.us + takes, Due::Peer { from, to, message });
     }
 
@@ -32,8 +34,11 @@ impl World {
         if self.net.is_cut(from, to) || !record.on || record.agent.is_none() {
             return;
         }
-        let name = self.top.hosts[from].name.clone();
-        let input = Box::new(Input::Peer { from: name, message });
-        self.agent_due(Due::AgentInput { host: to, life: self.hosts[to].life, input });
+        let input = Input::Peer { from: self.top.hosts[from].name.clone(), message };
+        if record.awake() {
+            return self.give(to, input);
+        }
+        let (life, input) = (record.life, Box::new(input));
+        self.hosts[to].parked.push(Due::AgentInput { host: to, life, input });
     }
 }

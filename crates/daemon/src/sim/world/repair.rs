@@ -15,8 +15,14 @@ const WELL: Span = Span::secs(6);
 impl World {
     /// Somebody serves as writer, every role is given, each VIP is on its one host, no move runs.
     pub fn settled(&self) -> bool {
-        let Some(view) = self.view() else { return false };
         let Some(open) = self.open_host() else { return false };
+        let on_one =
+            |vip: usize| self.hosts.iter().filter(|host| host.has_vip(vip, self.us)).count() == 1;
+        if !(0..self.vips.len()).all(on_one) {
+            // Cheaper than the picture.
+            return false;
+        }
+        let Some(view) = self.view() else { return false };
         let writer = view.writer.host.as_ref().map(mmm_proto::HostName::as_str);
         writer == Some(host_word(open))
             && view.writer.state == mmm_proto::view::WriterState::Serving

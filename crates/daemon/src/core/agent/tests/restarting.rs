@@ -32,7 +32,8 @@ fn what_is_not_there_after_a_restart_is_not_taken_up_without_a_new_grant() {
             assert_eq!(b.duty(), Duty::None, "it opens nothing by its memory: {:?}", b.acts);
         }
         // What was still on its way to the process before is no grant for this one.
-        let late = Grant { stamp: stamp(5), echo: Time(echo), ttl: TTL, want: both.clone().into() };
+        let (echo, heartbeat, want) = (Time(echo), Span::ZERO, both.clone().into());
+        let late = Grant { stamp: stamp(5), echo, ttl: TTL, heartbeat, want };
         b.step(Input::Heard { link: LINK, message: ToAgent::Grant(late) });
         assert!(writes || !b.runs("Open"), "{:?}", b.acts);
         b.grant(5, both.clone());
