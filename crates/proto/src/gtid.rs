@@ -20,8 +20,9 @@ pub struct Gtid {
 }
 
 /// A position: the last transaction of each domain, in the order of the domains. Empty on a fresh
-/// server. Most servers write one domain, so a list that keeps it in its own place is the cheapest:
-/// positions are in every report.
+/// server.
+// Most servers write one domain: a list that keeps one in its own place is the cheapest, and
+// positions are in every report.
 #[derive(PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct GtidPos(#[schemars(with = "String")] SmallVec<[(u32, Gtid); 1]>);
