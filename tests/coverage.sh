@@ -18,6 +18,8 @@ fi
 
 rm -rf "$TARGET/profiles"
 mkdir -p "$TARGET/profiles"
+# Test programs of an earlier state would count as never run.
+rm -f "$TARGET"/debug/deps/mmm_daemon-* "$TARGET"/debug/deps/suite-*
 # Only the crates of this repository are measured.
 cat >"$TARGET/rustc" <<'WRAPPER'
 #!/bin/sh
