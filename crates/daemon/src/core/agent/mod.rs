@@ -44,6 +44,9 @@ const HEARTBEAT: Span = Span::ms(500);
 /// Reports are never further apart: either end gives a link up after 5 s of silence.
 const LONGEST_BEAT: Span = Span::secs(2);
 
+/// Nor closer together, whatever comes by the wire: the least that the configuration takes.
+const SHORTEST_BEAT: Span = Span::ms(20);
+
 /// An act under way.
 #[derive(Debug, Clone)]
 struct Running {
@@ -332,7 +335,11 @@ impl Agent {
     /// How often to report: as often as the monitor wants to hear, and six times within a grant.
     /// How long grants last says nothing of how soon a loss is to be seen.
     fn heartbeat(&self) -> Span {
-        let wanted = if self.beat.is_zero() { HEARTBEAT } else { self.beat.min(LONGEST_BEAT) };
+        let wanted = if self.beat.is_zero() {
+            HEARTBEAT
+        } else {
+            self.beat.clamp(SHORTEST_BEAT, LONGEST_BEAT)
+        };
         self.within_the_grant(wanted)
     }
 

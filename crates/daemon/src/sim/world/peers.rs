@@ -16,8 +16,7 @@ impl World {
         }
         if self.net.doubles(&mut self.draw, from, to) {
             let takes = self.net.takes(&mut self.draw, from, to);
-            let message = message.clone();
-            let message = Box::new(message);
+            let message = Box::new(message.clone());
             self.queue.push(self.us + takes, Due::Peer { from, to, message });
         }
         if self.arrives_at_once(from, to) {
