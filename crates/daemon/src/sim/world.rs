@@ -17,7 +17,7 @@ mod telling;
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
-use mmm_proto::{ClusterView, Span, Time, Verb, Wall};
+use mmm_proto::{ClusterView, HostState, Span, Time, Verb, Wall};
 
 use super::action::{Action, Node};
 use super::clock::{Clock, DRIFT_PPM};
@@ -170,20 +170,17 @@ impl World {
             if asked == 1 && self.watch.open.is_none() {
                 continue;
             }
-            let view = core.view();
-            let waits = |host: &&mmm_proto::view::HostView| {
-                host.state == mmm_proto::HostState::AwaitingRecovery
-            };
-            if asked == 0 && view.hosts.iter().all(|host| waits(&host)) {
-                let host = view.hosts[0].name.clone();
-                self.ask(Request::Run(Verb::SetOnline { host }));
-                asked = 1;
-            } else if asked == 1 {
-                for host in view.hosts.iter().skip(1).filter(waits) {
-                    self.ask(Request::Run(Verb::SetOnline { host: host.name.clone() }));
-                }
-                asked = 2;
+            let waits = |host: &usize| core.state_of(*host) == Some(HostState::AwaitingRecovery);
+            let first = usize::from(asked == 1);
+            let waiting: Vec<usize> = (first..self.hosts.len()).filter(waits).collect();
+            if asked == 0 && waiting.len() < self.hosts.len() {
+                continue;
             }
+            for host in waiting.into_iter().take(if asked == 0 { 1 } else { usize::MAX }) {
+                let host = self.top.hosts[host].name.clone();
+                self.ask(Request::Run(Verb::SetOnline { host }));
+            }
+            asked += 1;
         }
     }
 

@@ -47,6 +47,10 @@ const LONGEST_BEAT: Span = Span::secs(2);
 /// Nor closer together, whatever comes by the wire: the least that the configuration takes.
 const SHORTEST_BEAT: Span = Span::ms(20);
 
+/// What others say, and decisions that change nothing here, are told at most so often: at each
+/// decision all hosts hear of it from the monitor and from each other.
+const SPACING: Span = Span::ms(20);
+
 /// An act under way.
 #[derive(Debug, Clone)]
 struct Running {
@@ -126,6 +130,8 @@ pub struct Agent {
     reported_at: Option<Time>,
     /// Something changed that the monitor should hear of at once.
     changed: bool,
+    /// A peer said something new that the monitor was not told yet.
+    peers_changed: bool,
     /// Something came in that rules may have to act on.
     stirred: bool,
     /// When to look again though nothing came in, and when every rule looked last.
@@ -189,6 +195,7 @@ impl Agent {
             next_act: 0,
             reported_at: None,
             changed: false,
+            peers_changed: false,
             stirred: true,
             look_at: now.boot,
             ruled_at: now.boot,

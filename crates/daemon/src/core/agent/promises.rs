@@ -261,19 +261,21 @@ impl Agent {
         let now = self.now.boot;
         match self.peers.iter_mut().find(|peer| peer.host == *from) {
             // Two connections may change their order.
-            Some(peer) if peer.news.clock > news.clock && now.since(peer.at) < self.ttl => {}
+            Some(peer) if is_older(&news, &peer.news) && now.since(peer.at) < self.ttl => return,
             Some(peer) => {
                 let differs = differs(&peer.news, &news);
-                self.changed |= differs;
-                self.stirred |= differs;
                 (peer.at, peer.news) = (now, news);
+                if !differs {
+                    return;
+                }
             }
             None => {
                 self.peers.push(Peer { host: from.clone(), at: now, news });
                 self.peers.sort_by(|a, b| a.host.cmp(&b.host));
-                (self.changed, self.stirred) = (true, true);
             }
         }
+        // No rule reads it: it is for the monitor.
+        (self.peers_changed, self.look_at) = (true, now);
     }
 
     fn take_answer(&mut self, from: &HostName, answer: &Answer) {
@@ -350,6 +352,11 @@ impl Agent {
             format!("; no promise from {}", late.join(", "))
         }
     }
+}
+
+/// Of what was said within one millisecond the decision that it knows tells which came first.
+fn is_older(news: &News, known: &News) -> bool {
+    (news.clock, news.seen) < (known.clock, known.seen)
 }
 
 /// Whether news tell more than that time passed.

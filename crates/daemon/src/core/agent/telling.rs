@@ -9,7 +9,7 @@ use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
 use mmm_proto::peer::{News, PeerHeard, PeerMessage};
 
 use super::promises::Peer;
-use super::{Agent, Effect};
+use super::{Agent, Effect, SPACING};
 
 impl Agent {
     /// Monitors and other agents, as far as it is time or something changed.
@@ -20,10 +20,13 @@ impl Agent {
     }
 
     fn report_if_due(&mut self, vips: &[IpAddr]) {
-        if self.links.is_empty() || !(self.changed || self.is_due(self.reported_at)) {
+        let spaced = |agent: &Self| agent.peers_changed && agent.is_spaced(agent.reported_at);
+        let due = self.changed || self.is_due(self.reported_at) || spaced(self);
+        if self.links.is_empty() || !due {
             return;
         }
-        (self.reported_at, self.changed) = (Some(self.now.boot), false);
+        self.reported_at = Some(self.now.boot);
+        (self.changed, self.peers_changed) = (false, false);
         let report = self.report_with(vips.to_vec());
         self.out.push(Effect::Say(FromAgent::Report(Arc::new(report))));
     }
@@ -34,10 +37,20 @@ impl Agent {
         at.is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= beat)
     }
 
+    /// Whether what was last told then may be told again for a small reason.
+    fn is_spaced(&self, at: Option<Time>) -> bool {
+        at.is_none_or(|at| self.now.boot.since(at) >= SPACING)
+    }
+
     /// When the next report and the next news are due.
     pub(super) fn tell_due(&self) -> [Option<Time>; 2] {
         let beat = self.heartbeat();
-        [self.reported_at, self.news_at].map(|at| at.map(|at| at + beat))
+        let soon = |small: bool| if small { beat.min(SPACING) } else { beat };
+        let news = self.told.as_ref().is_some_and(|told| told.seen != self.seen);
+        [
+            self.reported_at.map(|at| at + soon(self.peers_changed)),
+            self.news_at.map(|at| at + soon(news)),
+        ]
     }
 
     /// What the host does about the writer role.
@@ -92,13 +105,16 @@ impl Agent {
         }
     }
 
-    /// Tells the others how this host is: at each heartbeat, and at once when it changed.
+    /// Tells the others how this host is: at each heartbeat, and at once when it changed. That it
+    /// knows a newer decision is told as soon, but once for several that come together.
     fn tell_peers(&mut self, vips: Vec<IpAddr>) {
         let (seen, duty, server_up) = (self.seen, self.duty, self.server.reach == Reach::Up);
-        let same = self.told.as_ref().is_some_and(|told| {
-            (told.seen, told.duty, told.server_up) == (seen, duty, server_up)
+        let told = self.told.as_ref();
+        let same = told.is_some_and(|told| {
+            (told.duty, told.server_up) == (duty, server_up)
                 && told.vips == vips
                 && told.relies.iter().eq(self.relies.keys())
+                && (told.seen == seen || !self.is_spaced(self.news_at))
         });
         if same && !self.is_due(self.news_at) {
             return;

@@ -161,8 +161,9 @@ impl Monitor {
         }
         // Most of what comes in says that all is as before: a report at each heartbeat, a check
         // that holds again. Rules look when something changed, and when time alone may matter.
-        if std::mem::take(&mut self.stirred) || now.boot >= self.look_at {
-            self.look_at_everything();
+        let stirred = std::mem::take(&mut self.stirred);
+        if stirred || now.boot >= self.look_at {
+            self.look_at_everything(stirred);
             self.look_at = now.boot + self.rest();
         }
         let mut effects = std::mem::take(&mut self.out);
@@ -230,6 +231,16 @@ impl Monitor {
             && self.vips.iter().all(vip)
     }
 
+    /// The mode, and why it is that one.
+    pub fn mode(&self) -> (MonitorMode, &str) {
+        (self.mode, &self.cause)
+    }
+
+    /// The state of a host, by its number in the configuration.
+    pub fn state_of(&self, host: usize) -> Option<HostState> {
+        self.hosts.get(host).map(|host| host.state)
+    }
+
     /// The stamp of the latest decision.
     pub fn stamp(&self) -> Stamp {
         Stamp { term: self.term, seq: self.seq }
@@ -279,7 +290,7 @@ impl Monitor {
     }
 
     /// Every rule, once, in this order.
-    fn look_at_everything(&mut self) {
+    fn look_at_everything(&mut self, stirred: bool) {
         self.end_claims();
         self.notice_sight();
         if self.held().is_empty() {
@@ -294,7 +305,14 @@ impl Monitor {
             self.notice_service();
             self.place();
         }
-        self.tell_agents();
+        // What is wanted of hosts follows from decisions and from what comes in, not from the time.
+        if stirred || self.stirred || self.decided || self.running.is_some() {
+            self.tell_agents();
+        } else if cfg!(test) {
+            let before = self.out.len();
+            self.tell_agents();
+            assert_eq!(self.out.len(), before, "wanted by the passing of time alone");
+        }
         self.mind_broken_off();
         self.notice_unseen();
         self.compare_with_heirs();

@@ -9,6 +9,10 @@ use mmm_proto::event::{Event, Level};
 
 use super::{Asker, Effect, Monitor};
 
+/// A grant that says the same is not sent again before so much of the one before has passed: at a
+/// decision agents report several times at once, as they hear of it from each other.
+const SPACING: Span = Span::ms(20);
+
 impl Monitor {
     /// Sends an order and gives its number.
     pub(super) fn order(&mut self, host: usize, limit: Span, step: Step) -> u64 {
@@ -53,12 +57,23 @@ impl Monitor {
     }
 
     fn grant(&mut self, host: usize, want: Arc<Want>) {
-        let Some(heard) = &self.hosts[host].heard else {
+        let record = &self.hosts[host];
+        let Some(heard) = &record.heard else {
             return;
         };
-        let (echo, at) = (heard.report.clock, heard.at);
+        let (stamp, echo, at) = (self.stamp(), heard.report.clock, heard.at);
         let (ttl, heartbeat) = (self.top.timing.ttl, self.top.timing.heartbeat);
-        let grant = Grant { stamp: self.stamp(), echo, ttl, heartbeat, want };
+        let spacing = SPACING.min(Span(heartbeat.0 / 2));
+        let known = |known: &Grant| {
+            known.stamp == stamp
+                && known.echo <= echo
+                && echo.since(known.echo) < spacing
+                && (Arc::ptr_eq(&known.want, &want) || known.want == want)
+        };
+        if record.granted.as_ref().is_some_and(known) {
+            return;
+        }
+        let grant = Grant { stamp, echo, ttl, heartbeat, want };
         self.extend_claims(host, &grant, at);
         self.hosts[host].granted = Some(grant.clone());
         self.out.push(Effect::Send { host, message: ToAgent::Grant(grant) });

@@ -34,11 +34,16 @@ impl World {
         }
     }
 
-    /// Whoever replicates from there hears of news.
+    /// Whoever replicates from there hears of news, mostly before anything else happens.
     fn tell_replicas(&mut self, source: usize) {
         for host in 0..self.hosts.len() {
             let server = &self.hosts[host].server;
             if host != source && server.source == Some(source) && server.io {
+                if self.arrives_at_once(source, host) {
+                    self.hosts[host].pull_at = self.us;
+                    self.pull(host);
+                    continue;
+                }
                 let takes = self.net.takes(&mut self.draw, source, host);
                 self.pull_soon(host, takes);
             }

@@ -99,13 +99,15 @@ impl World {
     /// What an operator does who sees the picture: wakes up a monitor that was told to do nothing,
     /// rebuilds what has parted, starts replication that somebody stopped, sets hosts online.
     pub(super) fn put_back(&mut self) {
-        let Some(view) = self.view() else { return };
-        if view.mode_cause.starts_with("superseded") {
+        let Some(core) = &self.mons[0].core else { return };
+        let states: Vec<_> = (0..self.hosts.len()).map(|host| core.state_of(host)).collect();
+        let (mode, cause) = core.mode();
+        if cause.starts_with("superseded") {
             self.kill_monitor(0);
             self.start_monitor(0);
             return;
         }
-        if view.mode != MonitorMode::Active {
+        if mode != MonitorMode::Active {
             self.ask(Request::Run(Verb::SetActive));
         }
         for host in 0..self.hosts.len() {
@@ -113,9 +115,10 @@ impl World {
             self.perform(&Action::Start(Process::Host(host)));
         }
         self.mend_replication();
-        for host in view.hosts {
-            if matches!(host.state, HostState::AdminOffline | HostState::AwaitingRecovery) {
-                self.ask(Request::Run(Verb::SetOnline { host: host.name }));
+        for (host, state) in states.into_iter().enumerate() {
+            if matches!(state, Some(HostState::AdminOffline | HostState::AwaitingRecovery)) {
+                let host = self.top.hosts[host].name.clone();
+                self.ask(Request::Run(Verb::SetOnline { host }));
             }
         }
     }
@@ -237,11 +240,12 @@ impl World {
         let common = one.same(other);
         let second = self.mons[1].life > 0;
         let unknown = second && self.hosts[open].forgot;
-        let out = self.view().is_some_and(|view| match view.hosts[host].state {
-            HostState::AdminOffline => true,
-            HostState::AwaitingRecovery => second,
+        let state = self.mons[0].core.as_ref().and_then(|core| core.state_of(host));
+        let out = match state {
+            Some(HostState::AdminOffline) => true,
+            Some(HostState::AwaitingRecovery) => second,
             _ => false,
-        });
+        };
         let out = out || unknown || host >= self.config.masters;
         out && common < one.len() && common < other.len()
     }
