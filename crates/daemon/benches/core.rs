@@ -126,7 +126,7 @@ impl Cluster {
             self.now += 500;
             for host in 0..self.reports.len() {
                 for check in Check::ALL {
-                    let found = Found::Ok("OK".to_owned());
+                    let found = Found::Ok("OK".into());
                     let began = Time(self.now);
                     self.step(Input::Checked { host, check, found, began, took: Span::ms(1) });
                 }

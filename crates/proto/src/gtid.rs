@@ -35,7 +35,10 @@ pub struct GtidError(pub String);
 impl Clone for GtidPos {
     fn clone(&self) -> Self {
         // Copied as a whole, where the derived one would go entry by entry.
-        Self(SmallVec::from_slice(&self.0))
+        match self.0.as_slice() {
+            [only] => Self(smallvec![*only]),
+            all => Self(SmallVec::from_slice(all)),
+        }
     }
 }
 

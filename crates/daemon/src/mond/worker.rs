@@ -186,9 +186,9 @@ impl Worker {
             ProbeEvent::Checked(ProbeResult { host, check, found, began, took }) => {
                 tracing::debug!(%host, %check, result = found.message(), %took, "check");
                 let found = match found {
-                    probe::Found::Ok(message) => Found::Ok(message),
-                    probe::Found::Failed { why, hard } => Found::Failed { why, hard },
-                    probe::Found::Unknown(message) => Found::Unknown(message),
+                    probe::Found::Ok(message) => Found::Ok(message.into()),
+                    probe::Found::Failed { why, hard } => Found::Failed { why: why.into(), hard },
+                    probe::Found::Unknown(message) => Found::Unknown(message.into()),
                 };
                 Some(Input::Checked { host: self.index(&host)?, check, found, began, took })
             }

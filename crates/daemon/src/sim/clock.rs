@@ -13,21 +13,26 @@ pub(super) struct Clock {
     /// World time and own time, in microseconds, at which the present rate began.
     from: u64,
     own: u64,
-    /// Parts in a million that it runs fast; negative is slow.
-    ppm: i64,
+    /// Own microseconds in a million of world time.
+    rate: u64,
 }
+
+const MILLION: u64 = 1_000_000;
 
 impl Clock {
     /// A clock that shows `own` milliseconds at world time `now`.
     pub(super) fn new(now: u64, own: u64, ppm: i64) -> Self {
-        Self { from: now, own: own * 1000, ppm: ppm.clamp(-DRIFT_PPM, DRIFT_PPM) }
+        Self { from: now, own: own * 1000, rate: rate(ppm) }
     }
 
     fn micros(&self, now: u64) -> u64 {
-        let passed = now.saturating_sub(self.from) as i64;
+        let passed = now.saturating_sub(self.from);
         self.own
-            + (passed + passed / 1_000_000 * self.ppm + passed % 1_000_000 * self.ppm / 1_000_000)
-                as u64
+            + match passed.checked_mul(self.rate) {
+                Some(product) => product / MILLION,
+                // After half a year.
+                None => (u128::from(passed) * u128::from(self.rate) / u128::from(MILLION)) as u64,
+            }
     }
 
     /// What it shows.
@@ -37,31 +42,28 @@ impl Clock {
 
     /// The first world time at which it shows `time` or later, and not before `now`.
     pub(super) fn when(&self, now: u64, time: Time) -> u64 {
-        let wanted = time.0.saturating_mul(1000);
-        let mine = self.micros(now);
-        if wanted <= mine {
-            return now;
-        }
-        let left = wanted - mine;
-        let rate = (1_000_000 + self.ppm) as u64;
-        let guess = match left.checked_mul(1_000_000) {
-            Some(left) => left / rate,
-            None => (u128::from(left) * 1_000_000 / u128::from(rate)) as u64,
+        let own = time.0.saturating_mul(1000).saturating_sub(self.own);
+        let passed = match own.checked_mul(MILLION) {
+            Some(product) => product.div_ceil(self.rate),
+            None => {
+                let passed = (u128::from(own) * u128::from(MILLION)).div_ceil(self.rate.into());
+                u64::try_from(passed).unwrap_or(u64::MAX)
+            }
         };
-        // Rounding: a few microseconds at most.
-        let mut at = now.saturating_add(guess.saturating_sub(2));
-        while at < u64::MAX && self.micros(at) < wanted {
-            at += 1;
-        }
-        at
+        self.from.saturating_add(passed).max(now)
     }
 
     /// Another rate from now on.
     pub(super) fn drift(&mut self, now: u64, ppm: i64) {
         self.own = self.micros(now);
         self.from = now;
-        self.ppm = ppm.clamp(-DRIFT_PPM, DRIFT_PPM);
+        self.rate = rate(ppm);
     }
+}
+
+/// Of a clock that runs so many parts in a million fast; negative is slow.
+fn rate(ppm: i64) -> u64 {
+    MILLION.saturating_add_signed(ppm.clamp(-DRIFT_PPM, DRIFT_PPM))
 }
 
 #[cfg(test)]

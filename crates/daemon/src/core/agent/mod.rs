@@ -137,6 +137,8 @@ pub struct Agent {
     /// When to look again though nothing came in, and when every rule looked last.
     look_at: Time,
     ruled_at: Time,
+    /// Not before then may time alone matter to a rule, as of the latest look.
+    rules_at: Time,
     uptime: Span,
     kept: Option<Arc<Kept>>,
     out: Vec<Effect>,
@@ -199,6 +201,7 @@ impl Agent {
             stirred: true,
             look_at: now.boot,
             ruled_at: now.boot,
+            rules_at: now.boot,
             uptime: Span(now.boot.0),
             kept: kept.map(Arc::new),
             roster,

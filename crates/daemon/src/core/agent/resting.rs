@@ -3,7 +3,7 @@
 
 use mmm_proto::{Span, Time};
 
-use super::{Agent, HEARTBEAT};
+use super::Agent;
 use crate::core::lease::Lease;
 
 /// Every rule looks at least so often, whatever it waits for.
@@ -14,7 +14,9 @@ impl Agent {
     pub(super) fn look_if_due(&mut self) {
         let now = self.now.boot;
         let due = now >= self.look_at;
-        if std::mem::take(&mut self.stirred) || (due && self.rules_due() <= now) {
+        if std::mem::take(&mut self.stirred)
+            || (due && self.rules_at <= now && self.rules_due() <= now)
+        {
             self.look_at_everything();
             self.ruled_at = now;
         } else if due {
@@ -37,10 +39,11 @@ impl Agent {
     }
 
     /// The first moment at which there may be anything to do.
-    fn next_look(&self) -> Time {
+    fn next_look(&mut self) -> Time {
         let now = self.now.boot;
-        let next = self.rules_due().min(now + HEARTBEAT);
-        self.tell_due().into_iter().flatten().filter(|at| *at > now).fold(next, Time::min)
+        self.rules_at = self.rules_due();
+        let ahead = self.tell_due().into_iter().flatten().filter(|at| *at > now);
+        ahead.fold(self.rules_at, Time::min)
     }
 
     /// The first moment after the latest look of the rules at which time alone may matter to one of

@@ -4,37 +4,45 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mmm_proto::Time;
 use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
 use mmm_proto::peer::{News, PeerHeard, PeerMessage};
+use mmm_proto::{Span, Time};
+use smallvec::SmallVec;
 
 use super::promises::Peer;
 use super::{Agent, Effect, SPACING};
+
+/// The VIPs of one host are few, and are looked up often.
+pub(super) type Vips = SmallVec<[IpAddr; 4]>;
 
 impl Agent {
     /// Monitors and other agents, as far as it is time or something changed.
     pub(super) fn tell(&mut self) {
         let vips = self.present();
-        self.report_if_due(&vips);
-        self.tell_peers(vips);
+        // Both at one heartbeat: once something was told at once, each would have its own.
+        let beat = self.heartbeat();
+        let report = !self.links.is_empty() && self.is_due(self.reported_at, beat);
+        let beats = report || self.is_due(self.news_at, beat);
+        let least = if beats { Span(beat.0 / 2) } else { beat };
+        self.report_if_due(&vips, least);
+        self.tell_peers(&vips, least);
     }
 
-    fn report_if_due(&mut self, vips: &[IpAddr]) {
+    fn report_if_due(&mut self, vips: &Vips, least: Span) {
         let spaced = |agent: &Self| agent.peers_changed && agent.is_spaced(agent.reported_at);
-        let due = self.changed || self.is_due(self.reported_at) || spaced(self);
+        let due = self.changed || self.is_due(self.reported_at, least) || spaced(self);
         if self.links.is_empty() || !due {
             return;
         }
         self.reported_at = Some(self.now.boot);
         (self.changed, self.peers_changed) = (false, false);
-        let report = self.report_with(vips.to_vec());
+        let report = self.report_with(vips);
         self.out.push(Effect::Say(FromAgent::Report(Arc::new(report))));
     }
 
-    /// Whether what was last told then is to be told again.
-    fn is_due(&self, at: Option<Time>) -> bool {
-        let beat = self.heartbeat().as_ms();
-        at.is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= beat)
+    /// Whether what was last told then is to be told again after so long.
+    fn is_due(&self, at: Option<Time>, after: Span) -> bool {
+        at.is_none_or(|at| self.now.boot.since(at).as_ms() + 5 >= after.as_ms())
     }
 
     /// Whether what was last told then may be told again for a small reason.
@@ -65,22 +73,22 @@ impl Agent {
 
     /// The VIPs that may be on the interface. One that is being added counts, all of them before
     /// the first look: who is told that it is not there may give it on.
-    pub(super) fn present(&self) -> Vec<IpAddr> {
+    pub(super) fn present(&self) -> Vips {
         if !self.looked {
             return self.roster.vips.iter().map(|vip| vip.ip).collect();
         }
-        let mut vips = self.found.clone();
-        vips.extend(self.addressing.keys().filter(|vip| !self.found.contains(vip)));
+        let mut vips = Vips::from_slice(&self.found);
+        vips.extend(self.addressing.keys().copied().filter(|vip| !self.found.contains(vip)));
         vips.sort();
         vips
     }
 
     /// What is true on the host now.
     pub fn report(&self) -> Report {
-        self.report_with(self.present())
+        self.report_with(&self.present())
     }
 
-    fn report_with(&self, vips: Vec<IpAddr>) -> Report {
+    fn report_with(&self, vips: &[IpAddr]) -> Report {
         let acts = self.writing.iter().chain(&self.replicating).chain(self.addressing.values());
         let mut server = self.server.clone();
         server.age = self.now.boot.since(self.server_began);
@@ -89,7 +97,7 @@ impl Agent {
             boot_id: self.boot_id.clone(),
             uptime: self.uptime,
             seen: self.seen,
-            vips,
+            vips: vips.to_vec(),
             duty: self.duty,
             grant_left: self.lease.map(|lease| lease.ends().since(self.now.boot)),
             server,
@@ -107,19 +115,20 @@ impl Agent {
 
     /// Tells the others how this host is: at each heartbeat, and at once when it changed. That it
     /// knows a newer decision is told as soon, but once for several that come together.
-    fn tell_peers(&mut self, vips: Vec<IpAddr>) {
+    fn tell_peers(&mut self, vips: &Vips, least: Span) {
         let (seen, duty, server_up) = (self.seen, self.duty, self.server.reach == Reach::Up);
         let told = self.told.as_ref();
         let same = told.is_some_and(|told| {
             (told.duty, told.server_up) == (duty, server_up)
-                && told.vips == vips
+                && told.vips == **vips
                 && told.relies.iter().eq(self.relies.keys())
                 && (told.seen == seen || !self.is_spaced(self.news_at))
         });
-        if same && !self.is_due(self.news_at) {
+        if same && !self.is_due(self.news_at, least) {
             return;
         }
-        let (clock, relies) = (self.now.boot, self.relies.keys().copied().collect());
+        let (clock, vips) = (self.now.boot, vips.to_vec());
+        let relies = self.relies.keys().copied().collect();
         let news = Arc::new(News { clock, seen, duty, vips, server_up, relies });
         (self.news_at, self.told) = (Some(clock), Some(news.clone()));
         for to in self.others() {

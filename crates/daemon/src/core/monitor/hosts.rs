@@ -1,6 +1,7 @@
 //! The facts kept per host, from both sides: the monitor's own checks and the agent's reports.
 //! Nothing is decided here but what a single check's results amount to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, Grant, Reach, Report, Stamp};
@@ -8,15 +9,18 @@ use mmm_proto::peer::Askable;
 use mmm_proto::view::Verdict;
 use mmm_proto::{Check, HostState, Span, Time, Wall};
 
+/// What a check says: mostly "OK", and mostly what it said before.
+pub type Word = Cow<'static, str>;
+
 /// The result of one run of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// It holds.
-    Ok(String),
+    Ok(Word),
     /// It does not. `hard`: refused or reset twice in a row, which is evidence and no time-out.
-    Failed { why: String, hard: bool },
+    Failed { why: Word, hard: bool },
     /// Could not be found out; changes nothing.
-    Unknown(String),
+    Unknown(Word),
 }
 
 /// One check of one host.
@@ -77,15 +81,15 @@ impl CheckState {
         }
         let verdict = match found {
             Found::Ok(message) => {
-                self.message = message;
+                self.say(message);
                 (self.failing_since, self.hard, self.failing) = (None, false, false);
                 self.ok_at = Some(now);
                 self.good = Some(true);
                 Verdict::Good
             }
             Found::Failed { why, hard } => {
-                self.failure.clone_from(&why);
-                self.message = why;
+                why.as_ref().clone_into(&mut self.failure);
+                self.say(why);
                 (self.hard, self.failing) = (hard, true);
                 let since = *self.failing_since.get_or_insert(began);
                 if self.good != Some(true) || now.since(since) >= trap {
@@ -96,7 +100,7 @@ impl CheckState {
                 }
             }
             Found::Unknown(message) => {
-                self.message = message;
+                self.say(message);
                 (self.failing_since, self.hard, self.failing) = (None, false, false);
                 if self.good == Some(false) { Verdict::Bad } else { Verdict::Unknown }
             }
@@ -134,6 +138,12 @@ impl CheckState {
     pub fn forget(&mut self) {
         self.good = None;
         self.forgive();
+    }
+
+    fn say(&mut self, message: Word) {
+        if self.message != message {
+            self.message = message.into_owned();
+        }
     }
 
     fn set(&mut self, verdict: Verdict, wall: Wall) {

@@ -6,6 +6,7 @@ use mmm_proto::Span;
 use mmm_proto::agent::{Grant, Order, Step, ToAgent, Want};
 use mmm_proto::console::Answer;
 use mmm_proto::event::{Event, Level};
+use smallvec::SmallVec;
 
 use super::{Asker, Effect, Monitor};
 
@@ -81,7 +82,7 @@ impl Monitor {
 
     /// Sends a grant to every host whose duties changed since the last one.
     pub(super) fn tell_agents(&mut self) {
-        let mut holds = vec![Vec::new(); self.hosts.len()];
+        let mut holds = vec![SmallVec::<[usize; 4]>::new(); self.hosts.len()];
         for (index, vip) in self.vips.iter().enumerate() {
             if let Some(holder) = vip.holder {
                 holds[holder].push(index);

@@ -128,9 +128,9 @@ fn a_check_that_cannot_be_read_changes_nothing_and_is_told_once() {
     let mut c = Cluster::mature();
     for _ in 0..20 {
         for check in [Check::Ping, Check::RepThreads, Check::RepBacklog] {
-            c.end_check(2, check, Found::Ok("OK".to_owned()));
+            c.end_check(2, check, Found::Ok("OK".into()));
         }
-        c.end_check(2, Check::Mysql, Found::Unknown("UNKNOWN: Too many connections!".to_owned()));
+        c.end_check(2, Check::Mysql, Found::Unknown("UNKNOWN: Too many connections!".into()));
         c.run(1_000);
     }
     assert_eq!(c.state(2), S::Online, "{}", c.tail());
@@ -139,7 +139,7 @@ fn a_check_that_cannot_be_read_changes_nothing_and_is_told_once() {
     let view = c.view();
     let noticed = |line: &&String| line.contains("db3: check mysql cannot be found out");
     assert!(view.attention.iter().any(|line| noticed(&line)), "{:?}", view.attention);
-    c.end_check(2, Check::Mysql, Found::Ok("OK".to_owned()));
+    c.end_check(2, Check::Mysql, Found::Ok("OK".into()));
     c.run(10);
     assert_eq!(c.view().attention, Vec::<String>::new());
     assert!(c.events.iter().all(|(_, event)| event.level != Level::Error));

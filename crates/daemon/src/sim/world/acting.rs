@@ -27,13 +27,13 @@ impl World {
             }
             Action::HealAll => {
                 self.net.heal_all();
-                self.net.gateway = true;
+                self.network_changes(true);
                 self.resend();
             }
             Action::Delay(path, span) => self.net.delay(*path, *span),
             Action::Drop(path, percent) => self.net.drop(*path, *percent),
             Action::Duplicate(path, percent) => self.net.duplicate(*path, *percent),
-            Action::Network(up) => self.net.gateway = *up,
+            Action::Network(up) => self.network_changes(*up),
             Action::Write(on) => self.writing = *on,
             Action::WriteEvery(span) => self.write_every = span.as_ms().max(1) * 1000,
             Action::Wall(ms) => self.wall += ms,

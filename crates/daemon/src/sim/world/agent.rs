@@ -282,6 +282,9 @@ impl World {
     fn write_down(&mut self, host: usize, effects: Vec<Effect>) {
         let us = self.us;
         let record = &mut self.hosts[host];
+        if effects.is_empty() && record.unwritten.is_none() {
+            return;
+        }
         let mut newest: Option<&Arc<Kept>> = None;
         let mut must = record.unwritten.is_some();
         for effect in &effects {

@@ -85,7 +85,7 @@ impl World {
         match (reaches && takes < timeout, server.state) {
             (false, _) | (true, State::Silent) => (soft("no answer"), timeout),
             (true, State::Gone) => {
-                let why = "connection refused, twice".to_owned();
+                let why = "connection refused, twice".into();
                 (Found::Failed { why, hard: true }, takes)
             }
             (true, State::Up) => (ok(), takes),
@@ -95,7 +95,7 @@ impl World {
     /// What the two checks of replication read from one answer, and after how long; nothing where
     /// the server is known not to answer.
     fn find_replication(&mut self, mon: usize, host: usize, up: bool) -> ([Found; 2], u64) {
-        let unknown = || Found::Unknown("UNKNOWN: no connection".to_owned());
+        let unknown = || Found::Unknown("UNKNOWN: no connection".into());
         if !up {
             return ([unknown(), unknown()], 0);
         }
@@ -114,7 +114,7 @@ impl World {
         let backlog = match server.lag(self.us) {
             Lag::Behind(lag) if lag > self.config.max_backlog => soft("Backlog is too big"),
             Lag::Behind(_) => ok(),
-            _ => Found::Unknown("Backlog is null".to_owned()),
+            _ => Found::Unknown("Backlog is null".into()),
         };
         ([threads, backlog], takes)
     }
@@ -138,9 +138,16 @@ impl World {
         self.queue.push(at, Due::MonitorInput { mon, life, input });
     }
 
+    /// `ping_ips` answer again, or no more: the next look finds it.
+    pub(super) fn network_changes(&mut self, up: bool) {
+        self.net.gateway = up;
+        for mon in 0..self.mons.len() {
+            let (life, at) = (self.mons[mon].life, self.us + self.draw.below(NETWORK_EVERY));
+            self.queue.push(at, Due::Network { mon, life });
+        }
+    }
+
     pub(super) fn look_at_network(&mut self, mon: usize) {
-        let life = self.mons[mon].life;
-        self.queue.push(self.us + NETWORK_EVERY, Due::Network { mon, life });
         // Told at the start and whenever it changes.
         let up = self.net.gateway;
         if self.mons[mon].network_told.replace(up) == Some(up) {
@@ -151,10 +158,10 @@ impl World {
     }
 }
 
-fn soft(why: &str) -> Found {
-    Found::Failed { why: why.to_owned(), hard: false }
+fn soft(why: &'static str) -> Found {
+    Found::Failed { why: why.into(), hard: false }
 }
 
 fn ok() -> Found {
-    Found::Ok("OK".to_owned())
+    Found::Ok("OK".into())
 }

@@ -33,24 +33,24 @@ impl Cluster {
         }
         let there = &self.hosts[host];
         let mute = self.cut[host] || there.frozen;
-        let fail = |why: &str, hard| Found::Failed { why: why.to_owned(), hard };
+        let fail = |why: &'static str, hard| Found::Failed { why: why.into(), hard };
         let server = &there.server;
         let slow = mute || (check == Check::Mysql && server.process == Process::Silent);
         let found = match check {
             _ if slow && matches!(check, Check::Ping | Check::Mysql) => fail("no answer", false),
-            Check::Ping => Found::Ok("OK".to_owned()),
+            Check::Ping => Found::Ok("OK".into()),
             Check::Mysql if server.process == Process::Gone => fail("refused twice", true),
-            Check::Mysql => Found::Ok("OK".to_owned()),
-            _ if mute || !server.up() => Found::Unknown("UNKNOWN: no connection".to_owned()),
+            Check::Mysql => Found::Ok("OK".into()),
+            _ if mute || !server.up() => Found::Unknown("UNKNOWN: no connection".into()),
             _ if server.source.is_none() => fail("Replication is not set up", false),
             Check::RepThreads if !server.io || !server.sql => fail("Replication is broken", false),
-            Check::RepThreads => Found::Ok("OK".to_owned()),
+            Check::RepThreads => Found::Ok("OK".into()),
             Check::RepBacklog => match server.lag(self.now) {
                 Lag::Behind(lag) if lag > self.top.timing.max_backlog => {
                     fail("Backlog is too big", false)
                 }
-                Lag::Behind(_) => Found::Ok("OK".to_owned()),
-                _ => Found::Unknown("Backlog is null".to_owned()),
+                Lag::Behind(_) => Found::Ok("OK".into()),
+                _ => Found::Unknown("Backlog is null".into()),
             },
         };
         let due = self.now + if slow { CHECK_TIMEOUT } else { DELAY };
@@ -59,7 +59,7 @@ impl Cluster {
 
     /// The monitor's check of a host fails by a time-out, whatever the host is like.
     pub(in crate::core::tests) fn fail_check(&mut self, host: usize, check: Check) {
-        self.end_check(host, check, Found::Failed { why: "no answer".to_owned(), hard: false });
+        self.end_check(host, check, Found::Failed { why: "no answer".into(), hard: false });
     }
 
     /// A check of a host ends like that; from now on only the test says what its checks find.
