@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use mmm_proto::agent::{Duty, FromAgent, ToAgent};
 use mmm_proto::hello::{Hello, Program};
+use mmm_proto::peer::PeerMessage;
 use mmm_proto::{Span, Time};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
@@ -284,6 +285,10 @@ impl Worker {
                     }
                 }
                 Effect::SayPeer { to, message } => self.peers.say(&to, &message),
+                Effect::TellPeers { to, news } => {
+                    let message = PeerMessage::News(news);
+                    to.iter().for_each(|to| self.peers.say(to, &message));
+                }
                 Effect::Abort { id } => {
                     if let Some(handle) = self.acts.remove(&id) {
                         handle.abort();

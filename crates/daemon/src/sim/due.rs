@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mmm_proto::Check;
 use mmm_proto::agent::{FromAgent, Server, ToAgent};
-use mmm_proto::peer::PeerMessage;
+use mmm_proto::peer::{News, PeerMessage};
 
 use super::action::Action;
 use crate::core::agent::{Effect as AgentEffect, Input as AgentInput, Kept};
@@ -115,6 +115,12 @@ pub(super) enum Due {
         from: usize,
         to: usize,
         message: Box<PeerMessage>,
+    },
+    /// The same for what is said most often.
+    News {
+        from: usize,
+        to: usize,
+        news: Arc<News>,
     },
     /// A grant that comes once more.
     Again {

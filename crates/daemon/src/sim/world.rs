@@ -17,6 +17,7 @@ mod telling;
 
 use mmm_proto::console::Answer;
 use mmm_proto::event::Event;
+use mmm_proto::peer::PeerMessage;
 use mmm_proto::{ClusterView, HostState, Span, Time, Verb, Wall};
 
 use super::action::{Action, Node};
@@ -248,6 +249,7 @@ impl World {
             Due::Flush { conn, down } => self.flush(conn, down),
             Due::Silence { conn, down } => self.mind_silence(conn, down),
             Due::Peer { from, to, message } => self.peer_said(from, to, *message),
+            Due::News { from, to, news } => self.peer_said(from, to, PeerMessage::News(news)),
             Due::Again { host, message } => self.once_more(host, *message),
             Due::Write => self.write(),
             Due::Pull { host } => self.pull(host),

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use litemap::LiteMap;
 use mmm_proto::agent::{Duty, FromAgent, Reach, Replication, Server, Stamp, ToAgent, Want};
-use mmm_proto::peer::{News, PeerMessage};
+use mmm_proto::peer::{Askable, News, PeerMessage};
 use mmm_proto::server::same_text;
 use mmm_proto::{HostName, Span, Time};
 
@@ -86,6 +86,8 @@ pub struct Agent {
     /// What peers said last; what they were told, and when.
     peers: Vec<Peer>,
     told: Option<Arc<News>>,
+    /// Whom a grant names, as it was last looked up.
+    others: (Arc<Askable>, Arc<[HostName]>),
     news_at: Option<Time>,
     want: Option<Arc<Want>>,
     /// The stamp of the grant that `want` came with. An order may be newer.
@@ -168,6 +170,7 @@ impl Agent {
             asked_at: None,
             peers: Vec::new(),
             told: None,
+            others: Default::default(),
             news_at: None,
             want: None,
             granted: Stamp::default(),

@@ -53,8 +53,12 @@ impl Agent {
     /// What of the permission to hold a VIP lasts longest: the grant, or the promises of all who
     /// could take it.
     pub(super) fn lease_of(&self, vip: IpAddr) -> Option<Lease> {
-        let promised = self.promised_since(vip).map(|echo| Lease { echo, ttl: self.ttl });
-        [self.lease, promised].into_iter().flatten().max_by_key(|lease| lease.ends())
+        let Some(echo) = self.promised_since(vip) else { return self.lease };
+        let promised = Lease { echo, ttl: self.ttl };
+        match self.lease {
+            Some(lease) if lease.ends() > promised.ends() => Some(lease),
+            _ => Some(promised),
+        }
     }
 
     /// The permission to be the writer, wanted or just not wanted any more.
@@ -195,9 +199,9 @@ impl Agent {
                 self.prolong(*vip);
             }
         }
-        for host in self.others() {
+        for host in self.others().iter() {
             let of_host =
-                |vip: &IpAddr| self.asked_for(*vip).is_some_and(|others| others.contains(&&host));
+                |vip: &IpAddr| self.asked_for(*vip).is_some_and(|others| others.contains(&host));
             let vips: Vec<IpAddr> = asking.iter().copied().filter(of_host).collect();
             if !vips.is_empty() {
                 let ask = Ask { clock: now, ttl: self.ttl, stamp: self.granted, vips };
@@ -212,15 +216,20 @@ impl Agent {
     }
 
     /// The other hosts that are talked to.
-    pub(super) fn others(&self) -> SmallVec<[HostName; 8]> {
-        let ask = self.want.as_ref().map(|want| &want.ask);
-        let named = ask.into_iter().flat_map(|ask| ask.candidates.iter().chain(&ask.peers));
-        let mut others = SmallVec::new();
-        for host in named {
+    pub(super) fn others(&mut self) -> Arc<[HostName]> {
+        let Some(ask) = self.want.as_ref().map(|want| &want.ask) else { return Arc::default() };
+        let (of, known) = &self.others;
+        if of == ask {
+            return known.clone();
+        }
+        let mut others: SmallVec<[HostName; 8]> = SmallVec::new();
+        for host in ask.candidates.iter().chain(&ask.peers) {
             if *host != self.roster.me && !others.contains(host) {
                 others.push(host.clone());
             }
         }
+        let others: Arc<[HostName]> = others.as_slice().into();
+        self.others = (ask.clone(), others.clone());
         others
     }
 

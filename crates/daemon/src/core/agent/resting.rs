@@ -66,17 +66,12 @@ impl Agent {
     fn nothing_was_missed(&self) {
         use super::Effect;
         use mmm_proto::agent::FromAgent;
-        use mmm_proto::peer::PeerMessage;
 
         let mut other = self.clone();
         let before = other.out.len();
         other.look_at_everything();
         let routine = |effect: &Effect| {
-            matches!(
-                effect,
-                Effect::Say(FromAgent::Report(_))
-                    | Effect::SayPeer { message: PeerMessage::News(_), .. }
-            )
+            matches!(effect, Effect::Say(FromAgent::Report(_)) | Effect::TellPeers { .. })
         };
         let missed: Vec<&Effect> = other.out[before..].iter().filter(|e| !routine(e)).collect();
         assert!(missed.is_empty() && other.duty == self.duty, "{missed:?} was missed by {self:#?}");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mmm_proto::agent::{Duty, FromAgent, Reach, Report, Stamp};
-use mmm_proto::peer::{News, PeerHeard, PeerMessage};
+use mmm_proto::peer::{News, PeerHeard};
 use mmm_proto::{Span, Time};
 use smallvec::SmallVec;
 
@@ -131,8 +131,9 @@ impl Agent {
         let relies = self.relies.keys().copied().collect();
         let news = Arc::new(News { clock, seen, duty, vips, server_up, relies });
         (self.news_at, self.told) = (Some(clock), Some(news.clone()));
-        for to in self.others() {
-            self.out.push(Effect::SayPeer { to, message: PeerMessage::News(news.clone()) });
+        let to = self.others();
+        if !to.is_empty() {
+            self.out.push(Effect::TellPeers { to, news });
         }
     }
 

@@ -178,6 +178,10 @@ impl Bench {
                 Effect::SayPeer { to, message } => {
                     self.to_peers.push((to.clone(), message.clone()));
                 }
+                Effect::TellPeers { to, news } => {
+                    let news = |to: &HostName| (to.clone(), PeerMessage::News(news.clone()));
+                    self.to_peers.extend(to.iter().map(news));
+                }
                 Effect::Announce { .. } => {}
             }
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mmm_proto::agent::{Blocker, Duty, FromAgent, Reach, Server, Stamp, ToAgent, Want};
-use mmm_proto::peer::PeerMessage;
+use mmm_proto::peer::{News, PeerMessage};
 use mmm_proto::{GtidPos, HostName, RoleMode, RoleName, Span, Time};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,8 @@ pub enum Effect {
     SayTo { link: u64, message: FromAgent },
     /// To the agent of another host; lost when it cannot be reached.
     SayPeer { to: HostName, message: PeerMessage },
+    /// How this host is, to the agents of all these.
+    TellPeers { to: Arc<[HostName]>, news: Arc<News> },
     /// Write this down before doing what follows; `sync` when it must survive a crash of the
     /// machine.
     Persist { kept: Arc<Kept>, sync: bool },

@@ -254,7 +254,8 @@ impl ToyHost {
         for effect in effects {
             match effect {
                 // The agents of these clusters cannot reach each other.
-                Effect::Persist { .. } | Effect::SayPeer { .. } | Effect::Announce { .. } => {}
+                Effect::SayPeer { .. } | Effect::TellPeers { .. } => {}
+                Effect::Persist { .. } | Effect::Announce { .. } => {}
                 Effect::Say(message) => self.outbox.push((None, message)),
                 Effect::SayTo { link, message } => self.outbox.push((Some(link), message)),
                 Effect::Abort { id } => self.works.retain(|work| work.id != id),

@@ -376,6 +376,7 @@ impl World {
                     }
                 }
                 Effect::SayPeer { to, message } => self.say_to_peer(host, &to, message),
+                Effect::TellPeers { to, news } => self.tell_peers(host, &to, &news),
                 Effect::Abort { id } => self.hosts[host].works.retain(|work| work.id != id),
                 Effect::Begin { id, act, limit } => self.begin_act(host, id, act, limit),
             }

@@ -1,8 +1,10 @@
 //! What agents say to each other. Two agents have a connection each way, so that what one says can
 //! come in another order, twice, or not at all: each message travels for itself.
 
+use std::sync::Arc;
+
 use mmm_proto::HostName;
-use mmm_proto::peer::PeerMessage;
+use mmm_proto::peer::{News, PeerMessage};
 
 use super::World;
 use crate::core::agent::Input;
@@ -22,9 +24,18 @@ impl World {
         if self.arrives_at_once(from, to) {
             return self.peer_said(from, to, message);
         }
-        let takes = self.net.takes(&mut self.draw, from, to);
-        let message = Box::new(message);
-        self.queue.push(self.us + takes, Due::Peer { from, to, message });
+        let at = self.us + self.net.takes(&mut self.draw, from, to);
+        let due = match message {
+            PeerMessage::News(news) => Due::News { from, to, news },
+            message => Due::Peer { from, to, message: Box::new(message) },
+        };
+        self.queue.push(at, due);
+    }
+
+    pub(super) fn tell_peers(&mut self, from: usize, to: &[HostName], news: &Arc<News>) {
+        for to in to {
+            self.say_to_peer(from, to, PeerMessage::News(news.clone()));
+        }
     }
 
     pub(super) fn peer_said(&mut self, from: usize, to: usize, message: PeerMessage) {
