@@ -45,9 +45,6 @@ mod vips;
 mod votes;
 mod words;
 
-#[cfg(test)]
-mod tests;
-
 use mmm_proto::agent::Stamp;
 use mmm_proto::console::{Refusal, RefusalCode};
 use mmm_proto::event::Level;

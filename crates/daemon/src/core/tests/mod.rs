@@ -9,6 +9,7 @@ mod advice;
 mod commands;
 mod doctor;
 mod failover;
+mod grants;
 mod hook;
 mod isolated;
 mod memory;

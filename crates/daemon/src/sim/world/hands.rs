@@ -122,7 +122,10 @@ impl World {
     /// A VIP that is there is mostly kept longer before anything else happens.
     fn renews_at_once(&mut self, host: usize, vip: IpAddr) -> bool {
         let record = &self.hosts[host];
-        let there = self.vip_index(vip).is_some_and(|vip| record.has_vip(vip, self.us));
+        // What somebody put there by hand is no lifetime that is renewed: the act ends that.
+        let there = self
+            .vip_index(vip)
+            .is_some_and(|vip| record.has_vip(vip, self.us) && !record.vips[vip].by_hand);
         there
             && self.config.jitter
             && record.slow[ActKind::Hold as usize] == 0

@@ -53,6 +53,13 @@ impl World {
                 host.name, host.state, host.why, host.agent.duty, host.agent.trouble
             ));
         }
+        for (vip, ip) in self.vips.iter().enumerate() {
+            let has = |host: &usize| self.hosts[*host].has_vip(vip, self.us);
+            let on: Vec<&str> = (0..self.hosts.len()).filter(has).map(host_word).collect();
+            if on.len() != 1 {
+                words.push(format!("{ip} is on {} interfaces: {}", on.len(), on.join(", ")));
+            }
+        }
         for vip in view.roles.iter().flat_map(|role| &role.vips) {
             if vip.host.is_none() || vip.seen_on.len() != 1 {
                 let (host, seen, note) = (&vip.host, &vip.seen_on, &vip.note);
