@@ -95,8 +95,14 @@ impl Monitor {
             let Some(granted) = &self.hosts[host].granted else {
                 continue;
             };
-            if !self.is_wanted(host, holds, &granted.want) {
+            if self.is_wanted(host, holds, &granted.want) {
+                continue;
+            }
+            if self.may_grant(host) {
                 self.renew(host);
+            } else {
+                // When it may be granted something again, that is looked up anew.
+                self.hosts[host].granted = None;
             }
         }
     }
