@@ -284,11 +284,13 @@ impl Server {
         })
     }
 
-    /// Waits until it has everything that `source` has now.
+    /// Waits until everything that `source` has now can be read here: the binary log has a
+    /// transaction before that.
     pub fn wait_caught_up(&self, source: &Server, limit: Duration) -> Result<()> {
         let goal: GtidPos = source.gtid()?.parse()?;
         until(&format!("{} to reach {goal}", self.name()), limit, || {
-            let at = self.gtid().map_err(|e| format!("{e:#}"))?;
+            let at = self.value("SELECT @@GLOBAL.gtid_current_pos");
+            let at = at.map_err(|e| format!("{e:#}"))?;
             let at: GtidPos = at.parse().map_err(|e| format!("{e}"))?;
             // More is as good: the source may be written to meanwhile.
             if at.includes(&goal) { Ok(()) } else { Err(format!("it is at {at:?}")) }

@@ -158,11 +158,21 @@ impl Server {
         session: &mut Session,
         by: Deadline,
     ) -> Result<GtidPos, ServerError> {
+        Ok(self.positions_by(session, by).await?.1)
+    }
+
+    /// What can be read, and everything that the server has.
+    async fn positions_by(
+        &self,
+        session: &mut Session,
+        by: Deadline,
+    ) -> Result<(GtidPos, GtidPos), ServerError> {
         const STEP: &str = "reading the GTID position";
         let rows = session.rows(STEP, dialect::POSITIONS, by).await?;
         let row = rows.first().ok_or_else(|| self.nonsense(STEP, "no answer".to_owned()))?;
-        facts::position(session::column(row, 0), session::column(row, 1))
-            .map_err(|why| self.nonsense(STEP, why))
+        let text = |place| session::column(row, place);
+        let parse = |a, b| facts::position(a, b).map_err(|why| self.nonsense(STEP, why));
+        Ok((parse(text(0), None)?, parse(text(0), text(1))?))
     }
 
     /// Where the server keeps its pid.

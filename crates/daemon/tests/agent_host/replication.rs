@@ -23,6 +23,49 @@ async fn replicating(server: &Server) {
     .await;
 }
 
+/// Where its own semi-synchronous replication waits for an answer before the commit, a replica's
+/// binary log has a transaction long before anybody can read it.
+#[test]
+fn what_was_caught_up_with_can_be_read() {
+    let bed = Bed::new(2);
+    bed.on(2, || async {
+        let (one, two) = (bed.server(1), bed.server(2));
+        two.follow(bed.ip(1), 3306, LONG).await.unwrap();
+        replicating(&two).await;
+        for word in ["timeout = 700", "wait_no_slave = 1", "wait_point = AFTER_SYNC", "enabled = 1"]
+        {
+            bed.root(2, &format!("set global rpl_semi_sync_master_{word}"));
+        }
+        let (client, reader) = (bed.client(bed.ip(1)).await, bed.client(bed.ip(2)).await);
+        client.sql("insert into t.a values (10, 10)").await.unwrap();
+        let to = one.position(SEC).await.unwrap();
+        until("its log to have it", || async {
+            let at = two.position(SEC).await.unwrap();
+            at.includes(&to).then_some(()).ok_or_else(|| at.to_string())
+        })
+        .await;
+        let count = "select count(*) from t.a where i = 10";
+        assert_eq!(reader.sql(count).await.unwrap(), ["0"], "it waits for the answer");
+        assert_eq!(two.catch_up(&to, LONG).await.unwrap(), to);
+        assert_eq!(reader.sql(count).await.unwrap(), ["1"]);
+        // Nor is it called reached when that takes too long.
+        bed.root(2, "set global rpl_semi_sync_master_timeout = 2000");
+        bed.root(2, "set global rpl_semi_sync_master_enabled = 0");
+        bed.root(2, "set global rpl_semi_sync_master_enabled = 1");
+        client.sql("insert into t.a values (11, 11)").await.unwrap();
+        let to = one.position(SEC).await.unwrap();
+        let error = two.catch_up(&to, Span::ms(500)).await.unwrap_err().to_string();
+        assert!(error.contains("not committed within"), "{error}");
+        two.catch_up(&to, LONG).await.unwrap();
+        // A position that somebody set back is no commit that is under way.
+        two.stop_replication(LONG).await.unwrap();
+        bed.root(2, "set global gtid_slave_pos = ''");
+        let began = Instant::now();
+        assert_eq!(two.catch_up(&to, LONG).await.unwrap(), to);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    });
+}
+
 #[test]
 fn a_replica_follows_catches_up_and_changes_sides_with_the_writer() {
     let bed = Bed::new(2);

@@ -14,6 +14,10 @@ use super::{Server, ServerError, dialect, facts};
 /// The longest wait for a position without looking whether the applier still runs.
 const SLICE: Span = Span::ms(100);
 
+/// How long the binary log may know more than was committed while the applier has nothing to do.
+/// After that no commit is under way: somebody has set the position as a replica back.
+const COMMIT: Span = Span::ms(200);
+
 /// Replication as it is, with what the wire does not carry.
 struct Status {
     now: Replication,
@@ -23,7 +27,7 @@ struct Status {
 }
 
 impl Server {
-    /// Waits until everything up to `to` is applied. Gives up early when that cannot happen by
+    /// Waits until everything up to `to` is applied and can be read. Gives up early when that cannot happen by
     /// itself: the applier has stopped, or the receiver has and `to` was not received. The error
     /// counts what is missing.
     pub async fn catch_up(&self, to: &GtidPos, limit: Span) -> Result<GtidPos, ServerError> {
@@ -40,29 +44,39 @@ impl Server {
         to: &GtidPos,
         deadline: Deadline,
     ) -> Result<GtidPos, ServerError> {
+        let mut idle: Option<Deadline> = None;
         loop {
-            let at = self.position_by(session, deadline).await?;
+            let (committed, at) = self.positions_by(session, deadline).await?;
             if let Some(domain) = at.parted_from(to) {
                 let why =
                     format!("the histories parted in domain {domain}: {at} here, {to} wanted");
                 return Err(self.behind(&at, to, why));
             }
-            if at.includes(to) {
+            if committed.includes(to) {
                 return Ok(at);
             }
+            // The applier writes to the binary log before the rows can be read.
+            let logged = at.includes(to);
             // What is left must be enough for the next round's queries.
             if deadline.left() < std::time::Duration::from_millis(10) {
-                let limit = deadline.limit();
-                return Err(self.behind(&at, to, format!("not applied within {limit}")));
+                let what =
+                    if logged { "in its binary log, but not committed" } else { "not applied" };
+                let why = format!("{what} within {}", deadline.limit());
+                return Err(self.behind(&committed, to, why));
             }
             let status = self.status(session, deadline).await?;
-            if let Some(why) = hopeless(status.as_ref(), to) {
+            if !logged && let Some(why) = hopeless(status.as_ref(), to) {
                 // It may have been applied between the two looks.
                 let at = self.position_by(session, deadline).await?;
                 if at.includes(to) {
-                    return Ok(at);
+                    continue;
                 }
                 return Err(self.behind(&at, to, why));
+            }
+            if !logged || status.as_ref().is_some_and(applies) {
+                idle = None;
+            } else if idle.get_or_insert_with(|| Deadline::after(COMMIT)).over() {
+                return Ok(at);
             }
             let ms = SLICE.as_ms().min(Span::from(deadline.left()).as_ms() / 2).max(1);
             let sql = dialect::wait_for(to, ms);
@@ -230,6 +244,12 @@ impl Server {
     fn behind(&self, at: &GtidPos, to: &GtidPos, why: String) -> ServerError {
         ServerError::Behind { at: self.at(), left: to.missing_from(at), why }
     }
+}
+
+/// Whether the applier is at work.
+fn applies(status: &Status) -> bool {
+    // "Slave has read all relay log; waiting for more updates", in words that changed a little.
+    status.now.sql == Thread::Yes && !status.now.sql_state.contains("has read all relay log")
 }
 
 /// Why `to` will not be reached without help, if so.
