@@ -27,9 +27,9 @@ struct Status {
 }
 
 impl Server {
-    /// Waits until everything up to `to` is applied and can be read. Gives up early when that cannot happen by
-    /// itself: the applier has stopped, or the receiver has and `to` was not received. The error
-    /// counts what is missing.
+    /// Waits until everything up to `to` is applied and can be read. Gives up early when that
+    /// cannot happen by itself: the applier has stopped, or the receiver has and `to` was not
+    /// received. The error counts what is missing.
     pub async fn catch_up(&self, to: &GtidPos, limit: Span) -> Result<GtidPos, ServerError> {
         let deadline = Deadline::after(limit);
         let mut session = self.session(deadline).await?;
