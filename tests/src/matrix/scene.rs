@@ -91,6 +91,17 @@ impl Scene<'_> {
         Ok(self.control(&["move_role", "writer", standby])?.code)
     }
 
+    /// Waits until nothing is in the way of a planned move any more, as far as the monitor knows:
+    /// an agent looks at its server twice a second, and tells what it saw with its next report.
+    pub(super) fn wait_movable(&self) -> Result<()> {
+        until("a planned move to be allowed", SOON, || {
+            let plan = ["plan", "move_role", "writer", self.standby];
+            let said = self.daemons().and_then(|daemons| daemons.control(&plan));
+            let said = said.map_err(|error| format!("{error:#}"))?;
+            if said.code == 0 { Ok(()) } else { Err(format!("{}{}", said.stdout, said.stderr)) }
+        })
+    }
+
     /// Waits until another server acknowledges rows.
     pub(super) fn wait_switch(&self) -> Result<()> {
         let switch = self.client.wait_switch(self.since, SOON);

@@ -33,7 +33,8 @@ pub(super) const ROWS: &[Row] = &[
             let update = blocker::long_update(scene, "app")?;
             must_fail(scene)?;
             let ended = update.join().map_err(|_| anyhow!("the update panicked"))?;
-            ended.context("the update was in the way and must go on").map(drop)
+            ended.context("the update was in the way and must go on")?;
+            scene.wait_movable()
         },
     },
     Row {
