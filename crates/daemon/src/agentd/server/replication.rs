@@ -59,10 +59,12 @@ impl Server {
             let logged = at.includes(to);
             // What is left must be enough for the next round's queries.
             if deadline.left() < std::time::Duration::from_millis(10) {
-                let what =
-                    if logged { "in its binary log, but not committed" } else { "not applied" };
-                let why = format!("{what} within {}", deadline.limit());
-                return Err(self.behind(&committed, to, why));
+                let (at, what) = if logged {
+                    (&committed, "in its binary log, but not committed")
+                } else {
+                    (&at, "not applied")
+                };
+                return Err(self.behind(at, to, format!("{what} within {}", deadline.limit())));
             }
             let status = self.status(session, deadline).await?;
             if !logged && let Some(why) = hopeless(status.as_ref(), to) {

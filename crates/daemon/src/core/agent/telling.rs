@@ -29,8 +29,9 @@ impl Agent {
     }
 
     fn report_if_due(&mut self, vips: &Vips, least: Span) {
-        let spaced = |agent: &Self| agent.peers_changed && agent.is_spaced(agent.reported_at);
-        let due = self.changed || self.is_due(self.reported_at, least) || spaced(self);
+        let due = self.changed
+            || self.is_due(self.reported_at, least)
+            || (self.peers_changed && self.is_spaced(self.reported_at));
         if self.links.is_empty() || !due {
             return;
         }

@@ -69,7 +69,7 @@ impl Monitor {
             known.stamp == stamp
                 && known.echo <= echo
                 && echo.since(known.echo) < spacing
-                && (Arc::ptr_eq(&known.want, &want) || known.want == want)
+                && known.want == want
         };
         if record.granted.as_ref().is_some_and(known) {
             return;
