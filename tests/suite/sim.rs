@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 17] = [
+const FOUND: [(&str, &str); 23] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -108,6 +108,46 @@ const FOUND: [(&str, &str); 17] = [
         "seed 160068589\ncluster hosts=3 readers=1 prefer=db1 catch_up_timeout=2s\n\
          start monitor2\nat 1.3s cut db1\nat 4.83s kill agent db2\nat 10.17s calm\n\
          at 25.17s put back\nrun 8s",
+    ),
+    (
+        "what a writer without its VIP was answered late counted as promised to clients",
+        "seed 62933\ncluster hosts=3 masters=3 readers=2 prefer=db1 semi_sync=on\n\
+         start monitor2\ncut db1\nkill agent db2\nat 990ms stop agent db1\n\
+         at 2.812s heal db2-db1\nat 3.892s calm\nat 18.892s put back\nat 33.892s put back\n\
+         at 48.892s put back\nat 63.892s put back\nrun 15.057s",
+    ),
+    (
+        "a VIP that was found where it was, late after the start, counted as given in PASSIVE",
+        "seed 500086789\ncluster hosts=3 heartbeat=1s ttl=8s\nat 100ms cut monitor\n\
+         at 100ms forget monitor\nat 100ms kill monitor\nat 100ms start monitor\n\
+         at 12.3s heal monitor\nat 12.976s control set_passive\nrun 310ms",
+    ),
+    (
+        "the word of an agent that had lost its memory was taken: it had promised nothing",
+        "seed 600064968\ncluster hosts=3 readers=0 ttl=6s\nat 180ms cut monitor-db1\n\
+         at 3.678s cut monitor-db2\nat 9.515s forget db2\nat 9.515s kill agent db2\n\
+         at 9.645s kill server db1\nat 10.055s start server db1\nat 10.155s heal db2\n\
+         at 10.778s start agent db2\nat 11.169s stop agent db1\nrun 2s",
+    ),
+    (
+        "a monitor that took over counted claims from its start, and the other granted on",
+        "seed 54208\ncluster hosts=4 masters=3\nstart monitor2\nat 2.31s kill server db1\n\
+         at 2.34s start server db1\nat 8.68s disk db2 takes 900ms\nat 8.68s cut monitor-db1\n\
+         at 8.68s cut monitor-db2\nat 8.68s kill monitor\nat 8.72s start monitor\nrun 6s",
+    ),
+    (
+        "with isolated_writer = \"hold\" a monitor that took over forgot that any may hold on",
+        "seed 59959\ncluster hosts=5 masters=3 heartbeat=300ms ttl=2s check_period=500ms \
+         write_every=500ms holds_alone=on\nstart monitor2\ncut monitor-db1\n\
+         at 2.596s kill server db1\nat 2.637s crash host db1\nat 2.668s boot host db1\n\
+         at 11.762s cut db2\nat 13.619s kill monitor\nat 13.656s start monitor\n\
+         at 22.664s heal monitor-db2\nat 22.664s heal db2\nrun 2s",
+    ),
+    (
+        "a second monitor opened the frozen writer while the first one promoted another",
+        "seed 5415\ncluster hosts=3 masters=3 readers=2 check_period=500ms delay=20ms \
+         write_every=500ms holds_alone=on\nat 597ms start monitor2\n\
+         at 597ms control move_role writer db3\nrun 3s",
     ),
 ];
 

@@ -210,6 +210,7 @@ fn report(host: usize) -> Report {
         ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),
+        forgetful: false,
         peers: Vec::new(),
     }
 }

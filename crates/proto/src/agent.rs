@@ -223,6 +223,10 @@ pub struct Report {
     /// Its own promises that are live.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub promises: Vec<Promised>,
+    /// It began without its state file, so short a time ago that promises of which it does not know
+    /// any more may be live.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgetful: bool,
     /// What it last heard from each peer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerHeard>,

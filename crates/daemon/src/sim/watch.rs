@@ -2,6 +2,7 @@
 //! look at more (what a new writer lacks) live in `world/repair.rs`, the numbers are kept here.
 
 mod people;
+mod two;
 
 use mmm_proto::agent::Stamp;
 use mmm_proto::event::Event;
@@ -74,10 +75,8 @@ pub(super) struct Watch {
     events: (u64, u32),
     /// The monitor stands still or is dead.
     away: bool,
-    /// Two monitors that do not know of each other lead until then, in world time: a balanced VIP
-    /// may be on two hosts for the moments until the older one hears of it.
-    two_lead_until: u64,
-    ttl: u64,
+    durable: bool,
+    two: two::Two,
     people: people::People,
     broken: Option<(&'static str, String)>,
 }
@@ -105,8 +104,8 @@ impl Watch {
             kept: vec![0; config.hosts],
             events: (0, 0),
             away: false,
-            two_lead_until: 0,
-            ttl: config.ttl.as_ms() * 1000,
+            durable: config.durable,
+            two: two::Two::new(config),
             people: people::People::new(config),
             broken: None,
         }
@@ -139,10 +138,8 @@ impl Watch {
             }
             // Two monitors that live at the same time, one of which reaches only the one host and
             // one only the other, can each keep a writer: they hear of each other by the agents
-            // alone. Promises between agents would end that; until there are any it is excused.
-            let by_two =
-                |other: usize| us < self.two_lead_until && hosts[other].seen.term != host.seen.term;
-            if let Some(other) = open.filter(|other| !by_two(*other)) {
+            // alone, and who hears a monitor asks no peer for promises.
+            if let Some(other) = open.filter(|other| !self.two.excuse(us, &hosts[*other], host)) {
                 let (one, two) = (host_word(other), host_word(index));
                 let what = format!("{one} and {two} take writes at once");
                 self.broke("one writer at most", what);
@@ -175,8 +172,9 @@ impl Watch {
                 self.broke("no role on a host that must not have it", what);
             }
             // The writer's may be on a frozen host as well; a machine that stands still answers
-            // nobody.
-            if vip == 0 || host.stopped || us < self.two_lead_until {
+            // nobody. Balanced roles are milder: by the words of two monitors a VIP of theirs may
+            // be on two hosts until the older grant is over.
+            if vip == 0 || host.stopped || self.two.lead(us) {
                 continue;
             }
             if let Some(other) = on {
@@ -188,11 +186,24 @@ impl Watch {
         }
     }
 
-    /// Clients were told that everything up to there is committed.
+    /// Clients were told that everything up to there is committed. What they were told before must
+    /// be there as well: nobody writes on without it.
     pub(super) fn acknowledged(&mut self, log: &History, upto: u64) {
-        if self.promised.len() < upto {
-            self.promised.take_from(log, upto);
+        if self.promised.len() >= upto {
+            return;
         }
+        let kept = self.promised.same(log);
+        let lost = self.promised.len() - kept;
+        if lost > 0 {
+            // A crash of a server that is not durable has lost it, or two monitors each have had a
+            // writer.
+            if self.durable && !self.two.parted {
+                let what = format!("it is written on without {lost} acknowledged writes");
+                self.broke("acknowledged writes are kept", what);
+            }
+            self.promised.cut(kept);
+        }
+        self.promised.take_from(log, upto);
     }
 
     /// An agent started, and knows that much of former times.
@@ -240,7 +251,7 @@ impl Watch {
         }
         self.terms.push((mon, term));
         if mon == 1 {
-            self.two_lead_until = u64::MAX;
+            self.two.begins();
         }
         self.stamps[mon] = Stamp { term, seq: 0 };
         if mon == 0 {
@@ -252,7 +263,7 @@ impl Watch {
 
     pub(super) fn monitor_ended(&mut self, us: u64, mon: usize) {
         if mon == 1 {
-            self.two_lead_until = us + self.ttl * 2;
+            self.two.ends(us);
         }
         if mon == 0 {
             (self.plan, self.away) = (None, true);
@@ -328,6 +339,11 @@ impl Watch {
         self.plan.as_ref().map(|plan| plan.id)
     }
 
+    /// Whether two monitors each had a writer since the last opening that was judged.
+    pub(super) fn take_parted(&mut self) -> bool {
+        std::mem::take(&mut self.two.parted)
+    }
+
     /// How long the plan has run that runs.
     pub(super) fn plan_runs_for(&self, us: u64) -> Option<Span> {
         self.plan.as_ref().map(|plan| Span((us - plan.began) / 1000))
@@ -348,9 +364,10 @@ impl Watch {
         asked.iter().find(|(asked, _)| *asked == host).map(|(_, has)| *has)
     }
 
-    /// The planned move that runs, if one does.
-    pub(super) fn planned_move(&self) -> Option<(u64, &str)> {
-        let plan = self.plan.as_ref()?;
+    /// The planned move that runs, if one does. While the monitor stands still, a second one may
+    /// lead on without an end of that.
+    pub(super) fn planned_move(&self, us: u64) -> Option<(u64, &str)> {
+        let plan = self.plan.as_ref().filter(|_| !(self.away && self.two.lead(us)))?;
         plan.title.starts_with("move ").then_some((plan.id, plan.title.as_str()))
     }
 }

@@ -29,7 +29,9 @@ pub fn script(seed: u64) -> Script {
     let mut draw = Draw::new(seed ^ 0x77_6561_7468_6572);
     let mut config = cluster::cluster(&mut draw);
     // Apart, so that other seeds stay what they were.
-    config.holds_alone = Draw::new(!seed).chance(1, 8);
+    let mut apart = Draw::new(!seed);
+    config.holds_alone = apart.chance(1, 8);
+    let second = apart.chance(1, 8).then(|| Span::ms(apart.below(3_000)));
     let theme = draw.pick(&[Theme::Mixed, Theme::Mixed, Theme::Moves, Theme::Lost, Theme::Manual]);
     let mut weather = Weather { draw, config, theme, now: Span::ZERO, steps: Vec::new() };
     if theme == Theme::Manual {
@@ -44,6 +46,7 @@ pub fn script(seed: u64) -> Script {
         weather.wait();
     }
     let Weather { config, mut steps, now, .. } = weather;
+    steps.extend(second.map(|at| (at, Action::Start(Process::Second))));
     steps.retain(|(at, _)| *at <= now);
     steps.push((now, Action::Calm));
     for after in OPERATOR {

@@ -94,6 +94,7 @@ fn report(clock: u64) -> FromAgent {
         ask: Askable::default().into(),
         relies: Vec::new(),
         promises: Vec::new(),
+        forgetful: false,
         peers: Vec::new(),
     }))
 }

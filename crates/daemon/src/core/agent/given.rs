@@ -16,6 +16,13 @@ use crate::core::lease;
 const LONGEST: Span = Span::secs(600);
 
 impl Agent {
+    /// Whether it may have given promises that it does not know of: its state file was lost, and a
+    /// grant before it began may not be over. That it has none is no word of its then.
+    pub(super) fn forgetful(&self) -> bool {
+        let over = lease::surely_over(self.started, self.ttl);
+        self.blank && (self.ttl == Span::ZERO || self.now.boot <= over)
+    }
+
     pub(super) fn take_ask(&mut self, from: &HostName, ask: &Ask) {
         let (mut promised, mut refused) = (Vec::new(), Vec::new());
         let now = self.now.boot;

@@ -82,6 +82,8 @@ pub struct Agent {
     /// When this process began, and whether what is wanted is from an earlier one's memory.
     started: Time,
     resumed: bool,
+    /// It had nothing on disk when it began.
+    blank: bool,
     asked_at: Option<Time>,
     /// What peers said last; what they were told, and when.
     peers: Vec<Peer>,
@@ -167,6 +169,7 @@ impl Agent {
             yielded: BTreeSet::new(),
             started: now.boot,
             resumed: false,
+            blank: kept.is_none(),
             asked_at: None,
             peers: Vec::new(),
             told: None,

@@ -110,6 +110,7 @@ impl Agent {
             ask: self.want.as_ref().map(|want| want.ask.clone()).unwrap_or_default(),
             relies: self.relies.keys().copied().collect(),
             promises: self.promises_live(),
+            forgetful: self.forgetful(),
             peers: self.peers_heard(),
         }
     }

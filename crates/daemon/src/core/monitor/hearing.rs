@@ -42,6 +42,8 @@ impl Monitor {
                 }
                 if another > self.term {
                     self.obeys_another(host, another);
+                } else if another == self.term {
+                    self.leads_alone();
                 }
                 if let Some(why) = ended.filter(|why| !why.is_empty()) {
                     self.server_ended(host, &why);
@@ -86,6 +88,21 @@ impl Monitor {
         self.drop_the_move(&cause);
     }
 
+    /// The first agent obeys this monitor, and tells that to whoever led until now: from here on
+    /// nobody else grants anything. Claims of the start last from now.
+    pub(super) fn leads_alone(&mut self) {
+        if !std::mem::take(&mut self.others_may_lead) {
+            return;
+        }
+        let late = self.now.boot.since(self.started.boot);
+        let first = Stamp { term: self.term, seq: 0 };
+        for claim in self.vips.iter_mut().flat_map(|vip| &mut vip.claims) {
+            if claim.taken == Some(first) {
+                claim.over = claim.over + late;
+            }
+        }
+    }
+
     /// An agent ended its server, perhaps while it could not be heard.
     fn server_ended(&mut self, host: usize, why: &str) {
         let name = self.name(host);
@@ -128,6 +145,7 @@ fn differs(old: &mmm_proto::agent::Report, new: &mmm_proto::agent::Report) -> bo
         || !same_text(&old.cannot_open, &new.cannot_open)
         || !same_text(&old.ended, &new.ended)
         || old.relies != new.relies
+        || old.forgetful != new.forgetful
         || old.promises.len() != new.promises.len()
         || old.peers.len() != new.peers.len()
         || old.peers.iter().zip(&new.peers).any(|(old, new)| {

@@ -11,6 +11,7 @@ use mmm_proto::peer::Askable;
 use mmm_proto::view::Blocked;
 
 use super::Monitor;
+use super::hosts::Host;
 use super::startup::{Stored, StoredHost};
 use super::topology::Topology;
 
@@ -80,6 +81,17 @@ impl Monitor {
              {role} HOST"
         );
         Some(Blocked { why, ends: None, until })
+    }
+}
+
+/// Another monitor has led: what it named a host to ask is not known before that host is heard, nor
+/// whom it made a writer that now holds on alone.
+pub(super) fn led_by_another(top: &Topology, hosts: &mut [Host]) {
+    for host in hosts {
+        host.asks_others = true;
+        if top.holds_alone {
+            host.asks.insert(0, Arc::new(Askable { alone: true, ..Askable::default() }));
+        }
     }
 }
 

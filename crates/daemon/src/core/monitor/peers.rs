@@ -165,8 +165,8 @@ impl Monitor {
         others.iter().any(|other| self.refuses(*other, vip, claim))
     }
 
-    /// Whether a host has seen that a claim is to end, has no promise out to its host, and gives
-    /// none any more.
+    /// Whether a host has seen that a claim is to end, has no promise out to its host, as far as it
+    /// can remember, and gives none any more.
     fn refuses(&self, other: usize, vip: usize, claim: &Claim) -> bool {
         let Some(report) = self.hosts[other].fresh(self.now.boot, self.silence()) else {
             return false;
@@ -176,6 +176,7 @@ impl Monitor {
         let to = &self.top.hosts[claim.host].name;
         let gives = record.holder.is_some_and(|holder| holder != other);
         !gives
+            && !report.forgetful
             && report.seen >= taken
             && !report.promises.iter().any(|p| p.vip == record.ip && p.to == *to)
     }

@@ -104,15 +104,21 @@ pub struct StoredVip {
     pub chosen: Option<String>,
 }
 
+impl Stored {
+    /// Another monitor led after this was written.
+    fn is_superseded(&self) -> bool {
+        self.cause.starts_with("superseded")
+    }
+}
+
 impl Monitor {
     /// A monitor that takes up where `stored` left off, one term later. The caller writes
     /// [`Monitor::stored`] down before it does anything else, so that terms never repeat.
     pub fn new(top: Topology, stored: Option<Stored>, now: Now) -> Self {
         let before = stored.as_ref().map_or(Span::ZERO, |stored| stored.ttl);
         let over = lease::surely_over(now.boot, top.timing.ttl.max(before));
-        let superseded = stored.as_ref().is_some_and(|s| s.cause.starts_with("superseded"));
-        let mut hosts = hosts_as_stored(&top, stored.as_ref(), now);
-        hosts.iter_mut().for_each(|host| host.asks_others |= superseded);
+        let superseded = stored.as_ref().is_some_and(Stored::is_superseded);
+        let hosts = hosts_as_stored(&top, stored.as_ref(), now);
         let term = next_term(stored.as_ref(), superseded, now);
         let first = Stamp { term, seq: 0 };
         let (mut vips, all_known) = vips_as_stored(&top, stored.as_ref(), now, over, first);
@@ -145,6 +151,7 @@ impl Monitor {
             next_event: 0,
             generation: 1,
             started: now,
+            others_may_lead: stored.is_none() || superseded,
             now,
             quiet_until,
             mute_until: now.boot,
@@ -287,7 +294,11 @@ fn hosts_as_stored(top: &Topology, stored: Option<&Stored>, now: Now) -> Vec<Hos
         }
         host
     };
-    top.hosts.iter().map(host).collect()
+    let mut hosts: Vec<Host> = top.hosts.iter().map(host).collect();
+    if stored.is_some_and(Stored::is_superseded) {
+        isolated::led_by_another(top, &mut hosts);
+    }
+    hosts
 }
 
 /// The instant of a stamp of the calendar, as far as this boot's clock goes back. Only timers that

@@ -58,6 +58,15 @@ impl Vip {
     }
 }
 
+#[cfg(test)]
+impl Monitor {
+    /// When the grants of a host for a VIP are surely over; none without a claim.
+    pub(in crate::core) fn claim_over(&self, ip: IpAddr, host: usize) -> Option<Time> {
+        let vip = self.vips.iter().find(|vip| vip.ip == ip)?;
+        vip.claim_of(host).map(|claim| claim.over)
+    }
+}
+
 impl Monitor {
     /// The VIP of the active master role.
     pub(super) fn writer_vip(&self) -> usize {

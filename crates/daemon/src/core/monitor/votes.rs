@@ -260,7 +260,7 @@ impl Monitor {
         self.event(Level::Warn, "writer", &format!("votes at start: {name} is the writer"), &tally);
         let vip = self.writer_vip();
         let alone = ballots.iter().all(|b| b.host == winner.host || self.surely_without(b));
-        if winner.agent && alone && self.untold(winner.host) {
+        if self.serves_by_its_word(winner.host) && alone && self.untold(winner.host) {
             if let Some(holder) = holder {
                 let why = format!("{} is found without it, {name} with it", self.name(holder));
                 self.withdraw(vip, &why);
@@ -282,6 +282,14 @@ impl Monitor {
             let why = "the votes at start are for it";
             self.set_state(winner.host, HostState::Online, why, None);
         }
+    }
+
+    /// Whether a host goes on with what it does when it is named. One that is frozen would be
+    /// opened anew by that: whoever froze it may have promoted another, who heard of that after he
+    /// was asked. So that one waits for the claims, as after a failover.
+    fn serves_by_its_word(&self, host: usize) -> bool {
+        let report = self.hosts[host].fresh(self.now.boot, self.silence());
+        report.is_some_and(|report| matches!(report.duty, Duty::Opening | Duty::Serving))
     }
 
     /// Whether a host was heard and has nothing of the role; or was never told of it, or answered

@@ -68,6 +68,23 @@ fn a_restart_of_the_monitor_does_not_forget_who_holds_on_alone() {
 }
 
 #[test]
+fn nor_does_one_that_follows_another_monitor_take_it_for_over() {
+    // The second monitor makes db3 the writer; only it knows that. Then nobody reaches db3.
+    let mut world = world("hosts=3 masters=3", &["start monitor2"]);
+    world.run_until(Time(4_000));
+    act(&mut world, &["kill server db1"]);
+    opens(&mut world, 2, Time(6_000));
+    world.run_until(Time(10_000));
+    act(&mut world, &["cut db3", "kill monitor2", "kill monitor", "start monitor"]);
+    stays_open(&mut world, Some(2), Time(60_000));
+    // Heard again, it answers for its claim, and whoever has most goes on.
+    act(&mut world, &["heal db3"]);
+    world.run_until(Time(90_000));
+    assert!(world.open_host().is_some(), "{:?}", told(&world));
+    assert_eq!(world.violation(), None);
+}
+
+#[test]
 fn a_dead_writer_is_replaced_when_an_operator_says_that_it_is_off_and_not_before() {
     let mut world = world("hosts=2", &["crash host db1"]);
     world.run_until(Time(5_000));

@@ -42,6 +42,7 @@ fn idle(host: usize) -> Report {
         doing: Vec::new(),
         troubles: Vec::new(),
         cannot_open: String::new(),
+        forgetful: false,
         ended: String::new(),
         served: Stamp::default(),
         ask: Askable::default().into(),
@@ -157,6 +158,15 @@ impl Bench {
         })
     }
 
+    fn ordered(&self, host: usize, step: &Step) -> bool {
+        self.effects.iter().any(|(_, effect)| match effect {
+            Effect::Send { host: to, message: ToAgent::Order(order) } => {
+                *to == host && order.step == *step
+            }
+            _ => false,
+        })
+    }
+
     fn said(&self, text: &str) -> bool {
         self.effects.iter().any(|(_, effect)| match effect {
             Effect::Event(event) => event.line().contains(text),
@@ -219,22 +229,57 @@ fn without_careful_startup_the_one_with_more_votes_wins_after_the_other_let_go()
     assert!(bench.said("conflict at start"), "{}", bench.events());
     assert!(bench.said("votes at start: db2 is the writer"), "{}", bench.events());
     bench.run(500);
-    let order_to = |bench: &Bench, host: usize| {
-        bench.effects.iter().any(|(_, effect)| match effect {
-            Effect::Send { host: to, message: ToAgent::Order(order) } => {
-                *to == host && order.step == Step::Drain
-            }
-            _ => false,
-        })
-    };
-    assert!(!order_to(&bench, 1), "db1 still has it\n{}", bench.events());
+    assert!(!bench.ordered(1, &Step::Drain), "db1 still has it\n{}", bench.events());
     assert_eq!(bench.granted(0, writer_vip()).or(bench.granted(1, writer_vip())), None);
     for host in 0..2 {
         let seen = bench.monitor.stamp();
         bench.said[host] = Some(Report { seen, ..idle(host) });
     }
     bench.run(2_000);
-    assert!(order_to(&bench, 1) && !order_to(&bench, 0), "{}", bench.events());
+    let drained = [0, 1].map(|host| bench.ordered(host, &Step::Drain));
+    assert_eq!(drained, [false, true], "{}", bench.events());
+}
+
+#[test]
+fn a_frozen_writer_is_not_opened_before_everybody_else_obeys() {
+    // Whoever froze db1 may have promoted db2 since that was asked.
+    let mut frozen = with_vip(0);
+    frozen.duty = Duty::Frozen;
+    let said = [Some(frozen), Some(idle(1)), Some(idle(2))];
+    let mut bench = Bench::start(topology(), None, said);
+    assert!(bench.said("votes at start: db1 is the writer"), "{}", bench.events());
+    bench.run(500);
+    assert_eq!(bench.granted(0, writer_vip()), None, "{}", bench.events());
+    assert!(!bench.ordered(0, &Step::Drain), "db2 may have it\n{}", bench.events());
+    for host in 0..2 {
+        let seen = bench.monitor.stamp();
+        bench.said[host] = Some(Report { seen, ..idle(host) });
+    }
+    bench.run(2_000);
+    assert!(bench.ordered(0, &Step::Drain), "{}", bench.events());
+}
+
+#[test]
+fn who_may_follow_another_monitor_counts_claims_from_when_the_first_agent_obeys() {
+    // Until an agent tells the other one, that goes on granting: here to db2, out of sight.
+    let other_led = || {
+        let cause = "superseded: by another".to_owned();
+        Some(Stored { cause, mode: MonitorMode::Passive, foreign: 7, ..stored(None) })
+    };
+    for (file, waits) in [(None, true), (other_led(), true), (Some(stored(None)), false)] {
+        let said = [Some(serving(0)), None, Some(idle(2))];
+        let mut bench = Bench::start(topology(), file, said);
+        let claim = |bench: &Bench| bench.monitor.claim_over(writer_vip(), 1).expect("db2's claim");
+        let at_start = Time(CLOCK + 3_256);
+        assert_eq!(claim(&bench), at_start);
+        for _ in 0..2 {
+            let seen = bench.monitor.stamp();
+            bench.said[2] = Some(Report { seen, ..idle(2) });
+            bench.run(500);
+        }
+        let late = if waits { Span::secs(2) } else { Span::ZERO };
+        assert_eq!(claim(&bench), at_start + late, "{}", bench.events());
+    }
 }
 
 #[test]

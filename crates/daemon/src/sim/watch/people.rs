@@ -159,8 +159,15 @@ impl Watch {
         }
     }
 
-    /// The monitor decided something: is it what operators want?
-    pub(in crate::sim) fn decided(&mut self, us: u64, before: Option<&Stored>, now: &Stored) {
+    /// The monitor decided something: is it what operators want? `has` says whether the host of
+    /// that name has that VIP.
+    pub(in crate::sim) fn decided(
+        &mut self,
+        us: u64,
+        before: Option<&Stored>,
+        now: &Stored,
+        has: impl Fn(&str, &str) -> bool,
+    ) {
         for (index, host) in now.hosts.iter().enumerate() {
             let was = before.and_then(|before| before.hosts.get(index)).map(|host| host.state);
             if was == Some(HostState::AdminOffline)
@@ -203,8 +210,11 @@ impl Watch {
             })
         };
         let by_himself = match now.mode {
-            // What was begun before goes on to its end.
-            MonitorMode::Passive => self.plan.is_none(),
+            // What was begun before goes on to its end, and to know who has it changes nothing.
+            MonitorMode::Passive => {
+                let is_there = |host: &Option<String>| host.as_ref().is_some_and(|h| has(h, &ip));
+                self.plan.is_none() && (is_there(&from) || !is_there(&to))
+            }
             // Balancing goes on; what a host that fails has stays with it.
             MonitorMode::Manual => failed(&from) && !his && self.plan.is_none(),
             _ => false,

@@ -83,7 +83,10 @@ impl World {
         let theirs = std::mem::take(&mut self.hosts[source].server.log);
         let upto = self.hosts[source].server.applied;
         let came = self.hosts[host].server.receive(us, &theirs, upto);
-        let acknowledges = came && self.config.semi_sync && self.hosts[source].server.sessions > 0;
+        // Without the address nothing leaves the host any more, not even for a session that lives.
+        let answers = self.hosts[source].has_vip(0, us);
+        let waits = self.config.semi_sync && self.hosts[source].server.sessions > 0;
+        let acknowledges = came && waits && answers;
         if acknowledges {
             let got = self.hosts[host].server.log.same(&theirs);
             self.watch.acknowledged(&theirs, got.min(upto));

@@ -13,7 +13,7 @@ use crate::core::monitor::{Effect, Input, Monitor, Stored};
 use crate::sim::action::{Action, Node, Process};
 use crate::sim::clock::Clock;
 use crate::sim::due::{Due, Packet};
-use crate::sim::text::host_word;
+use crate::sim::text::{self, host_word};
 
 /// A monitor: its process, its disk.
 #[derive(Debug)]
@@ -291,7 +291,13 @@ impl World {
 
     pub(super) fn decided(&mut self, mon: usize, stored: Stored) {
         if mon == 0 {
-            self.watch.decided(self.us, self.mons[0].known.as_ref(), &stored);
+            let (us, hosts, vips) = (self.us, &self.hosts, &self.vips);
+            let has = |name: &str, ip: &str| {
+                let host = text::host(name).ok().and_then(|host| hosts.get(host));
+                let vip = vips.iter().position(|vip| vip.to_string() == ip);
+                host.zip(vip).is_some_and(|(host, vip)| host.has_vip(vip, us))
+            };
+            self.watch.decided(us, self.mons[0].known.as_ref(), &stored, has);
         }
         self.mons[mon].known = Some(stored);
     }

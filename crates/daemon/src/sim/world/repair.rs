@@ -180,6 +180,7 @@ impl World {
     pub(super) fn judge_opening(&mut self) {
         self.watch.opened = false;
         let Some(open) = self.watch.open else { return };
+        let parted = self.watch.take_parted();
         // What was received and is not applied when writes begin is in their way.
         let server = &self.hosts[open].server;
         let kept = self.watch.promised.same(&server.log).min(server.applied);
@@ -187,7 +188,7 @@ impl World {
         if lost == 0 {
             return;
         }
-        let why = self.why_lost_is_wrong(open, lost);
+        let why = self.why_lost_is_wrong(open, lost).filter(|_| !parted);
         self.watch.promised.cut(kept);
         if let Some(why) = why.filter(|_| self.config.durable) {
             self.watch.break_rule(self.us, self.origin, "acknowledged writes are kept", why);
@@ -196,7 +197,7 @@ impl World {
 
     fn why_lost_is_wrong(&self, open: usize, lost: u64) -> Option<String> {
         let name = host_word(open);
-        if let Some((plan, title)) = self.watch.planned_move() {
+        if let Some((plan, title)) = self.watch.planned_move(self.us) {
             let what = format!("plan {plan}, {title}: {name} lacks {lost} acknowledged writes");
             return Some(what);
         }
@@ -241,12 +242,12 @@ impl World {
     /// had set offline with the first one, while the former writer went on by itself. Or that
     /// waits for a person by what the first one saw of it (AWAITING_RECOVERY), where a second one
     /// has led: no rule of one monitor can tell which of two histories people want. Nor can one
-    /// tell which is the later where `open` has lost its memory of when it served.
+    /// tell which is the later where one of them has lost its memory of when it served.
     fn apart_and_out(&self, host: usize, open: usize) -> bool {
         let (one, other) = (&self.hosts[host].server.log, &self.hosts[open].server.log);
         let common = one.same(other);
         let second = self.mons[1].life > 0;
-        let unknown = second && self.hosts[open].forgot;
+        let unknown = second && (self.hosts[open].forgot || self.hosts[host].forgot);
         let state = self.mons[0].core.as_ref().and_then(|core| core.state_of(host));
         let out = match state {
             Some(HostState::AdminOffline) => true,

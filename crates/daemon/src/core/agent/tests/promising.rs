@@ -163,6 +163,26 @@ fn who_promised_opens_only_when_the_promise_is_over_also_after_a_restart() {
 }
 
 #[test]
+fn without_its_state_file_it_says_that_promises_may_be_forgotten_until_they_are_over() {
+    let mut bench = Bench::start(None, "boot-1", 10_000);
+    assert!(bench.agent.report().forgetful, "no grant has told how long promises last");
+    bench.step(Input::Addresses { found: Vec::new() });
+    bench.look(facts(true));
+    bench.step(Input::LinkUp { link: LINK });
+    bench.grant(5, want(Vec::new()));
+    let over = crate::core::lease::surely_over(Time(10_000), TTL);
+    while bench.now < over.0 {
+        assert!(bench.agent.report().forgetful, "at {}", bench.now);
+        bench.wait(100);
+    }
+    bench.wait(100);
+    assert!(!bench.agent.report().forgetful);
+    // Who has one remembers what is in it.
+    let bench = Bench::start(bench.kept.clone(), "boot-2", 200);
+    assert!(!bench.agent.report().forgetful);
+}
+
+#[test]
 fn who_relies_no_more_sets_the_other_free() {
     let mut bench = Bench::idle();
     bench.asked(stamp(4));
