@@ -11,7 +11,7 @@ use mmm_daemon::sim::{self, Script};
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// What once broke a rule, as scripts: seeds draw other weather when the weather changes.
-const FOUND: [(&str, &str); 23] = [
+const FOUND: [(&str, &str); 24] = [
     (
         "a restart out of PASSIVE left VIPs on a host that was set offline",
         "seed 405\nat 1s start monitor2\nat 4s kill monitor2\nat 5s control set_offline db3\n\
@@ -134,6 +134,14 @@ const FOUND: [(&str, &str); 23] = [
         "seed 54208\ncluster hosts=4 masters=3\nstart monitor2\nat 2.31s kill server db1\n\
          at 2.34s start server db1\nat 8.68s disk db2 takes 900ms\nat 8.68s cut monitor-db1\n\
          at 8.68s cut monitor-db2\nat 8.68s kill monitor\nat 8.72s start monitor\nrun 6s",
+    ),
+    (
+        "the same, where the monitor that took over was restarted before anybody obeyed it",
+        "seed 720011324\ncluster hosts=3 readers=2 heartbeat=2s ttl=10s trap=10s\n\
+         start monitor2\nat 200ms stop agent db1\nat 200ms kill monitor\n\
+         at 300ms start monitor\nat 310ms cut monitor-db1\nat 310ms cont agent db1\n\
+         at 320ms kill monitor\nat 320ms start monitor\nat 7.542s cut db2\n\
+         at 8.662s disk db1 takes 3s\nat 9.532s heal db2\nrun 4s",
     ),
     (
         "with isolated_writer = \"hold\" a monitor that took over forgot that any may hold on",

@@ -101,6 +101,8 @@ impl Monitor {
                 claim.over = claim.over + late;
             }
         }
+        // To be written down; nothing changes for anybody.
+        self.decided = true;
     }
 
     /// An agent ended its server, perhaps while it could not be heard.

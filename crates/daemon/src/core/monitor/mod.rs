@@ -86,8 +86,8 @@ pub struct Monitor {
     next_event: u64,
     generation: u64,
     started: Now,
-    /// Another monitor may lead until an agent obeys this one. Not after one that goes on from its
-    /// own file and was not superseded.
+    /// Another monitor may lead until an agent obeys this one. Not where this one goes on from its
+    /// own file, was not superseded, and was obeyed before.
     others_may_lead: bool,
     now: Now,
     /// Until then nothing is taken for silent and nobody is promoted: the monitor has just started

@@ -32,6 +32,9 @@ pub struct Stored {
     /// The highest term of another monitor that was heard of.
     #[serde(default)]
     pub foreign: u64,
+    /// Another monitor may have led until the end: no agent obeyed this one yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others_may_lead: bool,
     /// The longest grant that may have been given; zero in a file of an older version.
     #[serde(default)]
     pub ttl: Span,
@@ -151,7 +154,7 @@ impl Monitor {
             next_event: 0,
             generation: 1,
             started: now,
-            others_may_lead: stored.is_none() || superseded,
+            others_may_lead: superseded || stored.as_ref().is_none_or(|s| s.others_may_lead),
             now,
             quiet_until,
             mute_until: now.boot,
@@ -195,6 +198,7 @@ impl Monitor {
             mode: self.mode,
             cause: self.cause.clone(),
             foreign: self.foreign,
+            others_may_lead: self.others_may_lead,
             ttl: self.top.timing.ttl,
             running: self.move_to_store(),
             parted: self

@@ -93,6 +93,7 @@ fn stored(writer: Option<usize>) -> Stored {
     for host in &mut stored.hosts {
         host.state = HostState::Online;
     }
+    stored.others_may_lead = false;
     stored.vips[0].holder = writer.map(|host| super::host_name(host).to_owned());
     stored
 }
@@ -266,7 +267,9 @@ fn who_may_follow_another_monitor_counts_claims_from_when_the_first_agent_obeys(
         let cause = "superseded: by another".to_owned();
         Some(Stored { cause, mode: MonitorMode::Passive, foreign: 7, ..stored(None) })
     };
-    for (file, waits) in [(None, true), (other_led(), true), (Some(stored(None)), false)] {
+    let again = Some(Stored { others_may_lead: true, ..stored(None) });
+    let starts = [(None, true), (other_led(), true), (again, true), (Some(stored(None)), false)];
+    for (file, waits) in starts {
         let said = [Some(serving(0)), None, Some(idle(2))];
         let mut bench = Bench::start(topology(), file, said);
         let claim = |bench: &Bench| bench.monitor.claim_over(writer_vip(), 1).expect("db2's claim");
@@ -279,6 +282,7 @@ fn who_may_follow_another_monitor_counts_claims_from_when_the_first_agent_obeys(
         }
         let late = if waits { Span::secs(2) } else { Span::ZERO };
         assert_eq!(claim(&bench), at_start + late, "{}", bench.events());
+        assert!(!bench.monitor.stored().others_may_lead);
     }
 }
 
