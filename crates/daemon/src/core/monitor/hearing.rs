@@ -90,7 +90,7 @@ impl Monitor {
 
     /// The first agent obeys this monitor, and tells that to whoever led until now: from here on
     /// nobody else grants anything. Claims of the start last from now.
-    pub(super) fn leads_alone(&mut self) {
+    fn leads_alone(&mut self) {
         if !std::mem::take(&mut self.others_may_lead) {
             return;
         }

@@ -200,6 +200,19 @@ impl Monitor {
                  kill_host, or move_role --force can end that)"
             );
         }
+        let forgetful = |other: &usize| {
+            let report = self.hosts[*other].fresh(self.now.boot, self.silence());
+            *other != claim.host && report.is_some_and(|report| report.forgetful)
+        };
+        let forgetful: Vec<usize> = (0..self.hosts.len()).filter(forgetful).collect();
+        if !forgetful.is_empty() {
+            return format!(
+                ": {} may have promised it the role and cannot know, its state file was missing when its \
+                 agent started (that is over within the length of a grant; kill_host, or {name} itself, \
+                 can end it)",
+                self.top.names(&forgetful)
+            );
+        }
         format!(
             ": nobody without whose promise {name} does not go on can be asked whether it has one \
              (kill_host, or {name} itself, can end that)"
