@@ -207,9 +207,9 @@ impl Monitor {
         let forgetful: Vec<usize> = (0..self.hosts.len()).filter(forgetful).collect();
         if !forgetful.is_empty() {
             return format!(
-                ": {} may have promised it the role and cannot know, its state file was missing when its \
-                 agent started (that is over within the length of a grant; kill_host, or {name} itself, \
-                 can end it)",
+                ": {} may have promised it the role and cannot know: without its state file since a \
+                 moment ago (over within the length of a grant; kill_host, or {name} itself, can \
+                 end that)",
                 self.top.names(&forgetful)
             );
         }
