@@ -162,9 +162,12 @@ const FOUND: [(&str, &str); 24] = [
 fn check(seed: u64) {
     if let Err(failure) = sim::run(seed) {
         let short = sim::shrink(&failure);
+        // Once more at the end: of a long output the beginning is what gets lost.
         panic!(
-            "{failure}\nreplay it: cargo run --release -p mmm-tests --bin mmm-sim -- shrink {seed}\n\n{}",
-            sim::transcript(&short.script, false)
+            "{failure}\n\n{}\n{}\n{failure}\n\
+             replay it: cargo run --release -p mmm-tests --bin mmm-sim -- shrink {seed}",
+            sim::transcript(&short.script, false),
+            short.script
         );
     }
 }
@@ -183,9 +186,6 @@ fn fresh_weather_breaks_no_rule() {
     assert!(tried > 0);
 }
 
-// Open: `mmm-sim run` makes some 300 cluster-hours a minute on two hyper-threads, 1,000 are wanted:
-// a second of a cluster is some hundred steps of the cores, and a step costs some hundred
-// nanoseconds. Only fewer messages would help, and those are the product's.
 // Open: promises that count from their arrival, or are forgotten by a restart, are caught by
 // `core/agent/tests/promising.rs` only: the weather has too few monitors that are away for long.
 
