@@ -200,11 +200,13 @@ impl Monitor {
                  kill_host, or move_role --force can end that)"
             );
         }
+        // Only who could be given it is asked for a promise.
+        let role = &self.top.roles[self.vips[vip].role];
         let forgetful = |other: &usize| {
             let report = self.hosts[*other].fresh(self.now.boot, self.silence());
             *other != claim.host && report.is_some_and(|report| report.forgetful)
         };
-        let forgetful: Vec<usize> = (0..self.hosts.len()).filter(forgetful).collect();
+        let forgetful: Vec<usize> = role.hosts.iter().copied().filter(forgetful).collect();
         if !forgetful.is_empty() {
             return format!(
                 ": {} may have promised it the role and cannot know: without its state file since a \
